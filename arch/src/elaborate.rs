@@ -1,0 +1,233 @@
+use bitmosaic_numerics::{MAX_GROUP, TermTable, term, weight_type};
+use sha2::{Digest as _, Sha256};
+
+use crate::machine::{Aligner, BlockPe, ExecutedType, Machine, ScaleUnit, Tile};
+use crate::{ArchError, DesignSpec};
+
+/// Widest sum the netlist's arithmetic and the simulator's integers hold.
+const MAX_PRODUCT_BITS: u32 = 64;
+const MAX_TYPES: usize = 16;
+
+/// SHA-256 of a design in canonical TOML form, so that layout and comments of the file do not matter.
+pub fn digest(spec: &DesignSpec) -> String {
+    let text = toml::to_string(spec).unwrap_or_default();
+    Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Derives the machine of a design. `file` names the origin in errors.
+///
+/// # Errors
+/// `Field` with the field's path, the value found and what would be right.
+pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
+    let check = Check { file };
+    check.name(&spec.name)?;
+    check.range("clock_mhz", spec.clock_mhz, 1, 10_000)?;
+    check.range("tile.rows", spec.tile.rows, 1, 64)?;
+    check.range("tile.columns", spec.tile.columns, 1, 64)?;
+    let lanes = spec.processing_element.lanes;
+    check.range("processing_element.lanes", lanes, 1, 16)?;
+    check.that("processing_element.lanes", lanes, lanes.is_power_of_two(), "must be a power of two")?;
+    let w = spec.processing_element.significand_bits;
+    check.range("processing_element.significand_bits", w, 8, 24)?;
+    let pipeline_registers = spec.processing_element.pipeline_registers;
+    check.range("processing_element.pipeline_registers", pipeline_registers, 0, 2)?;
+    let max_group = spec.weights.max_group;
+    check.range("weights.max_group", max_group, 1, MAX_GROUP as u32)?;
+    check.that(
+        "weights.max_group",
+        max_group,
+        max_group % lanes == 0,
+        &format!("must be a multiple of the {lanes} lanes"),
+    )?;
+
+    let (rows, columns) = (spec.tile.rows, spec.tile.columns);
+    let pes = spec.scale_unit.pes_per_scale_unit;
+    let field = "scale_unit.pes_per_scale_unit";
+    check.range(field, pes, 1, rows * columns)?;
+    check.that(
+        field,
+        pes,
+        rows * columns % pes == 0,
+        &format!("must divide the {} PEs of the tile", rows * columns),
+    )?;
+    let whole = pes.is_multiple_of(rows) || rows.is_multiple_of(pes);
+    check.that(field, pes, whole, &format!("must divide the {rows} rows or be a multiple of them"))?;
+
+    let types = executed_types(spec, &check)?;
+    let code_bits = types.iter().map(|t| t.weight_type.code_bits).max().unwrap_or(1);
+    let max_terms = types.iter().map(|t| t.table.terms).max().unwrap_or(1) as u32;
+    // A programmable special value may be any number its type's digit planes reach.
+    let special = |t: &ExecutedType| t.weight_type.special.as_ref().map_or(0, |_| bits(largest_value(t.table.terms)));
+    let weight_magnitude_bits = types.iter().map(|t| t.weight_type.magnitude_bits().max(special(t))).max().unwrap_or(1);
+
+    let accumulator_bits = w - 1 + weight_magnitude_bits + ceil_log2(max_group) + 1;
+    let product_bits = accumulator_bits + 8;
+    check.that(
+        "processing_element.significand_bits",
+        w,
+        product_bits <= MAX_PRODUCT_BITS,
+        &format!("the scaled group sum would need {product_bits} bits, at most {MAX_PRODUCT_BITS} are supported"),
+    )?;
+    let units = rows * columns / pes;
+    let loop_cycles = 2;
+    Ok(Machine {
+        name: spec.name.clone(),
+        summary: spec.summary.clone(),
+        design_sha256: digest(spec),
+        clock_mhz: spec.clock_mhz,
+        tile: Tile {
+            rows,
+            columns,
+            weight_beat_bits: columns * (lanes * code_bits + 2),
+            activation_beat_bits: rows * lanes * w,
+            scale_beat_bits: columns * 8,
+            exponent_beat_bits: rows * 6,
+            channel_beat_bits: columns * 16,
+            output_beat_bits: units * 16,
+        },
+        pe: BlockPe {
+            lanes,
+            significand_bits: w,
+            product_bits: w + 2,
+            tree_bits: w + 2 + ceil_log2(lanes),
+            weight_magnitude_bits,
+            accumulator_bits,
+            pipeline_registers,
+        },
+        aligner: Aligner {
+            values_per_cycle: lanes,
+            group_beats: max_group / lanes,
+            output_beat_bits: lanes * w + 6,
+            latency_cycles: 3,
+        },
+        scale_unit: ScaleUnit {
+            pes,
+            units,
+            slots: pes.max(loop_cycles),
+            product_bits,
+            loop_cycles,
+            output_latency_cycles: 6,
+            activation_exponent_offset: -25 - (w as i32 - 12),
+        },
+        types,
+        code_bits,
+        max_terms,
+        max_group,
+    })
+}
+
+fn executed_types(spec: &DesignSpec, check: &Check) -> Result<Vec<ExecutedType>, ArchError> {
+    let names = &spec.weights.types;
+    check.that("weights.types", format!("{names:?}"), !names.is_empty(), "name at least one weight type")?;
+    check.that("weights.types", names.len(), names.len() <= MAX_TYPES, "at most 16 types fit the command's field")?;
+    let mut types: Vec<ExecutedType> = Vec::new();
+    for (i, name) in names.iter().enumerate() {
+        let field = format!("weights.types[{i}]");
+        let weight_type = weight_type(name).map_err(|e| check.error(&field, name, &e.to_string()))?;
+        check.that(&field, name, types.iter().all(|t| t.weight_type != weight_type), "is named twice")?;
+        let table = TermTable::new(&weight_type).map_err(|e| check.error(&field, name, &e.to_string()))?;
+        types.push(ExecutedType { weight_type, table });
+    }
+    Ok(types)
+}
+
+/// Largest value of `terms` digits of at most 4: 4 · (4^terms - 1) / 3.
+fn largest_value(terms: usize) -> u32 {
+    (0..terms.min(term::MAX_PLANES) as u32).map(|k| 4 << (2 * k)).sum()
+}
+
+fn bits(value: u32) -> u32 {
+    u32::BITS - value.leading_zeros()
+}
+
+fn ceil_log2(value: u32) -> u32 {
+    bits(value.saturating_sub(1))
+}
+
+struct Check<'a> {
+    file: &'a str,
+}
+
+impl Check<'_> {
+    fn error(&self, field: &str, found: impl ToString, expected: &str) -> ArchError {
+        ArchError::Field {
+            file: self.file.to_string(),
+            field: field.to_string(),
+            found: found.to_string(),
+            expected: expected.to_string(),
+        }
+    }
+
+    fn that(&self, field: &str, found: impl ToString, ok: bool, expected: &str) -> Result<(), ArchError> {
+        if ok { Ok(()) } else { Err(self.error(field, found, expected)) }
+    }
+
+    fn range(&self, field: &str, found: u32, low: u32, high: u32) -> Result<(), ArchError> {
+        self.that(field, found, (low..=high).contains(&found), &format!("must be {low} to {high}"))
+    }
+
+    fn name(&self, name: &str) -> Result<(), ArchError> {
+        let ok = name.starts_with(|c: char| c.is_ascii_lowercase())
+            && name.len() <= 64
+            && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+        self.that(
+            "name",
+            format!("{name:?}"),
+            ok,
+            "must be lower case letters, digits and dashes, starting with a letter",
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::presets;
+
+    #[test]
+    fn widths_of_the_default_tile() {
+        let machine = crate::load("mosaic-tile").unwrap();
+        // W 14, 8 lanes, group 128, FP4 values and programmable specials up to 20 (5 bits).
+        assert_eq!(machine.pe.product_bits, 16);
+        assert_eq!(machine.pe.tree_bits, 19);
+        assert_eq!(machine.pe.accumulator_bits, 13 + 5 + 7 + 1);
+        assert_eq!(machine.scale_unit.units, 2);
+        assert_eq!(machine.scale_unit.activation_exponent_offset, -27);
+        assert_eq!(machine.pe_of_slot(1, 0), Some((0, 4)));
+        assert_eq!(machine.pe_of_slot(1, 31), Some((7, 7)));
+        assert_eq!(machine.pe_of_slot(0, 32), None);
+    }
+
+    #[test]
+    fn accumulators_hold_the_largest_group_sum() {
+        for preset in presets() {
+            let machine = crate::load(preset.name).unwrap();
+            let activation = (1i64 << (machine.pe.significand_bits - 1)) - 1;
+            let weight = (1i64 << machine.pe.weight_magnitude_bits) - 1;
+            let largest = activation * weight * i64::from(machine.max_group);
+            assert!(largest < 1 << (machine.pe.accumulator_bits - 1), "{}", preset.name);
+        }
+    }
+
+    #[test]
+    fn impossible_fields_are_named_with_the_remedy() {
+        let base = crate::parse(presets()[0].text, "preset").unwrap();
+        let refuse = |change: fn(&mut DesignSpec), field: &str, remedy: &str| {
+            let mut spec = base.clone();
+            change(&mut spec);
+            let error = elaborate(&spec, "x.toml").unwrap_err().to_string();
+            assert!(error.contains("x.toml") && error.contains(field) && error.contains(remedy), "{error}");
+        };
+        refuse(|s| s.processing_element.lanes = 0, "processing_element.lanes", "must be 1 to 16");
+        refuse(|s| s.processing_element.lanes = 3, "processing_element.lanes", "power of two");
+        refuse(|s| s.weights.max_group = 100, "weights.max_group", "multiple of the 8 lanes");
+        refuse(|s| s.weights.max_group = 512, "weights.max_group", "1 to 256");
+        refuse(|s| s.tile.rows = 0, "tile.rows", "must be 1 to 64");
+        refuse(|s| s.tile.columns = u32::MAX, "tile.columns", "must be 1 to 64");
+        refuse(|s| s.scale_unit.pes_per_scale_unit = 5, "scale_unit.pes_per_scale_unit", "must divide the 64 PEs");
+        refuse(|s| s.weights.types = vec!["int9".into()], "weights.types[0]", "known types: bitmod-fp4");
+        refuse(|s| s.weights.types = vec![], "weights.types", "at least one");
+        refuse(|s| s.weights.types = vec!["int4".into(), "int4".into()], "weights.types[1]", "twice");
+        refuse(|s| s.name = "../x".into(), "name", "lower case");
+    }
+}

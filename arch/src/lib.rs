@@ -1,0 +1,14 @@
+//! A design is one TOML file; [`elaborate`] turns it into one [`Machine`] that holds every derived width, latency and
+//! capacity. Simulator, netlist, area and energy read that `Machine`; nobody re-derives from the file.
+
+mod designs;
+mod elaborate;
+mod error;
+mod machine;
+mod spec;
+
+pub use designs::{Preset, load, parse, presets};
+pub use elaborate::{digest, elaborate};
+pub use error::ArchError;
+pub use machine::{Aligner, BlockPe, ExecutedType, Machine, ScaleUnit, Support, Tile};
+pub use spec::{DesignSpec, PeKind, ProcessingElementSpec, ScaleUnitSpec, TileSpec, WeightsSpec};

@@ -1,0 +1,159 @@
+use bitmosaic_numerics::{TermTable, WeightType};
+
+/// An elaborated design: every width, latency and capacity that simulator, netlist, area and energy use.
+/// Columns are output channels, rows are tokens.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Machine {
+    /// Design name.
+    pub name: String,
+    /// One line.
+    pub summary: String,
+    /// SHA-256 of the design in canonical TOML form, hexadecimal.
+    pub design_sha256: String,
+    /// Clock in MHz.
+    pub clock_mhz: u32,
+    /// Tile shape.
+    pub tile: Tile,
+    /// Processing element.
+    pub pe: BlockPe,
+    /// Aligner on the way into the activation buffer.
+    pub aligner: Aligner,
+    /// Shared scale unit and output stage.
+    pub scale_unit: ScaleUnit,
+    /// Executed weight types; a command names one by its index.
+    pub types: Vec<ExecutedType>,
+    /// Bits of a code on the weight stream, the largest of the executed types.
+    pub code_bits: u32,
+    /// Most terms per weight of the executed types.
+    pub max_terms: u32,
+    /// Largest group in input channels.
+    pub max_group: u32,
+}
+
+/// Tile shape.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tile {
+    /// Rows of PEs (tokens).
+    pub rows: u32,
+    /// Columns of PEs (output channels).
+    pub columns: u32,
+    /// Bits of a weight beat: per column, lowest first, `lanes` codes and the 2-bit special value selector of its group.
+    pub weight_beat_bits: u32,
+    /// Bits of an activation beat: per row, `lanes` aligned activations.
+    pub activation_beat_bits: u32,
+    /// Bits of a scale beat: per column an 8-bit group scale code.
+    pub scale_beat_bits: u32,
+    /// Bits of an exponent beat: per row 5 bits of shared exponent and the non-finite flag above them.
+    pub exponent_beat_bits: u32,
+    /// Bits of a channel beat: per column an FP16 channel scale.
+    pub channel_beat_bits: u32,
+    /// Bits of an output beat: an FP16 per scale unit.
+    pub output_beat_bits: u32,
+}
+
+/// `bit-serial-block` processing element: digits times aligned activations, summed as integers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BlockPe {
+    /// Weights a cycle.
+    pub lanes: u32,
+    /// Aligned activation, sign included (W).
+    pub significand_bits: u32,
+    /// Digit times activation: W + 2, since |activation| <= 2^(W-1) - 1 and |digit| <= 4.
+    pub product_bits: u32,
+    /// Sum of `lanes` products.
+    pub tree_bits: u32,
+    /// Largest |weight value| in bits, programmable special values included.
+    pub weight_magnitude_bits: u32,
+    /// Group accumulator: W - 1 + weight bits + log2 of the largest group + 1; the group sum is exact.
+    pub accumulator_bits: u32,
+    /// Registers between the operand register and the accumulator (0 to 2).
+    pub pipeline_registers: u32,
+}
+
+/// Aligner: FP16 in, W-bit integers with a shared exponent per (token, group) out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Aligner {
+    /// Values a cycle, in and out.
+    pub values_per_cycle: u32,
+    /// Beats of the largest group; the group buffer holds two groups.
+    pub group_beats: u32,
+    /// Bits of an aligned beat: `values_per_cycle` integers, 5 bits of exponent, non-finite flag.
+    pub output_beat_bits: u32,
+    /// Registers from the last beat of a group to its first aligned beat: full flag, RAM read, output register.
+    pub latency_cycles: u32,
+}
+
+/// Scale unit and output stage. `units` of them work in lockstep, each on its own chain of PEs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScaleUnit {
+    /// PEs per unit, in column-major order (row fastest).
+    pub pes: u32,
+    /// Units in the tile.
+    pub units: u32,
+    /// Cycles a group occupies a unit: a slot a PE, at least the loop of the FP32 adder.
+    pub slots: u32,
+    /// Group sum times scale code.
+    pub product_bits: u32,
+    /// Cycles from reading a PE's FP32 accumulator to having its new value: align and add, normalize and round.
+    pub loop_cycles: u32,
+    /// Registers from a PE's hold register to the output register: multiply, convert, align and add, normalize and
+    /// round, multiply by the channel scale, round to FP16.
+    pub output_latency_cycles: u32,
+    /// An aligned integer `a` stands for `a · 2^(exponent + activation_exponent_offset)`: -25 - (W - 12).
+    pub activation_exponent_offset: i32,
+}
+
+/// A weight type this machine executes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExecutedType {
+    /// The type.
+    pub weight_type: WeightType,
+    /// Its canonical digits.
+    pub table: TermTable,
+}
+
+/// Whether a machine executes a type.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Support {
+    /// Yes, in this many terms (cycles) per weight.
+    Executes {
+        /// Index in the machine's list, as commands name it.
+        index: usize,
+        /// Terms per weight.
+        terms: u32,
+    },
+    /// No; the host can still quantize and evaluate it.
+    HostOnly {
+        /// Why, and what would help.
+        reason: String,
+    },
+}
+
+impl Machine {
+    /// Processing elements of the tile.
+    pub fn pes(&self) -> u32 {
+        self.tile.rows * self.tile.columns
+    }
+
+    /// Whether and how the machine executes the type of this name.
+    pub fn support(&self, type_name: &str) -> Support {
+        match self.types.iter().position(|t| t.weight_type.name == type_name) {
+            Some(index) => Support::Executes { index, terms: self.types[index].table.terms as u32 },
+            None => {
+                let types = self.types.iter().map(|t| t.weight_type.name).collect::<Vec<_>>().join(", ");
+                Support::HostOnly {
+                    reason: format!(
+                        "design `{}` has no term table for `{type_name}`; it executes {types}; add the type to `weights.types` of the design",
+                        self.name
+                    ),
+                }
+            }
+        }
+    }
+
+    /// Row and column of the PE that scale unit `unit` serves in slot `slot`, or `None` for a padding slot.
+    pub fn pe_of_slot(&self, unit: u32, slot: u32) -> Option<(u32, u32)> {
+        let index = unit * self.scale_unit.pes + slot;
+        (slot < self.scale_unit.pes).then_some((index % self.tile.rows, index / self.tile.rows))
+    }
+}

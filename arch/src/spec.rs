@@ -1,0 +1,74 @@
+//! The schema of a design file. Only what a person decides stands here; everything else is derived by elaboration.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One accelerator design.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DesignSpec {
+    /// Name, lower case letters, digits and dashes.
+    pub name: String,
+    /// One line for listings.
+    pub summary: String,
+    /// Clock of the simulated machine in MHz, 1 to 10000; cycles do not depend on it.
+    pub clock_mhz: u32,
+    /// The tile.
+    pub tile: TileSpec,
+    /// The processing element.
+    pub processing_element: ProcessingElementSpec,
+    /// The shared scale unit of the `bit-serial-block` processing element.
+    pub scale_unit: ScaleUnitSpec,
+    /// What the machine can execute.
+    pub weights: WeightsSpec,
+}
+
+/// Rows and columns of processing elements.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TileSpec {
+    /// Rows of PEs; a row is a token. 1 to 64.
+    pub rows: u32,
+    /// Columns of PEs; a column is an output channel. 1 to 64.
+    pub columns: u32,
+}
+
+/// Kinds of processing element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PeKind {
+    /// Activations of a group share an exponent; the PE is pure integer and a shared scale unit finishes the group.
+    BitSerialBlock,
+}
+
+/// The processing element.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProcessingElementSpec {
+    /// Kind.
+    pub kind: PeKind,
+    /// Weights (and activations) a cycle: a power of two, 1 to 16.
+    pub lanes: u32,
+    /// Bits of an aligned activation, sign included (W), 8 to 24.
+    pub significand_bits: u32,
+    /// Registers between the operand register and the accumulator: 0 none, 1 after the adder tree, 2 after lanes and tree.
+    pub pipeline_registers: u32,
+}
+
+/// The shared scale unit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScaleUnitSpec {
+    /// PEs that one unit serves; a divisor or a multiple of the rows that divides the PEs of the tile.
+    pub pes_per_scale_unit: u32,
+}
+
+/// Executable weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WeightsSpec {
+    /// Names of weight types; one build of the design runs all of them.
+    pub types: Vec<String>,
+    /// Largest group in input channels, a multiple of the lanes, up to 256.
+    pub max_group: u32,
+}

@@ -1,0 +1,1 @@
+//! bitmosaic room `cosim`.

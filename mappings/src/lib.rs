@@ -1,0 +1,19 @@
+//! From a quantized layer to what a machine executes: the command [`Program`] and the operand beats. This is the only
+//! place that orders operands into beats and bytes; simulator, netlist and Verilog all run what is made here.
+
+mod command;
+mod error;
+mod lower;
+mod operands;
+mod stream;
+mod unit;
+
+pub use command::{COMMAND_BYTES, Command, Matmul, Program, field};
+pub use error::MappingError;
+pub use lower::{Lowered, OutputPlace, TileWalk, lower, matmul_command};
+pub use operands::{AlignedGroup, aligned_activations, aligner_stimulus, tile_stimulus};
+pub use stream::{BeatStream, Gate, Lfsr, read_bits, sign_extend};
+pub use unit::{
+    OutputBeat, PortInputs, Signals, Stalls, Unit, UnitStimulus, UnitTrace, Watchdog, ports, run_unit,
+    run_unit_observed,
+};

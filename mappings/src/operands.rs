@@ -1,0 +1,112 @@
+//! From the aligner's output to the tile's activation and exponent beats, and whole stimuli for both units.
+
+use bitmosaic_arch::Machine;
+
+use crate::stream::read_bits;
+use crate::unit::{OutputBeat, Stalls, UnitStimulus, ports};
+use crate::{BeatStream, Lowered, MappingError, Matmul, TileWalk};
+
+/// What the activation buffer holds for one group of one token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlignedGroup {
+    /// Aligned activations as W-bit patterns, chunk by chunk.
+    pub values: Vec<u32>,
+    /// Shared biased exponent, 5 bits.
+    pub exponent: u8,
+    /// Whether the group holds a NaN or an infinity.
+    pub non_finite: bool,
+}
+
+/// Stimulus of the aligner for a lowered program.
+pub fn aligner_stimulus(machine: &Machine, lowered: &Lowered, stalls: Stalls) -> UnitStimulus {
+    let streams = [lowered.commands.clone(), lowered.fp16.clone()];
+    let inputs = ports::ALIGNER_INPUTS.into_iter().zip(streams).collect();
+    UnitStimulus::new(inputs, machine.aligner.output_beat_bits, &ports::ALIGNER_STATUS, stalls)
+}
+
+/// Stimulus of the tile, given the aligner's output beats for the same program.
+///
+/// # Errors
+/// `Field` if the aligner gave another number of beats than the program needs.
+pub fn tile_stimulus(
+    machine: &Machine,
+    lowered: &Lowered,
+    aligned: &[OutputBeat],
+    stalls: Stalls,
+) -> Result<UnitStimulus, MappingError> {
+    let mut activations = BeatStream::new(machine.tile.activation_beat_bits);
+    let mut exponents = BeatStream::new(machine.tile.exponent_beat_bits);
+    let mut beats = aligned;
+    for matmul in lowered.program.matmuls() {
+        let walk = TileWalk::new(machine, matmul);
+        let tokens = aligned_activations(machine, matmul, &mut beats)?;
+        for (_, m) in walk.passes() {
+            push_pass(machine, walk, &tokens[m..tokens.len().min(m + machine.tile.rows as usize)], &mut activations);
+            push_exponents(walk, &tokens, m, machine.tile.rows as usize, &mut exponents);
+        }
+    }
+    if !beats.is_empty() {
+        return Err(MappingError::field("aligned beats left over", beats.len(), "the program needs none of them"));
+    }
+    let streams = [
+        lowered.commands.clone(),
+        lowered.weights.clone(),
+        activations,
+        lowered.scales.clone(),
+        exponents,
+        lowered.channels.clone(),
+    ];
+    let inputs = ports::TILE_INPUTS.into_iter().zip(streams).collect();
+    Ok(UnitStimulus::new(inputs, machine.tile.output_beat_bits, &ports::TILE_STATUS, stalls))
+}
+
+/// Takes a product's aligned beats off the front of `beats`: `[tokens][groups]`.
+///
+/// # Errors
+/// `Field` if there are too few.
+pub fn aligned_activations(
+    machine: &Machine,
+    matmul: &Matmul,
+    beats: &mut &[OutputBeat],
+) -> Result<Vec<Vec<AlignedGroup>>, MappingError> {
+    let walk = TileWalk::new(machine, matmul);
+    let needed = matmul.tokens as usize * walk.chunks();
+    let Some((own, rest)) = beats.split_at_checked(needed) else {
+        return Err(MappingError::field("aligned beats", beats.len(), format!("the program needs {needed}")));
+    };
+    *beats = rest;
+    let (lanes, w) = (machine.pe.lanes, machine.pe.significand_bits);
+    let mut own = own.iter();
+    let mut group = |chunks: usize| {
+        let mut group =
+            AlignedGroup { values: Vec::with_capacity(chunks * lanes as usize), exponent: 1, non_finite: false };
+        for beat in own.by_ref().take(chunks) {
+            group.values.extend((0..lanes).map(|i| read_bits(&beat.data, i * w, w) as u32));
+            group.exponent = read_bits(&beat.data, lanes * w, 5) as u8;
+            group.non_finite = read_bits(&beat.data, lanes * w + 5, 1) == 1;
+        }
+        group
+    };
+    Ok((0..matmul.tokens).map(|_| walk.group_chunks().map(&mut group).collect()).collect())
+}
+
+fn push_pass(machine: &Machine, walk: TileWalk, tokens: &[Vec<AlignedGroup>], stream: &mut BeatStream) {
+    let (lanes, w) = (machine.pe.lanes as usize, machine.pe.significand_bits);
+    for (group, chunks) in walk.group_chunks().enumerate() {
+        for chunk in 0..chunks {
+            let of = |token: &Vec<AlignedGroup>| token[group].values[chunk * lanes..(chunk + 1) * lanes].to_vec();
+            stream.push_fields(tokens.iter().flat_map(of).map(|v| (u64::from(v), w)));
+        }
+    }
+}
+
+/// Padding rows have zero activations, exponent 1 and no flag.
+fn push_exponents(walk: TileWalk, tokens: &[Vec<AlignedGroup>], m: usize, rows: usize, stream: &mut BeatStream) {
+    for group in 0..walk.groups() {
+        let field = |token: usize| match tokens.get(token) {
+            Some(groups) => u64::from(groups[group].exponent) | u64::from(groups[group].non_finite) << 5,
+            None => 1,
+        };
+        stream.push_fields((m..m + rows).map(|token| (field(token), 6)));
+    }
+}

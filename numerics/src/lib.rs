@@ -1,0 +1,32 @@
+//! Numbers of a mixture-of-datatype machine, without any hardware: weight data types (`code -> integer value`),
+//! bit-serial term tables, FP16, scales, packing and the group quantizer.
+//!
+//! A weight is `value(code) · 2^-fraction_bits · group scale code · channel scale` (ARCHITECTURE.md, "Numerics").
+
+mod error;
+pub mod exact;
+pub mod fp16;
+pub mod packing;
+pub mod quantize_group;
+pub mod quantize_matrix;
+mod quantized;
+pub mod second_level;
+mod statistics;
+pub mod term;
+mod types;
+mod weight_type;
+
+pub use error::NumericsError;
+pub use half::f16;
+pub use quantize_group::{QuantizedGroup, quantize_group};
+pub use quantize_matrix::{quantize_matrix, quantize_matrix_first_level, weights_to_fp16};
+pub use quantized::QuantizedMatrix;
+pub use statistics::{ErrorStatistics, error_statistics, first_level_statistics};
+pub use term::{Digit, TermTable};
+pub use types::{registry, weight_type};
+pub use weight_type::{CodeValue, Rounding, SpecialValues, WeightType};
+
+/// Largest group size a quantized matrix may have, in input channels.
+pub const MAX_GROUP: usize = 256;
+/// Special values a group can choose from (2 selector bits).
+pub const SPECIAL_VALUES: usize = 4;

@@ -1,0 +1,96 @@
+use crate::{MAX_GROUP, NumericsError, SPECIAL_VALUES, WeightType, f16};
+
+/// A quantized weight matrix of shape `[output_channels, input_channels]`, groups along the input channels.
+/// The last group of a row may be short. One code a byte; [`crate::packing`] gives the stored form.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QuantizedMatrix {
+    /// Data type of the codes.
+    pub weight_type: WeightType,
+    /// Rows.
+    pub output_channels: usize,
+    /// Columns.
+    pub input_channels: usize,
+    /// Input channels per group.
+    pub group: usize,
+    /// `[output_channels, input_channels]` codes.
+    pub codes: Vec<u8>,
+    /// `[output_channels, groups]` index of the group's special value; 0 for types without any.
+    pub selectors: Vec<u8>,
+    /// `[output_channels, groups]` unsigned group scale codes.
+    pub scales: Vec<u8>,
+    /// `[output_channels]` channel scales, finite.
+    pub channel_scales: Vec<f16>,
+    /// The special values behind the selectors, in units of 2^-fraction_bits.
+    pub special_values: [i32; SPECIAL_VALUES],
+}
+
+impl QuantizedMatrix {
+    /// Groups per output channel.
+    pub fn groups(&self) -> usize {
+        self.input_channels.div_ceil(self.group)
+    }
+
+    /// Integer value of the weight at (output channel, input channel), in units of 2^-fraction_bits.
+    pub fn value(&self, output_channel: usize, input_channel: usize) -> i32 {
+        let code = self.codes[output_channel * self.input_channels + input_channel];
+        let selector = self.selectors[output_channel * self.groups() + input_channel / self.group];
+        let special = self.special_values[usize::from(selector) % SPECIAL_VALUES];
+        self.weight_type.value(code, special).unwrap_or(0)
+    }
+
+    /// Checks every length and range, so that later code may index without checks.
+    ///
+    /// # Errors
+    /// `Shape` or `NotFinite` naming the field.
+    pub fn check(&self) -> Result<(), NumericsError> {
+        let shape = |what: &str, found: usize, expected: usize| {
+            if found == expected {
+                return Ok(());
+            }
+            Err(NumericsError::Shape {
+                what: format!("length of {what}"),
+                found: found.to_string(),
+                expected: expected.to_string(),
+            })
+        };
+        if self.output_channels == 0 || self.input_channels == 0 {
+            return Err(NumericsError::Shape {
+                what: "shape of a quantized matrix".into(),
+                found: format!("{} x {}", self.output_channels, self.input_channels),
+                expected: "at least 1 x 1".into(),
+            });
+        }
+        if self.group == 0 || self.group > MAX_GROUP {
+            return Err(NumericsError::Shape {
+                what: "group".into(),
+                found: self.group.to_string(),
+                expected: format!("1 to {MAX_GROUP} input channels"),
+            });
+        }
+        let groups = self.output_channels.checked_mul(self.groups()).unwrap_or(usize::MAX);
+        let weights = self.output_channels.checked_mul(self.input_channels).unwrap_or(usize::MAX);
+        shape("codes", self.codes.len(), weights)?;
+        shape("selectors", self.selectors.len(), groups)?;
+        shape("scales", self.scales.len(), groups)?;
+        shape("channel_scales", self.channel_scales.len(), self.output_channels)?;
+        for code in &self.codes {
+            self.weight_type.check_code(*code)?;
+        }
+        if let Some(selector) = self.selectors.iter().find(|s| usize::from(**s) >= SPECIAL_VALUES) {
+            return Err(NumericsError::Shape {
+                what: "special value selector".into(),
+                found: selector.to_string(),
+                expected: format!("0 to {}", SPECIAL_VALUES - 1),
+            });
+        }
+        match self.channel_scales.iter().position(|s| !s.is_finite()) {
+            Some(row) => Err(NumericsError::NotFinite {
+                what: "channel scale",
+                row,
+                column: 0,
+                value: self.channel_scales[row].to_string(),
+            }),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,126 @@
+use crate::{NumericsError, SPECIAL_VALUES};
+
+/// What a code stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodeValue {
+    /// A fixed integer, in units of 2^-fraction_bits.
+    Value(i32),
+    /// The special value that the group's selector chooses.
+    Special,
+    /// No weight has this code.
+    Unused,
+}
+
+/// How the quantizer maps a scaled weight to a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rounding {
+    /// Nearest value of a table; a tie goes to the lower value (toward -inf), as in the published code.
+    TableTieToLower,
+    /// Nearest integer, a tie goes to the even one, clamped to ±(2^(b-1) - 1).
+    SymmetricInteger,
+}
+
+/// Special values of a type: the redundant `-0` code stands for one of four values chosen per group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpecialValues {
+    /// The candidates, in units of 2^-fraction_bits and in selector order. Programmable: these are the defaults.
+    pub values: [i32; SPECIAL_VALUES],
+    /// A short name of each candidate for reports.
+    pub names: [&'static str; SPECIAL_VALUES],
+}
+
+/// A weight data type: a code of `code_bits` bits stands for an integer value times 2^-fraction_bits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WeightType {
+    /// Registry name, for example `bitmod-fp4`.
+    pub name: &'static str,
+    /// One line for listings.
+    pub summary: &'static str,
+    /// Bits of a code.
+    pub code_bits: u32,
+    /// Every value is an integer multiple of 2^-fraction_bits.
+    pub fraction_bits: u32,
+    /// Code -> value, 2^code_bits entries.
+    pub codes: Vec<CodeValue>,
+    /// Special values, if the type has any.
+    pub special: Option<SpecialValues>,
+    /// Rounding of the quantizer.
+    pub rounding: Rounding,
+}
+
+impl WeightType {
+    /// Integer value of `code` (units of 2^-fraction_bits) in a group whose special value is `special`.
+    /// Codes that no weight has give `None`.
+    pub fn value(&self, code: u8, special: i32) -> Option<i32> {
+        match self.codes.get(usize::from(code))? {
+            CodeValue::Value(v) => Some(*v),
+            CodeValue::Special => Some(special),
+            CodeValue::Unused => None,
+        }
+    }
+
+    /// `(value, code)` of every usable code in a group with this special value, ascending by value.
+    /// `special = None` leaves the special code out.
+    pub fn codebook(&self, special: Option<i32>) -> Vec<(i32, u8)> {
+        let mut book: Vec<(i32, u8)> = (0u8..)
+            .zip(&self.codes)
+            .filter_map(|(code, value)| match value {
+                CodeValue::Value(v) => Some((*v, code)),
+                CodeValue::Special => special.map(|v| (v, code)),
+                CodeValue::Unused => None,
+            })
+            .collect();
+        book.sort_unstable();
+        book
+    }
+
+    /// The code of the value zero: what padding input channels hold.
+    pub fn zero_code(&self) -> u8 {
+        self.codes.iter().position(|c| *c == CodeValue::Value(0)).unwrap_or(0) as u8
+    }
+
+    /// Every integer value the type can take, special candidates included, ascending, each once.
+    pub fn all_values(&self) -> Vec<i32> {
+        let mut values: Vec<i32> = self.codebook(None).into_iter().map(|(v, _)| v).collect();
+        if let Some(special) = &self.special {
+            values.extend(special.values);
+        }
+        values.sort_unstable();
+        values.dedup();
+        values
+    }
+
+    /// Bits of the largest magnitude, sign excluded.
+    pub fn magnitude_bits(&self) -> u32 {
+        let largest = self.all_values().iter().map(|v| v.unsigned_abs()).max().unwrap_or(0);
+        u32::BITS - largest.leading_zeros()
+    }
+
+    /// Default special values, zeros for a type without any.
+    pub fn special_values(&self) -> [i32; SPECIAL_VALUES] {
+        self.special.as_ref().map_or([0; SPECIAL_VALUES], |s| s.values)
+    }
+
+    /// Storage bits per weight of a matrix with groups of `group` input channels and `input_channels` per output channel:
+    /// code, 8-bit group scale, selector and FP16 channel scale. Derived, never typed in.
+    pub fn effective_bits_per_weight(&self, group: usize, input_channels: usize) -> f64 {
+        let groups = input_channels.div_ceil(group) as f64;
+        let selector = if self.special.is_some() { 2.0 } else { 0.0 };
+        f64::from(self.code_bits) + (groups * (8.0 + selector) + 16.0) / input_channels as f64
+    }
+
+    /// Checks a code against the type.
+    ///
+    /// # Errors
+    /// `Shape` for a code that no weight has.
+    pub fn check_code(&self, code: u8) -> Result<(), NumericsError> {
+        match self.codes.get(usize::from(code)) {
+            Some(CodeValue::Value(_) | CodeValue::Special) => Ok(()),
+            _ => Err(NumericsError::Shape {
+                what: format!("code of a `{}` weight", self.name),
+                found: format!("{code:#x}"),
+                expected: format!("one of the {} codes of the type", self.codebook(Some(0)).len()),
+            }),
+        }
+    }
+}

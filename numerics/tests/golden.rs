@@ -1,0 +1,169 @@
+//! The published quantizers' hashes on real weights. `golden.csv` names its source. Needs the feature `external-data`
+//! and the MiniLM checkpoint: `BITMOSAIC_MINILM=$(scripts/fetch-minilm) cargo test -p bitmosaic-numerics --features
+//! external-data`. A missing or different file is a failure, never a skip.
+
+use bitmosaic_numerics::second_level::{SecondLevelGroup, second_level_row};
+use bitmosaic_numerics::{
+    ErrorStatistics, WeightType, error_statistics, f16, first_level_statistics, quantize_matrix,
+    quantize_matrix_first_level, weight_type, weights_to_fp16,
+};
+use safetensors::{Dtype, SafeTensors};
+use sha2::{Digest, Sha256};
+
+const MINILM_SHA256: &str = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db";
+
+/// One line of `golden.csv`.
+struct Golden<'a> {
+    tensor: &'a str,
+    shape: [usize; 2],
+    weights_hash: &'a str,
+    group: usize,
+    weight_type: WeightType,
+    scale: &'a str,
+    relative_mse: f64,
+    dequantized: &'a str,
+    codes: &'a str,
+    group_scales: &'a str,
+    choices: &'a str,
+}
+
+impl<'a> Golden<'a> {
+    fn parse(line: &'a str) -> Golden<'a> {
+        let f: Vec<&str> = line.split(',').collect();
+        assert_eq!(f.len(), 12, "golden.csv: {line}");
+        Golden {
+            tensor: f[0],
+            shape: [f[1].parse().unwrap(), f[2].parse().unwrap()],
+            weights_hash: f[3],
+            group: f[4].parse().unwrap(),
+            weight_type: weight_type(f[5]).unwrap(),
+            scale: f[6],
+            relative_mse: f[7].parse().unwrap(),
+            dequantized: f[8],
+            codes: f[9],
+            group_scales: f[10],
+            choices: f[11],
+        }
+    }
+
+    fn all(scale: &str) -> Vec<Golden<'static>> {
+        let lines = include_str!("golden.csv").lines().filter(|l| !l.starts_with('#')).skip(1);
+        lines.map(Golden::parse).filter(|g| g.scale == scale).collect()
+    }
+
+    fn place(&self) -> String {
+        format!("{} g{} {} --scale {}", self.tensor, self.group, self.weight_type.name, self.scale)
+    }
+
+    /// Code values in integer units; zeros for a group without a choice.
+    fn values<'b>(&'b self, codes: &'b [u8], selector: u8) -> impl Iterator<Item = i32> + 'b {
+        let special = self.weight_type.special_values()[usize::from(selector)];
+        codes.iter().map(move |c| self.weight_type.value(*c, special).unwrap())
+    }
+}
+
+fn checkpoint() -> Vec<u8> {
+    let path = std::env::var_os("BITMOSAIC_MINILM")
+        .expect("BITMOSAIC_MINILM is not set; it names MiniLM's model.safetensors, see scripts/fetch-minilm");
+    let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("BITMOSAIC_MINILM={}: {e}", path.display()));
+    let found: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!(found, MINILM_SHA256, "SHA-256 of {}", path.display());
+    bytes
+}
+
+fn weights(checkpoint: &SafeTensors, golden: &Golden) -> Vec<f16> {
+    let tensor = checkpoint.tensor(golden.tensor).unwrap();
+    assert_eq!((tensor.shape(), tensor.dtype()), (&golden.shape[..], Dtype::F32), "{}", golden.tensor);
+    let (words, _) = tensor.data().as_chunks::<4>();
+    let weights = weights_to_fp16(&words.iter().map(|b| f32::from_le_bytes(*b)).collect::<Vec<_>>());
+    assert_eq!(hash(weights.iter().map(|w| w.to_le_bytes())), golden.weights_hash, "{}", golden.tensor);
+    weights
+}
+
+fn hash<const N: usize>(elements: impl Iterator<Item = [u8; N]>) -> String {
+    let bytes: Vec<u8> = elements.flatten().collect();
+    Sha256::digest(bytes)[..8].iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn assert_close(found: f64, expected: f64, place: &str) {
+    assert!((found / expected - 1.0).abs() < 1e-9, "{place}: relative mean square error {found}, published {expected}");
+}
+
+#[test]
+fn first_level_equals_the_published_hashes() {
+    let bytes = checkpoint();
+    let checkpoint = SafeTensors::deserialize(&bytes).unwrap();
+    let all = Golden::all("fp16");
+    assert_eq!(all.len(), 36);
+    for golden in all {
+        let place = golden.place();
+        let weights = weights(&checkpoint, &golden);
+        let groups = quantize_matrix_first_level(&weights, golden.shape, golden.group, &golden.weight_type).unwrap();
+        assert!(groups.iter().all(|g| g.chosen));
+        let codes = groups.iter().flat_map(|g| golden.values(&g.codes, g.selector));
+        assert_eq!(hash(codes.map(|v| (v as i16).to_le_bytes())), golden.codes, "codes of {place}");
+        if golden.choices != "-" {
+            assert_eq!(hash(groups.iter().map(|g| [g.selector])), golden.choices, "choices of {place}");
+        }
+        if golden.group_scales != "-" {
+            let scales = groups.iter().map(|g| g.scale.to_le_bytes());
+            assert_eq!(hash(scales), golden.group_scales, "scales of {place}");
+        }
+        let dequantized = groups.iter().flat_map(|g| &g.dequantized).map(|d| d.to_le_bytes());
+        assert_eq!(hash(dequantized), golden.dequantized, "dequantized weights of {place}");
+        let statistics = first_level_statistics(&weights, &groups, &golden.weight_type).unwrap();
+        assert_close(statistics.relative_mse(), golden.relative_mse, &place);
+    }
+}
+
+/// The published second level, and what the executable form's one channel scale per output channel costs against it.
+#[test]
+fn second_level_equals_the_published_hashes_and_one_channel_scale_costs_nothing() {
+    let bytes = checkpoint();
+    let checkpoint = SafeTensors::deserialize(&bytes).unwrap();
+    let all = Golden::all("int8");
+    assert_eq!(all.len(), 36);
+    let mut totals: Vec<((usize, &str), ErrorStatistics, f64)> = Vec::new();
+    for golden in &all {
+        let place = golden.place();
+        let weights = weights(&checkpoint, golden);
+        let rows = weights.chunks(golden.shape[1]);
+        let groups: Vec<SecondLevelGroup> =
+            rows.flat_map(|row| second_level_row(row, golden.group, &golden.weight_type).unwrap()).collect();
+        let dequantized = || groups.iter().flat_map(|g| &g.dequantized);
+        assert_eq!(hash(dequantized().map(|d| d.to_le_bytes())), golden.dequantized, "dequantized weights of {place}");
+        let squares = |difference: f64| difference * difference;
+        let error: f64 = dequantized().zip(&weights).map(|(d, w)| squares(d.to_f64() - w.to_f64())).sum();
+        let energy: f64 = weights.iter().map(|w| squares(w.to_f64())).sum();
+        assert_close(error / energy, golden.relative_mse, &place);
+
+        let matrix = quantize_matrix(&weights, golden.shape, golden.group, &golden.weight_type).unwrap();
+        assert!(groups.iter().zip(&matrix.selectors).all(|(g, s)| g.selector == *s), "choices of {place}");
+        assert!(groups.iter().flat_map(|g| &g.codes).eq(&matrix.codes), "codes of {place}");
+        let statistics = error_statistics(&weights, &matrix).unwrap();
+        assert_eq!(statistics.zeroed_groups, 0, "{place}");
+        println!(
+            "{place}: published {:.7}, one channel scale {:.7} ({:+.3} %)",
+            golden.relative_mse,
+            statistics.relative_mse(),
+            (statistics.relative_mse() / golden.relative_mse - 1.0) * 100.0
+        );
+        assert!((statistics.relative_mse() / golden.relative_mse - 1.0).abs() < 1e-3, "{place}");
+        let key = (golden.group, golden.weight_type.name);
+        match totals.iter_mut().find(|(k, ..)| *k == key) {
+            Some((_, total, published)) => {
+                *total = total.merge(&statistics);
+                *published += error;
+            }
+            None => totals.push((key, statistics, error)),
+        }
+    }
+    for ((group, name), total, published) in totals {
+        println!(
+            "{name} g{group}: published {:.7}, one channel scale {:.7}, special values {:?}",
+            published / total.squared_weight,
+            total.relative_mse(),
+            total.special_values
+        );
+    }
+}

@@ -1,0 +1,458 @@
+//! The quantizer against a deliberately naive re-implementation (numbers as binary64, FP16 rounding by search among all
+//! FP16 numbers, nearest value by distance), the authors' edge cases, and properties over the registry.
+
+use bitmosaic_numerics::quantize_group::{
+    LARGEST_SCALE, SMALLEST_SCALE, choose, codebooks, group_scale, mean_squared_error, round_group,
+};
+use bitmosaic_numerics::second_level::second_level_row;
+use bitmosaic_numerics::{
+    NumericsError, QuantizedMatrix, WeightType, error_statistics, f16, first_level_statistics, quantize_group,
+    quantize_matrix, quantize_matrix_first_level, registry, weight_type,
+};
+use proptest::prelude::*;
+
+/// The naive model. Only the two types of the published comparison, their tables written out.
+mod naive {
+    use bitmosaic_numerics::f16;
+
+    /// Nearest FP16 number, ties to the even one, by binary search over their (ordered) bits.
+    pub fn fp16(x: f64) -> f64 {
+        let magnitude = x.abs();
+        let value = |bits: u16| if bits == 0x7C00 { 65536.0 } else { f16::from_bits(bits).to_f64() };
+        let (mut low, mut high) = (0u16, 0x7C00u16);
+        while high - low > 1 {
+            let middle = (low + high) / 2;
+            if value(middle) <= magnitude { low = middle } else { high = middle }
+        }
+        let (below, above) = (magnitude - value(low), value(high) - magnitude);
+        let bits = if below < above || (below == above && low % 2 == 0) { low } else { high };
+        f16::from_bits(bits).to_f64().copysign(x)
+    }
+
+    pub const TABLE: [f64; 15] = [-12., -8., -6., -4., -3., -2., -1., 0., 1., 2., 3., 4., 6., 8., 12.];
+    pub const SPECIAL: [f64; 4] = [10., -10., 16., -16.];
+
+    /// The values of each candidate.
+    pub fn candidates(name: &str) -> Vec<Vec<f64>> {
+        match name {
+            "int4" => vec![(-7..=7).map(f64::from).collect()],
+            _ => SPECIAL
+                .iter()
+                .map(|s| {
+                    let mut table = TABLE.to_vec();
+                    table.push(*s);
+                    table.sort_by(f64::total_cmp);
+                    table
+                })
+                .collect(),
+        }
+    }
+
+    /// Nearest value; of two equally near the lower one, or for integers the even one.
+    pub fn nearest(x: f64, table: &[f64], integer: bool) -> f64 {
+        let mut best = table[0];
+        for v in table {
+            let (new, old) = ((x - v).abs(), (x - best).abs());
+            if new < old || (new == old && integer && v % 2.0 == 0.0) {
+                best = *v;
+            }
+        }
+        best
+    }
+
+    pub fn largest(table: &[f64]) -> f64 {
+        table.iter().fold(0.0, |m, v| v.abs().max(m))
+    }
+
+    pub fn error(weights: &[f64], dequantized: &[f64]) -> f64 {
+        let mut sum = 0.0;
+        for (w, d) in weights.iter().zip(dequantized) {
+            let difference = fp16(d - w);
+            sum += fp16(difference * difference);
+        }
+        fp16(f64::from(sum as f32 / weights.len() as f32))
+    }
+
+    pub struct Group {
+        pub choice: i32,
+        pub scale: f64,
+        pub values: Vec<f64>,
+        pub dequantized: Vec<f64>,
+    }
+
+    fn pick(weights: &[f64], mut groups: Vec<Group>) -> Group {
+        if groups.len() == 1 {
+            return groups.remove(0);
+        }
+        let zeros = vec![0.0; weights.len()];
+        let mut best = Group { choice: -1, scale: 0.0, values: zeros.clone(), dequantized: zeros };
+        let mut least = 1e3;
+        for group in groups {
+            let error = error(weights, &group.dequantized);
+            if error < least {
+                least = error;
+                best = group;
+            }
+        }
+        best
+    }
+
+    pub fn first_level(weights: &[f64], name: &str) -> Group {
+        let largest_weight = largest(weights);
+        let mut groups = Vec::new();
+        for (i, table) in candidates(name).iter().enumerate() {
+            let scale = fp16(largest_weight / largest(table)).clamp(fp16(1e-5), 1e4);
+            let values: Vec<f64> = weights.iter().map(|w| nearest(fp16(w / scale), table, name == "int4")).collect();
+            let dequantized = values.iter().map(|v| fp16(v * scale)).collect();
+            groups.push(Group { choice: i as i32, scale, values, dequantized });
+        }
+        pick(weights, groups)
+    }
+
+    /// Groups of one row at the published second level.
+    pub fn second_level(row: &[f64], group: usize, name: &str) -> Vec<Group> {
+        let mut chosen = Vec::new();
+        for weights in row.chunks(group) {
+            let mut groups = Vec::new();
+            for (i, table) in candidates(name).iter().enumerate() {
+                let scale_of = |weights: &[f64]| fp16(largest(weights) / largest(table));
+                let channel = fp16(row.chunks(group).map(scale_of).fold(0.0, f64::max) / 255.0);
+                let scale = scale_of(weights);
+                let code = if scale == 0.0 { 0.0 } else { fp16(scale / channel).round_ties_even().min(255.0) };
+                let round = |w: &f64| {
+                    if scale == 0.0 && *w == 0.0 { 0.0 } else { nearest(fp16(w / scale), table, name == "int4") }
+                };
+                let values: Vec<f64> = weights.iter().map(round).collect();
+                let dequantized = values.iter().map(|v| fp16(fp16(v * channel) * code)).collect();
+                groups.push(Group { choice: i as i32, scale, values, dequantized });
+            }
+            chosen.push(pick(weights, groups));
+        }
+        chosen
+    }
+}
+
+/// SplitMix64, so that the data need no dependency.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ self.0 >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ z >> 31
+    }
+
+    /// Uniform in [-1, 1), 24 bits.
+    fn uniform(&mut self) -> f32 {
+        (self.next() >> 40) as f32 / 8_388_608.0 - 1.0
+    }
+}
+
+/// Heavy-tailed weights: products of uniforms, a spread per row, now and then an outlier, a zero group, a constant group.
+fn generated(rows: usize, columns: usize, size: f32, seed: u64) -> Vec<f16> {
+    let mut random = Random(seed);
+    let mut weights = Vec::new();
+    for row in 0..rows {
+        let spread = size * (1.0 + row as f32 / rows as f32);
+        for column in 0..columns {
+            let outlier = if random.next().is_multiple_of(200) { 8.0 } else { 1.0 };
+            let w = random.uniform() * random.uniform() * spread * outlier;
+            let w = if column / 16 % 7 == 3 && row % 5 == 1 { 0.0 } else { w };
+            let w = if column / 16 % 7 == 5 && row % 5 == 2 { spread * 0.25 } else { w };
+            weights.push(f16::from_f32(w));
+        }
+    }
+    weights
+}
+
+fn wide(weights: &[f16]) -> Vec<f64> {
+    weights.iter().map(|w| w.to_f64()).collect()
+}
+
+fn bits(values: impl IntoIterator<Item = f64>) -> Vec<u16> {
+    // FP16-valued, so this conversion is exact.
+    values.into_iter().map(|v| f16::from_f64(v).to_bits()).collect()
+}
+
+/// Bits with -0 as +0: the naive model looks values up, so it has no -0.
+fn bits_without_negative_zero(values: &[f16]) -> Vec<u16> {
+    values.iter().map(|v| if *v == f16::ZERO { 0 } else { v.to_bits() }).collect()
+}
+
+fn values(weight_type: &WeightType, codes: &[u8], selector: u8) -> Vec<f64> {
+    let special = weight_type.special_values()[usize::from(selector)];
+    codes.iter().map(|c| f64::from(weight_type.value(*c, special).unwrap())).collect()
+}
+
+const SHAPES: [(usize, usize, usize, f32); 6] = [
+    (24, 256, 128, 0.05),
+    (24, 200, 32, 0.02),
+    (16, 77, 16, 1.0),
+    (8, 64, 256, 3e-4),
+    (8, 96, 32, 1e-6),
+    (8, 96, 32, 4e3),
+];
+
+#[test]
+fn first_level_equals_the_naive_model() {
+    for name in ["int4", "bitmod-fp4"] {
+        let weight_type = weight_type(name).unwrap();
+        let mut unchosen = 0;
+        for (i, (rows, columns, group, size)) in SHAPES.into_iter().enumerate() {
+            let weights = generated(rows, columns, size, i as u64);
+            let groups = quantize_matrix_first_level(&weights, [rows, columns], group, &weight_type).unwrap();
+            let slices = weights.chunks(columns).flat_map(|row| row.chunks(group));
+            assert_eq!(groups.len(), rows * columns.div_ceil(group));
+            for (found, weights) in groups.iter().zip(slices) {
+                let expected = naive::first_level(&wide(weights), name);
+                assert_eq!(if found.chosen { i32::from(found.selector) } else { -1 }, expected.choice, "{name} {size}");
+                assert_eq!(values(&weight_type, &found.codes, found.selector), expected.values);
+                assert_eq!(found.scale.to_f64(), expected.scale);
+                assert_eq!(
+                    bits_without_negative_zero(&found.dequantized),
+                    bits(expected.dequantized.iter().map(|v| v + 0.0))
+                );
+                unchosen += usize::from(!found.chosen);
+            }
+        }
+        assert_eq!(unchosen > 0, name == "bitmod-fp4", "the large weights exercise choice -1");
+    }
+}
+
+#[test]
+fn second_level_and_executable_form_equal_the_naive_model() {
+    for name in ["int4", "bitmod-fp4"] {
+        let weight_type = weight_type(name).unwrap();
+        for (i, (rows, columns, group, size)) in SHAPES.into_iter().enumerate() {
+            let weights = generated(rows, columns, size, 100 + i as u64);
+            let matrix = quantize_matrix(&weights, [rows, columns], group, &weight_type).unwrap();
+            for (r, row) in weights.chunks(columns).enumerate() {
+                let found = second_level_row(row, group, &weight_type).unwrap();
+                let expected = naive::second_level(&wide(row), group, name);
+                // The executable form: one channel scale, the next FP16 up if a code would pass 255.
+                let largest = expected.iter().map(|g| g.scale).fold(0.0, f64::max);
+                let mut channel = naive::fp16(largest / 255.0);
+                if largest > 0.0 && naive::fp16(largest / channel).round_ties_even() > 255.0 {
+                    channel = f16::from_bits(f16::from_f64(channel).to_bits() + 1).to_f64();
+                }
+                let unit = f64::from(1u32 << weight_type.fraction_bits);
+                assert_eq!(matrix.channel_scales[r].to_f64(), channel * unit, "{name} {size} row {r}");
+                for (g, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                    assert_eq!(if found.chosen { i32::from(found.selector) } else { -1 }, expected.choice);
+                    assert_eq!(values(&weight_type, &found.codes, found.selector), expected.values);
+                    let dequantized = expected.dequantized.iter().map(|v| v + 0.0);
+                    assert_eq!(
+                        bits_without_negative_zero(&found.dequantized),
+                        bits(dequantized),
+                        "{name} {size} row {r}"
+                    );
+
+                    let index = r * matrix.groups() + g;
+                    let code = if expected.scale == 0.0 {
+                        0.0
+                    } else {
+                        naive::fp16(expected.scale / channel).round_ties_even()
+                    };
+                    assert_eq!(f64::from(matrix.scales[index]), code);
+                    let zero = vec![0.0; expected.values.len()];
+                    let (choice, values) = if code == 0.0 { (0, &zero) } else { (expected.choice, &expected.values) };
+                    assert_eq!(i32::from(matrix.selectors[index]), choice);
+                    for (k, value) in values.iter().enumerate() {
+                        assert_eq!(f64::from(matrix.value(r, g * group + k)), *value);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn edge_cases_equal_the_published_results() {
+    let (int4, bitmod) = (weight_type("int4").unwrap(), weight_type("bitmod-fp4").unwrap());
+    let numbers = |field: &str| -> Vec<f16> {
+        field.split(' ').map(|bits| f16::from_bits(u16::from_str_radix(bits, 16).unwrap())).collect()
+    };
+    let lines: Vec<&str> = include_str!("edge_cases.csv").lines().filter(|l| !l.starts_with('#')).skip(1).collect();
+    assert_eq!(lines.len(), 21);
+    for line in lines {
+        let f: Vec<&str> = line.split(',').collect();
+        let weights = numbers(f[1]);
+        let to_bits = |values: &[f16]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+        let found = quantize_group(&weights, &int4).unwrap();
+        assert_eq!(to_bits(&found.dequantized), to_bits(&numbers(f[2])), "int4 {}", f[0]);
+        let found = quantize_group(&weights, &bitmod).unwrap();
+        assert_eq!(to_bits(&found.dequantized), to_bits(&numbers(f[3])), "bitmod-fp4 {}", f[0]);
+        let codes: Vec<f64> = f[4].split(' ').map(|c| c.parse().unwrap()).collect();
+        assert_eq!(values(&bitmod, &found.codes, found.selector), codes, "{}", f[0]);
+        assert_eq!(if found.chosen { i32::from(found.selector) } else { -1 }, f[5].parse().unwrap(), "{}", f[0]);
+        let errors: Vec<f16> = codebooks(&bitmod)
+            .unwrap()
+            .iter()
+            .map(|book| {
+                let scale = group_scale(&weights, book.largest()).max(SMALLEST_SCALE).min(LARGEST_SCALE);
+                let values = round_group(&weights, book, scale).values;
+                let dequantized: Vec<f16> = values.iter().map(|v| f16::from_f32(v * scale.to_f32())).collect();
+                mean_squared_error(&weights, &dequantized)
+            })
+            .collect();
+        assert_eq!(to_bits(&errors), to_bits(&numbers(f[6])), "errors of {}", f[0]);
+    }
+}
+
+#[test]
+fn an_all_zero_group_is_selector_0_with_zero_codes() {
+    for weight_type in registry() {
+        let mut weights = generated(3, 64, 0.1, 7);
+        weights[64..].fill(f16::from_bits(0x8000)); // rows 1 and 2: -0
+        weights[32..64].fill(f16::ZERO);
+        let matrix = quantize_matrix(&weights, [3, 64], 32, &weight_type).unwrap();
+        assert_eq!(matrix.scales[1..], [0; 5], "{}", weight_type.name);
+        assert_eq!(matrix.selectors[1..], [0; 5]);
+        assert!(matrix.codes[32..].iter().all(|c| *c == weight_type.zero_code()));
+        assert_eq!(matrix.channel_scales[1..], [f16::ZERO; 2]);
+        assert_eq!(error_statistics(&weights, &matrix).unwrap().zeroed_groups, 0);
+    }
+}
+
+#[test]
+fn groups_that_the_search_gives_up_on_are_counted() {
+    let weight_type = weight_type("bitmod-fp4").unwrap();
+    let weights = generated(4, 32, 8e3, 3);
+    let matrix = quantize_matrix(&weights, [4, 32], 32, &weight_type).unwrap();
+    let statistics = error_statistics(&weights, &matrix).unwrap();
+    assert_eq!((statistics.zeroed_groups, statistics.special_values), (4, [0; 4]));
+    assert_eq!(statistics.relative_mse(), 1.0);
+    let groups = quantize_matrix_first_level(&weights, [4, 32], 32, &weight_type).unwrap();
+    let first = first_level_statistics(&weights, &groups, &weight_type).unwrap();
+    assert_eq!((first.zeroed_groups, first.mse()), (4, statistics.mse()));
+}
+
+#[test]
+fn bad_input_is_refused_with_its_place() {
+    let weight_type = weight_type("int4").unwrap();
+    let mut weights = generated(4, 10, 0.1, 1);
+    for (value, text) in [(f16::NAN, "NaN"), (f16::INFINITY, "inf"), (f16::NEG_INFINITY, "-inf")] {
+        weights[27] = value;
+        let error = quantize_matrix(&weights, [4, 10], 8, &weight_type).unwrap_err();
+        assert_eq!(error, NumericsError::NotFinite { what: "weight", row: 2, column: 7, value: text.into() });
+        assert!(quantize_matrix_first_level(&weights, [4, 10], 8, &weight_type).is_err());
+    }
+    weights[27] = f16::ONE;
+    for (shape, group) in [([4, 11], 8), ([0, 10], 8), ([4, 0], 8), ([4, 10], 0), ([4, 10], 257), ([usize::MAX, 2], 8)]
+    {
+        let error = quantize_matrix(&weights, shape, group, &weight_type).unwrap_err();
+        assert!(matches!(error, NumericsError::Shape { .. }), "{shape:?} {group}");
+    }
+    assert!(quantize_group(&[], &weight_type).is_err());
+    let mut unusable = weight_type;
+    unusable.codes.truncate(4);
+    assert!(quantize_matrix(&weights, [4, 10], 8, &unusable).is_err());
+}
+
+#[test]
+fn the_same_bits_at_any_number_of_threads() {
+    let weights = generated(64, 256, 0.05, 11);
+    let weight_type = weight_type("bitmod-fp4").unwrap();
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let matrix = quantize_matrix(&weights, [64, 256], 32, &weight_type).unwrap();
+            let statistics = error_statistics(&weights, &matrix).unwrap();
+            (matrix, statistics)
+        })
+    };
+    let one: (QuantizedMatrix, _) = run(1);
+    assert!([2, 3, 7].into_iter().all(|threads| run(threads) == one));
+}
+
+/// Largest distance of a number within ±largest from the codebook: half the largest gap, or what one side lacks.
+fn largest_distance(weight_type: &WeightType, special: Option<i32>) -> f64 {
+    let values: Vec<f64> = weight_type.codebook(special).iter().map(|(v, _)| f64::from(*v)).collect();
+    let half_gap = values.windows(2).map(|pair| (pair[1] - pair[0]) / 2.0).fold(0.0, f64::max);
+    half_gap.max((values[0] + values[values.len() - 1]).abs())
+}
+
+fn special(weight_type: &WeightType, selector: u8) -> Option<i32> {
+    weight_type.special.as_ref().map(|s| s.values[usize::from(selector)])
+}
+
+/// Half a unit in the last place of an FP16 product, relative.
+const HALF_ULP: f64 = 1.0 / 2048.0;
+
+proptest! {
+    /// Round to nearest in FP16: the distance to the codebook, plus the roundings of quotient, product and (for the largest) scale.
+    #[test]
+    fn first_level_errors_are_bounded(seed in any::<u64>(), length in 1usize..140, size in -9i32..9) {
+        let size = if size < 0 { 1.0 / f32::from(1u16 << -size) } else { f32::from(1u16 << size) };
+        for weight_type in registry() {
+            let weights = generated(1, length, size, seed);
+            let found = quantize_group(&weights, &weight_type).unwrap();
+            prop_assume!(found.chosen && weights.iter().any(|w| w.to_f32().abs() > 1e-3));
+            let scale = found.scale.to_f64();
+            let distance = largest_distance(&weight_type, special(&weight_type, found.selector));
+            let exact = values(&weight_type, &found.codes, found.selector);
+            for ((w, d), v) in weights.iter().zip(&found.dequantized).zip(exact) {
+                let (w, d) = (w.to_f64(), d.to_f64());
+                prop_assert!((v * scale - d).abs() <= d.abs() * HALF_ULP + 1e-7);
+                prop_assert!((w - d).abs() <= distance * scale + 3.0 * w.abs() * HALF_ULP + 1e-6, "{w} {d} {scale}");
+            }
+        }
+    }
+
+    #[test]
+    fn executable_errors_are_bounded(seed in any::<u64>(), columns in 1usize..140, group in 1usize..64, size in -8i32..5) {
+        let size = if size < 0 { 1.0 / f32::from(1u16 << -size) } else { f32::from(1u16 << size) };
+        for weight_type in registry() {
+            let weights = generated(2, columns, size, seed);
+            let matrix = quantize_matrix(&weights, [2, columns], group, &weight_type).unwrap();
+            prop_assert_eq!(matrix.groups(), columns.div_ceil(group));
+            for (i, w) in weights.iter().enumerate() {
+                let (row, column) = (i / columns, i % columns);
+                let index = row * matrix.groups() + column / group;
+                let (w, channel) = (w.to_f64(), matrix.channel_scales[row].to_f64());
+                // Everything per integer unit: value, channel scale and distance.
+                let channel = channel / f64::from(1u32 << weight_type.fraction_bits);
+                let value = f64::from(matrix.value(row, column));
+                let weight = value * f64::from(matrix.scales[index]) * channel;
+                let distance = largest_distance(&weight_type, special(&weight_type, matrix.selectors[index]));
+                let largest = f64::from(*weight_type.all_values().iter().max().unwrap());
+                // The group scale: its code is off by half a code, plus the FP16 quotient's rounding.
+                let scale_error = channel * 0.5 + 2.0 * HALF_ULP * f64::from(matrix.scales[index]) * channel;
+                let scale = f64::from(matrix.scales[index]) * channel + scale_error;
+                let bound = if matrix.scales[index] == 0 {
+                    largest * scale
+                } else {
+                    distance * scale + value.abs() * scale_error
+                };
+                prop_assert!((w - weight).abs() <= bound + 3.0 * w.abs() * HALF_ULP + 1e-6, "{w} {weight} {bound}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_choice_is_the_first_least_error(seed in any::<u64>(), length in 1usize..140, size in 0u32..12) {
+        let weight_type = weight_type("bitmod-fp4").unwrap();
+        let weights = generated(1, length, 1e-3 * f32::from(1u16 << size), seed);
+        let found = quantize_group(&weights, &weight_type).unwrap();
+        prop_assert!(found.chosen);
+        let error = |selector: usize| {
+            let mut only = weight_type.clone();
+            only.special.as_mut().unwrap().values = [weight_type.special_values()[selector]; 4];
+            naive::error(&wide(&weights), &wide(&quantize_group(&weights, &only).unwrap().dequantized))
+        };
+        let chosen = usize::from(found.selector);
+        for other in 0..4 {
+            let beaten = if other < chosen { error(other) > error(chosen) } else { error(other) >= error(chosen) };
+            prop_assert!(beaten);
+        }
+    }
+
+    #[test]
+    fn the_least_error_below_the_limit_wins_and_the_first_of_equals(errors in prop::collection::vec(0u16..0x7E01, 1..6)) {
+        let errors: Vec<f16> = errors.into_iter().map(f16::from_bits).collect();
+        let candidates = errors.iter().enumerate().filter(|(_, e)| e.to_f32() < 1000.0);
+        let expected = candidates.min_by(|a, b| a.1.partial_cmp(b.1).unwrap().then(a.0.cmp(&b.0))).map(|(i, _)| i);
+        prop_assert_eq!(choose(&errors), expected);
+    }
+}

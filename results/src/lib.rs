@@ -1,0 +1,20 @@
+//! Plain records that cross rooms and make up the JSON contract of the command line. No logic.
+//!
+//! Every document that `--json` prints is one of the structs named `*Document`; its schema comes from the type.
+
+mod accuracy;
+mod cosim;
+mod documents;
+mod quantize;
+mod resources;
+mod simulate;
+
+pub use accuracy::{AccuracyResult, ErrorStatistics};
+pub use cosim::{CosimResult, EngineCycles, Mismatch};
+pub use documents::{
+    CosimDocument, ListDocument, ListEntry, Provenance, QuantizeDocument, RtlDocument, RunDocument, SCHEMA_VERSION,
+    SimulateDocument,
+};
+pub use quantize::QuantizedTensor;
+pub use resources::{ModuleResources, RtlResult};
+pub use simulate::{EnergyPj, LayerResult, SimulateResult, Stalls};

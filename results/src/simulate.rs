@@ -1,0 +1,66 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Cycles without a step, by cause. With the compute cycles they add up to all cycles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Stalls {
+    /// A weight, activation or metadata beat was missing.
+    pub operand: u64,
+    /// The scale units still worked on the group before.
+    pub scale_unit: u64,
+    /// An output beat was not taken.
+    pub output: u64,
+    /// Filling and draining the pipeline, once a command.
+    pub fill_drain: u64,
+}
+
+/// Energy in pJ.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct EnergyPj {
+    /// Processing elements, scale units, term generators.
+    pub compute: f64,
+    /// On-chip buffers.
+    pub sram: f64,
+    /// Off-chip memory.
+    pub dram: f64,
+    /// Sum.
+    pub total: f64,
+}
+
+/// One operation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LayerResult {
+    /// Name of the layer.
+    pub name: String,
+    /// Operation, for example `matmul 16x256x1024 bitmod-fp4 g128`.
+    pub op: String,
+    /// All cycles.
+    pub cycles: u64,
+    /// Cycles with a step.
+    pub compute_cycles: u64,
+    /// Cycles in which only memory held the machine up; 0 for a tile, whose operands come as streams.
+    pub memory_cycles: u64,
+    /// The other cycles.
+    pub stalls: Stalls,
+    /// Operand bytes that entered the machine.
+    pub bytes_read: u64,
+    /// Output bytes that left it.
+    pub bytes_written: u64,
+    /// Energy; null as long as the design has no technology.
+    pub energy_pj: Option<EnergyPj>,
+}
+
+/// A simulation.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct SimulateResult {
+    /// All cycles.
+    pub cycles: u64,
+    /// Cycles / clock.
+    pub seconds: f64,
+    /// Layers in order.
+    pub layers: Vec<LayerResult>,
+    /// Energy; null as long as the design has no technology.
+    pub energy_pj: Option<EnergyPj>,
+    /// Useful multiply-accumulate terms / terms the PEs could have done in all cycles.
+    pub utilization: f64,
+}

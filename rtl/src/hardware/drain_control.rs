@@ -1,0 +1,166 @@
+//! Drain control: holds the metadata of the group in the hold chains and walks its slots through the scale units.
+
+use bitmosaic_arch::Machine;
+
+use super::index_bits;
+use crate::netlist::{Module, ModuleBuilder, Net, NetlistError};
+
+/// Module `drain_control`.
+pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
+    let (rows, columns) = (machine.tile.rows, machine.tile.columns);
+    let unit = &machine.scale_unit;
+    let mut m = ModuleBuilder::new(
+        "drain_control",
+        &format!(
+            "Drain control: a finished group takes {} slots, one a cycle, through {} scale unit(s) of {} PEs;\n\
+             the metadata of the group stays here meanwhile.",
+            unit.slots, unit.units, unit.pes
+        ),
+    );
+    let capture = m.input("capture_i", 1, "a finished group enters the hold chains");
+    let advance = m.input("advance_i", 1, "the scale units move");
+    let first_group = m.input("first_group_i", 1, "the group is the first of its pass");
+    let pass_end = m.input("pass_end_i", 1, "the group is the last of its pass");
+    let last = m.input("last_i", 1, "the pass is the last of its command");
+    let scale = m.input("scale_i", machine.tile.scale_beat_bits, "group scale code a column");
+    let exponent = m.input("exponent_i", machine.tile.exponent_beat_bits, "shared exponent and non-finite flag a row");
+    let channel = m.input("channel_i", machine.tile.channel_beat_bits, "FP16 channel scale a column");
+    let enable = Some(capture);
+
+    // Metadata.
+    let scale = m.reg("scale_q", scale, enable, None, "group scale codes");
+    let exponents: Vec<Net> = (0..rows).map(|r| m.slice(exponent, r * 6, 5)).collect();
+    let exponents = m.concat(&exponents);
+    let exponents = m.reg("exponent_q", exponents, enable, None, "shared exponents");
+    let flags: Vec<Net> = (0..rows).map(|r| m.bit(exponent, r * 6 + 5)).collect();
+    let flags = m.concat(&flags);
+    let non_finite = m.register("non_finite_q", rows, false, "a non-finite activation was seen in the pass");
+    let first_rows = m.replicate(first_group, rows);
+    let later_rows = m.not(first_rows);
+    let kept = m.and(later_rows, non_finite);
+    let seen = m.or(flags, kept);
+    m.drive(non_finite, seen, enable, None);
+    let loads_channel = m.and(capture, pass_end);
+    let channel = m.reg("channel_q", channel, Some(loads_channel), None, "channel scales");
+    let first_group = m.reg("first_group_q", first_group, enable, None, "first group of its pass");
+    let pass_end = m.reg("pass_end_q", pass_end, enable, None, "last group of its pass");
+    let last = m.reg("last_q", last, enable, None, "last group of its command");
+
+    // Slots. `slot_q` counts them, `row_q` and `column_q` follow within the columns of a unit.
+    let bits = index_bits(unit.slots);
+    let slot = m.register("slot_q", bits, false, "slot that leaves next");
+    let draining = m.register("draining_q", 1, false, "slots are left");
+    let final_slot = m.constant(u64::from(unit.slots - 1), bits);
+    let at_final = m.eq(slot, final_slot);
+    let issue = m.and(draining, advance);
+    let issue = m.name(issue, "issue", "a slot leaves: the hold chains shift");
+    let leaves = m.and(issue, at_final);
+    let idle = m.not(draining);
+    let hold_free = m.or(idle, leaves);
+    m.output("hold_free_o", hold_free, "a finished group may enter at this edge");
+    m.output("issue_o", issue, "a slot leaves: the hold chains shift");
+    let stays = m.not(at_final);
+    let next_draining = m.or(capture, stays);
+    let changes = m.or(capture, issue);
+    m.drive(draining, next_draining, Some(changes), Some(0));
+    let next_slot = count(&mut m, slot, unit.slots);
+    let next_slot = clear(&mut m, capture, next_slot);
+    m.drive(slot, next_slot, Some(changes), None);
+    let rows_walked = rows.min(unit.pes);
+    let row = m.register("row_q", index_bits(rows_walked), false, "row of the slot, counted from the unit's first");
+    let next_row = count(&mut m, row, rows_walked);
+    let next_row = clear(&mut m, capture, next_row);
+    m.drive(row, next_row, Some(changes), None);
+    let columns_walked = unit.pes.div_ceil(rows);
+    let column = (columns_walked > 1).then(|| {
+        let column = m.register("column_q", index_bits(columns_walked), false, "column of the slot, likewise");
+        let wraps = m.constant(u64::from(rows_walked - 1), row.width);
+        let wraps = m.eq(row, wraps);
+        let next = count(&mut m, column, columns_walked);
+        let next = m.mux(wraps, next, column);
+        let next = clear(&mut m, capture, next);
+        m.drive(column, next, Some(changes), None);
+        column
+    });
+
+    // What each unit's slot needs.
+    let (mut scales, mut slot_exponents, mut channels, mut flags) = (vec![], vec![], vec![], vec![]);
+    for u in 0..unit.units {
+        let first = u * unit.pes;
+        let (first_row, first_column) = (first % rows, first / rows);
+        let column_values = |m: &mut ModuleBuilder, bus: Net, bits: u32| {
+            let choices: Vec<Net> =
+                (first_column..first_column + columns_walked).map(|c| m.slice(bus, c * bits, bits)).collect();
+            column.map_or(choices[0], |index| m.select(index, &choices))
+        };
+        scales.push(column_values(&mut m, scale, 8));
+        channels.push(column_values(&mut m, channel, 16));
+        let row_values = |m: &mut ModuleBuilder, bus: Net, bits: u32| {
+            let choices: Vec<Net> =
+                (first_row..first_row + rows_walked).map(|r| m.slice(bus, r * bits, bits)).collect();
+            m.select(row, &choices)
+        };
+        slot_exponents.push(row_values(&mut m, exponents, 5));
+        flags.push(row_values(&mut m, non_finite, 1));
+    }
+    for (name, values, doc) in [
+        ("slot_scale_o", &scales, "group scale code of each unit's slot"),
+        ("slot_exponent_o", &slot_exponents, "shared exponent of each unit's slot"),
+        ("slot_channel_o", &channels, "channel scale of each unit's slot"),
+        ("slot_non_finite_o", &flags, "non-finite flag of each unit's slot"),
+    ] {
+        let bus = m.concat(values);
+        m.output(name, bus, doc);
+    }
+    debug_assert!(columns >= unit.units * unit.pes / rows);
+
+    // Flags that move with a slot: valid in stages 1 to 3, output and last up to the output register.
+    let enable = Some(advance);
+    let one = m.constant(1, 1);
+    let real = if unit.slots > unit.pes {
+        let pes = m.constant(u64::from(unit.pes), bits);
+        m.lt(slot, pes)
+    } else {
+        one
+    };
+    let final_pe = m.constant(u64::from(unit.pes - 1), bits);
+    let at_final_pe = m.eq(slot, final_pe);
+    let output = m.and_all(&[issue, pass_end, real]);
+    let finishes = m.and_all(&[output, last, at_final_pe]);
+    let valid_1 = m.reg("valid_1_q", issue, enable, Some(0), "stage 1 is valid");
+    let valid_2 = m.reg("valid_2_q", valid_1, enable, Some(0), "stage 2 is valid");
+    let valid_3 = m.reg("valid_3_q", valid_2, enable, Some(0), "stage 3 is valid");
+    let first_1 = m.reg("first_group_1_q", first_group, enable, None, "stage 1: first group");
+    let first_2 = m.reg("first_group_2_q", first_1, enable, None, "stage 2: first group");
+    m.output("first_group_o", first_2, "stage 2: the accumulator counts as zero");
+    m.output("write_o", valid_3, "stage 3 is valid");
+    let (mut output, mut finishes) = (output, finishes);
+    for stage in 1..unit.output_latency_cycles {
+        output = m.reg(&format!("output_{stage}_q"), output, enable, Some(0), "the slot is an output");
+        finishes = m.reg(&format!("finish_{stage}_q"), finishes, enable, Some(0), "the slot ends its command");
+    }
+    let output = m.reg("output_valid_q", output, enable, Some(0), "the output register holds a beat");
+    let finishes = m.reg("output_last_q", finishes, enable, Some(0), "the beat ends its command");
+    m.output("output_valid_o", output, "the output register holds a beat");
+    m.output("output_last_o", finishes, "the beat ends its command");
+    m.finish()
+}
+
+/// `value + 1`, back to zero from `count - 1`.
+fn count(m: &mut ModuleBuilder, value: Net, count: u32) -> Net {
+    let one = m.constant(1, value.width);
+    let next = m.add(value, one);
+    let next = m.truncate(next, value.width);
+    if count == 1 << value.width {
+        return next;
+    }
+    let last = m.constant(u64::from(count - 1), value.width);
+    let wraps = m.eq(value, last);
+    clear(m, wraps, next)
+}
+
+/// Zero where `clear`, else `value`.
+fn clear(m: &mut ModuleBuilder, clear: Net, value: Net) -> Net {
+    let zero = m.constant(0, value.width);
+    m.mux(clear, zero, value)
+}

@@ -1,0 +1,37 @@
+//! Hardware modules of a machine, built from its [`Machine`] alone. `hardware/pe/x` and `sim/src/pe/x` are twins.
+
+mod aligner;
+mod drain_control;
+mod float;
+mod output_stage;
+pub mod pe;
+mod scale_unit;
+mod term_generator;
+mod tile;
+mod tile_control;
+
+use bitmosaic_arch::Machine;
+
+use crate::netlist::{Design, NetlistError};
+
+/// The units of a machine, each with its own top module.
+#[derive(Debug, Clone)]
+pub struct Units {
+    /// FP16 in, aligned groups out.
+    pub aligner: Design,
+    /// Aligned groups and weights in, FP16 out.
+    pub tile: Design,
+}
+
+/// Builds the hardware of a machine.
+///
+/// # Errors
+/// A broken netlist rule: a bug, not a matter of the design file.
+pub fn build(machine: &Machine) -> Result<Units, NetlistError> {
+    Ok(Units { aligner: aligner::build(machine)?, tile: tile::build(machine)? })
+}
+
+/// Bits of an index below `count`, at least one.
+fn index_bits(count: u32) -> u32 {
+    (u32::BITS - count.saturating_sub(1).leading_zeros()).max(1)
+}

@@ -1,0 +1,3 @@
+//! Processing elements, one file a kind.
+
+pub mod bit_serial_block;

@@ -1,0 +1,167 @@
+//! Scale unit: group sum × scale code -> binary32, added to the PE's binary32 accumulator, one PE a cycle.
+
+use bitmosaic_arch::Machine;
+
+use super::float::{FRACTION, gate, normalize, round_and_pack, shift_right_sticky};
+use crate::netlist::{Module, ModuleBuilder, Net, NetlistError};
+
+/// Significand with three extra bits for rounding.
+const SUM_BITS: u32 = FRACTION + 1 + 3;
+
+/// Module `scale_unit`: multiply, convert, align and add, normalize and round.
+pub(super) fn scale_unit(machine: &Machine) -> Result<Module, NetlistError> {
+    let unit = &machine.scale_unit;
+    let mut m = ModuleBuilder::new(
+        "scale_unit",
+        &format!(
+            "Scale unit of {} processing elements: accumulator += group sum * scale code, in binary32,\n\
+             rounded to nearest even; one PE a cycle, the accumulators rotate.",
+            unit.pes
+        ),
+    );
+    let sum = m.input_signed("sum_i", machine.pe.accumulator_bits, "group sum at the head of the hold chain");
+    let scale = m.input("scale_i", 8, "group scale code of its column");
+    let exponent = m.input("exponent_i", 5, "shared exponent of its row");
+    let channel = m.input("channel_i", 16, "FP16 channel scale of its column");
+    let non_finite = m.input("non_finite_i", 1, "the token has a NaN or an infinity");
+    let advance = m.input("advance_i", 1, "the pipeline moves");
+    let first = m.input("first_group_i", 1, "stage 2: the accumulator counts as zero");
+    let write = m.input("write_i", 1, "stage 3 is valid: its result goes back to the accumulators");
+    let enable = Some(advance);
+
+    // Stage 1: multiply.
+    let scale_wide = m.extend(scale, 9);
+    let scale_wide = m.as_signed(scale_wide);
+    let product = m.mul(sum, scale_wide);
+    let product = m.truncate(product, unit.product_bits);
+    let product = m.reg("product_q", product, enable, None, "stage 1: group sum * scale code");
+    let exponent = m.reg("exponent_q", exponent, enable, None, "stage 1: shared exponent");
+    // Carried along for the output stage.
+    let carried = m.concat(&[channel, non_finite]);
+    let carried = m.reg("carried_1_q", carried, enable, None, "stage 1: channel scale and non-finite flag");
+    let carried = m.reg("carried_2_q", carried, enable, None, "stage 2: the same");
+    let carried = m.reg("carried_3_q", carried, enable, None, "stage 3: the same");
+
+    // Stage 2: convert.
+    let value = to_float(&mut m, product, exponent, unit.activation_exponent_offset);
+    let value = m.reg("value_q", value, enable, None, "stage 2: scaled group sum, binary32");
+
+    // Stage 3: align and add.
+    let entries: Vec<Net> = (0..unit.slots)
+        .map(|i| m.register(&format!("accumulator_{i}_q"), 32, false, "rotating binary32 accumulators"))
+        .collect();
+    // The result of stage 3, if valid, enters the ring at this edge: then the next entry is this slot's.
+    let entry = m.mux(write, entries[1], entries[0]);
+    let keep = m.not(first);
+    let accumulator = gate(&mut m, keep, entry);
+    let (total, exponent, sign) = add_significands(&mut m, accumulator, value);
+    let total = m.reg("total_q", total, enable, None, "stage 3: sum of the aligned significands");
+    let exponent = m.reg("total_exponent_q", exponent, enable, None, "stage 3: exponent of the larger addend");
+    let sign = m.reg("total_sign_q", sign, enable, None, "stage 3: sign");
+
+    // Stage 4: normalize and round.
+    let result = normalize_sum(&mut m, total, exponent, sign);
+    let result = m.name(result, "accumulator_d", "new accumulator, binary32");
+    let rotate = m.and(advance, write);
+    for (i, entry) in entries.iter().enumerate() {
+        let next = entries.get(i + 1).copied().unwrap_or(result);
+        m.drive(*entry, next, Some(rotate), None);
+    }
+    m.output("accumulator_o", result, "stage 4: new accumulator, binary32");
+    let channel = m.slice(carried, 0, 16);
+    let non_finite = m.bit(carried, 16);
+    m.output("channel_o", channel, "its channel scale");
+    m.output("non_finite_o", non_finite, "its non-finite flag");
+    m.finish()
+}
+
+/// Binary32 of `product · 2^(exponent + offset)`, rounded to nearest even.
+fn to_float(m: &mut ModuleBuilder, product: Net, exponent: Net, offset: i32) -> Net {
+    let bits = product.width;
+    let sign = m.bit(product, bits - 1);
+    let negated = m.negate(product);
+    let negated = m.truncate(negated, bits);
+    let magnitude = m.mux(sign, negated, product);
+    let magnitude = m.as_unsigned(magnitude);
+    let (normal, zeros) = normalize(m, magnitude);
+    // Biased exponent = 127 + offset + exponent + (bits - 1) - zeros, in 1..=254 for every non-zero product.
+    let constant = (127 + offset + bits as i32 - 1) as u64 & 0xFF;
+    let constant = m.constant(constant, 8);
+    let exponent = m.extend(exponent, 8);
+    let sum = m.add(constant, exponent);
+    let sum = m.truncate(sum, 8);
+    let zeros = m.extend(zeros, 8);
+    let biased = m.sub(sum, zeros);
+    let biased = m.truncate(biased, 8);
+    let biased = m.as_unsigned(biased);
+    let normal = if bits < FRACTION + 1 {
+        let zeros = m.constant(0, FRACTION + 1 - bits);
+        m.concat(&[zeros, normal])
+    } else {
+        normal
+    };
+    let packed = round_and_pack(m, biased, normal, FRACTION);
+    let value = m.concat(&[packed, sign]);
+    let nonzero = m.reduce_or(magnitude);
+    gate(m, nonzero, value)
+}
+
+/// Adds two binary32 numbers: the aligned sum with a carry bit above, the larger exponent and the sign.
+fn add_significands(m: &mut ModuleBuilder, a: Net, b: Net) -> (Net, Net, Net) {
+    let (a_magnitude, b_magnitude) = (m.slice(a, 0, 31), m.slice(b, 0, 31));
+    let swap = m.lt(a_magnitude, b_magnitude);
+    let large = m.mux(swap, b, a);
+    let small = m.mux(swap, a, b);
+    let large_significand = significand(m, large);
+    let small_significand = significand(m, small);
+    let large_exponent = m.slice(large, FRACTION, 8);
+    let small_exponent = m.slice(small, FRACTION, 8);
+    let distance = m.sub(large_exponent, small_exponent);
+    let distance = m.truncate(distance, 8);
+    let distance = m.as_unsigned(distance);
+    let guard = m.constant(0, 2);
+    let small_wide = m.concat(&[guard, small_significand]);
+    let aligned = shift_right_sticky(m, small_wide, distance);
+    let guard = m.constant(0, 3);
+    let large_wide = m.concat(&[guard, large_significand]);
+    debug_assert_eq!(large_wide.width, SUM_BITS);
+    let (large_sign, small_sign) = (m.bit(large, 31), m.bit(small, 31));
+    let subtract = m.xor(large_sign, small_sign);
+    let inverted = m.replicate(subtract, SUM_BITS);
+    let addend = m.xor(aligned, inverted);
+    let total = m.add(large_wide, addend);
+    let carry_in = m.extend(subtract, SUM_BITS + 1);
+    let total = m.add(total, carry_in);
+    let total = m.truncate(total, SUM_BITS + 1);
+    // A subtraction's carry out is no part of the magnitude.
+    let carry = m.bit(total, SUM_BITS);
+    let is_addition = m.not(subtract);
+    let carry = m.and(carry, is_addition);
+    let low = m.slice(total, 0, SUM_BITS);
+    let total = m.concat(&[low, carry]);
+    (total, large_exponent, large_sign)
+}
+
+/// 24-bit significand; the hidden bit is zero for zero.
+fn significand(m: &mut ModuleBuilder, x: Net) -> Net {
+    let exponent = m.slice(x, FRACTION, 8);
+    let hidden = m.reduce_or(exponent);
+    let fraction = m.slice(x, 0, FRACTION);
+    m.concat(&[fraction, hidden])
+}
+
+/// Binary32 of a sum from [`add_significands`]; an exact zero is +0.
+fn normalize_sum(m: &mut ModuleBuilder, total: Net, exponent: Net, sign: Net) -> Net {
+    let (normal, zeros) = normalize(m, total);
+    let one = m.constant(1, 8);
+    let raised = m.add(exponent, one);
+    let raised = m.truncate(raised, 8);
+    let zeros = m.extend(zeros, 8);
+    let biased = m.sub(raised, zeros);
+    let biased = m.truncate(biased, 8);
+    let biased = m.as_unsigned(biased);
+    let packed = round_and_pack(m, biased, normal, FRACTION);
+    let value = m.concat(&[packed, sign]);
+    let nonzero = m.reduce_or(total);
+    gate(m, nonzero, value)
+}

@@ -1,0 +1,92 @@
+//! Term generator of a column: the digit of every lane's code in the current plane.
+
+use bitmosaic_arch::Machine;
+use bitmosaic_numerics::SPECIAL_VALUES;
+use bitmosaic_numerics::term::{DIGIT_BITS, MAX_PLANES};
+
+use crate::hardware::index_bits;
+use crate::netlist::{Module, ModuleBuilder, Net, NetlistError};
+
+/// Bits of a table entry: the digit, and a mark above it where the group's special value stands.
+const ENTRY_BITS: u32 = 4;
+
+/// Module `term_generator`. The tables are the canonical ones of `bitmosaic_numerics::TermTable`.
+pub(super) fn term_generator(machine: &Machine) -> Result<Module, NetlistError> {
+    let (lanes, bits, planes) = (machine.pe.lanes, machine.code_bits, machine.max_terms);
+    let names: Vec<_> = machine.types.iter().map(|t| t.weight_type.name).collect();
+    let mut m = ModuleBuilder::new(
+        "term_generator",
+        &format!(
+            "Term generator of a column: digit of each lane's code in the current plane.\nWeight types by index: {}.",
+            names.join(", ")
+        ),
+    );
+    let codes = m.input("code_i", lanes * bits, "codes of the column's lanes");
+    let selector = m.input("selector_i", 2, "special value of the column's group");
+    let weight_type = m.input("weight_type_i", index_bits(machine.types.len() as u32), "weight type of the command");
+    let plane = m.input("plane_i", index_bits(planes), "digit plane");
+    let special_bits = SPECIAL_VALUES as u32 * MAX_PLANES as u32 * DIGIT_BITS;
+    let special = m.input("special_digits_i", special_bits, "digits of the special values: selector, then plane");
+
+    let values: Vec<Net> = (0..SPECIAL_VALUES as u32)
+        .map(|s| {
+            let digits: Vec<Net> =
+                (0..planes).map(|k| m.slice(special, (s * MAX_PLANES as u32 + k) * DIGIT_BITS, DIGIT_BITS)).collect();
+            m.select(plane, &digits)
+        })
+        .collect();
+    let special_digit = m.select(selector, &values);
+    let special_digit = m.name(special_digit, "special_digit", "digit of the group's special value in this plane");
+    if planes < MAX_PLANES as u32 {
+        m.ignore(special);
+    }
+
+    let mut digits = Vec::new();
+    for lane in 0..lanes {
+        let code = m.slice(codes, lane * bits, bits);
+        let by_type: Vec<Net> = machine
+            .types
+            .iter()
+            .map(|t| {
+                let by_plane: Vec<Net> = (0..planes as usize)
+                    .map(|k| {
+                        let entry = |code: usize| match t.table.digits.get(code) {
+                            Some(Some(digits)) => u64::from(digits[k].encode()),
+                            _ => 1 << DIGIT_BITS,
+                        };
+                        lookup(&mut m, code, &entry)
+                    })
+                    .collect();
+                m.select(plane, &by_plane)
+            })
+            .collect();
+        let entry = m.select(weight_type, &by_type);
+        let digit = m.slice(entry, 0, DIGIT_BITS);
+        let is_special = m.bit(entry, DIGIT_BITS);
+        digits.push(m.mux(is_special, special_digit, digit));
+    }
+    let digits = m.concat(&digits);
+    m.output("digit_o", digits, "digits of the lanes");
+    m.finish()
+}
+
+/// Table lookup: sixteen entries fit a 64-bit constant that the code shifts; longer tables are chosen among by its high bits.
+fn lookup(m: &mut ModuleBuilder, code: Net, entry: &dyn Fn(usize) -> u64) -> Net {
+    let low_bits = code.width.min(4);
+    let low = m.slice(code, 0, low_bits);
+    let zeros = m.constant(0, 2);
+    let amount = m.concat(&[zeros, low]);
+    let words: Vec<Net> = (0..1usize << (code.width - low_bits))
+        .map(|high| {
+            let word = (0..1usize << low_bits).rev().fold(0, |w, i| w << ENTRY_BITS | entry(high << low_bits | i));
+            let table = m.constant(word, ENTRY_BITS << low_bits);
+            let shifted = m.shift_right(table, amount);
+            m.slice(shifted, 0, ENTRY_BITS)
+        })
+        .collect();
+    if words.len() == 1 {
+        return words[0];
+    }
+    let high = m.slice(code, low_bits, code.width - low_bits);
+    m.select(high, &words)
+}

@@ -1,0 +1,185 @@
+//! The tile: operand registers, a term generator a column, PEs, hold chains, scale units and output stages.
+
+use bitmosaic_arch::Machine;
+use bitmosaic_mappings::{field, ports};
+
+use super::drain_control::drain_control;
+use super::output_stage::output_stage;
+use super::pe::bit_serial_block::block_pe;
+use super::scale_unit::scale_unit;
+use super::term_generator::term_generator;
+use super::tile_control::tile_control;
+use crate::netlist::{Design, ModuleBuilder, Net, NetlistError};
+
+/// Design with the top module `tile`.
+pub(super) fn build(machine: &Machine) -> Result<Design, NetlistError> {
+    let tile = &machine.tile;
+    let pe = &machine.pe;
+    let (rows, columns, lanes) = (tile.rows, tile.columns, pe.lanes);
+    let control_module = tile_control(machine)?;
+    let generator_module = term_generator(machine)?;
+    let pe_module = block_pe(machine)?;
+    let drain_module = drain_control(machine)?;
+    let scale_module = scale_unit(machine)?;
+    let output_module = output_stage()?;
+
+    let mut m = ModuleBuilder::new(
+        "tile",
+        &format!(
+            "Tile of design {}: {rows} rows (tokens) x {columns} columns (output channels), {lanes} lanes.\n\
+             Streams are ready/valid: a beat moves at the edge where both are high, and an offered beat stays until taken.",
+            machine.name
+        ),
+    );
+    let docs = [
+        "commands of 32 bytes",
+        "a chunk of weights: per column, lowest first, codes of the lanes and the group's special value selector",
+        "a chunk of aligned activations: per row, lowest first, the lanes",
+        "a group's scale codes: per column 8 bits",
+        "a group's shared exponents: per row 5 bits and the non-finite flag",
+        "a pass' channel scales: per column FP16",
+    ];
+    let widths = [
+        field::COMMAND_BITS,
+        tile.weight_beat_bits,
+        tile.activation_beat_bits,
+        tile.scale_beat_bits,
+        tile.exponent_beat_bits,
+        tile.channel_beat_bits,
+    ];
+    let streams: Vec<(Net, Net)> = ports::TILE_INPUTS
+        .iter()
+        .zip(docs)
+        .zip(widths)
+        .map(|((name, doc), width)| {
+            let valid = m.input(&format!("{name}_valid_i"), 1, doc);
+            (valid, m.input(&format!("{name}_data_i"), width, doc))
+        })
+        .collect();
+    let output_ready = m.input("output_ready_i", 1, "the output beat is taken");
+    let [command, weight, activation, scale, exponent, channel] = [0, 1, 2, 3, 4, 5].map(|i| streams[i]);
+
+    // Drain control and tile control see each other's state only through registers, which the netlist checks.
+    let hold_free = m.wire("hold_free", 1, "the hold chains can take a group");
+    let output_valid = m.wire("output_valid", 1, "an output beat is offered");
+    let output_last = m.wire("output_last", 1, "it ends its command");
+    let control = m.instance(
+        "u_control",
+        &control_module,
+        &[
+            ("command_valid_i", command.0),
+            ("command_data_i", command.1),
+            ("weight_valid_i", weight.0),
+            ("activation_valid_i", activation.0),
+            ("scale_valid_i", scale.0),
+            ("exponent_valid_i", exponent.0),
+            ("channel_valid_i", channel.0),
+            ("hold_free_i", hold_free),
+            ("output_valid_i", output_valid),
+            ("output_last_i", output_last),
+            ("output_ready_i", output_ready),
+        ],
+    );
+    let drain = m.instance(
+        "u_drain",
+        &drain_module,
+        &[
+            ("capture_i", control.get("capture_o")),
+            ("advance_i", control.get("moving_o")),
+            ("first_group_i", control.get("first_group_o")),
+            ("pass_end_i", control.get("pass_end_o")),
+            ("last_i", control.get("last_o")),
+            ("scale_i", scale.1),
+            ("exponent_i", exponent.1),
+            ("channel_i", channel.1),
+        ],
+    );
+    m.assign(hold_free, drain.get("hold_free_o"));
+    m.assign(output_valid, drain.get("output_valid_o"));
+    m.assign(output_last, drain.get("output_last_o"));
+
+    // Operand registers and term generators.
+    let load = Some(control.get("load_o"));
+    let weights = m.reg("weight_q", weight.1, load, None, "codes and selectors of the chunk");
+    let activations = m.reg("activation_q", activation.1, load, None, "aligned activations of the chunk");
+    let code_bits = lanes * machine.code_bits;
+    let digits: Vec<Net> = (0..columns)
+        .map(|c| {
+            let base = c * (code_bits + 2);
+            let codes = m.slice(weights, base, code_bits);
+            let selector = m.slice(weights, base + code_bits, 2);
+            let generator = m.instance(
+                &format!("u_term_{c}"),
+                &generator_module,
+                &[
+                    ("code_i", codes),
+                    ("selector_i", selector),
+                    ("weight_type_i", control.get("weight_type_o")),
+                    ("plane_i", control.get("plane_o")),
+                    ("special_digits_i", control.get("special_digits_o")),
+                ],
+            );
+            generator.get("digit_o")
+        })
+        .collect();
+
+    // PEs, built from the tail of each chain to its head, which feeds the scale unit.
+    let unit = &machine.scale_unit;
+    let mut outputs = Vec::new();
+    for u in 0..unit.units {
+        let mut chain = m.constant_signed(0, pe.accumulator_bits);
+        for slot in (0..unit.pes).rev() {
+            let Some((row, column)) = machine.pe_of_slot(u, slot) else { continue };
+            let activation = m.slice(activations, row * lanes * pe.significand_bits, lanes * pe.significand_bits);
+            let mut inputs = vec![
+                ("digit_i", digits[column as usize]),
+                ("activation_i", activation),
+                ("accumulate_i", control.get("accumulate_o")),
+                ("clear_i", control.get("term_clear_o")),
+                ("plane_i", control.get("term_plane_o")),
+                ("capture_i", control.get("capture_o")),
+                ("shift_i", drain.get("issue_o")),
+                ("chain_i", chain),
+            ];
+            if pe.pipeline_registers > 0 {
+                inputs.push(("advance_i", control.get("advance_o")));
+            }
+            chain = m.instance(&format!("u_pe_{row}_{column}"), &pe_module, &inputs).get("chain_o");
+        }
+        let slice = |m: &mut ModuleBuilder, port: &str, bits: u32| m.slice(drain.get(port), u * bits, bits);
+        let inputs = [
+            ("sum_i", chain),
+            ("scale_i", slice(&mut m, "slot_scale_o", 8)),
+            ("exponent_i", slice(&mut m, "slot_exponent_o", 5)),
+            ("channel_i", slice(&mut m, "slot_channel_o", 16)),
+            ("non_finite_i", slice(&mut m, "slot_non_finite_o", 1)),
+            ("advance_i", control.get("moving_o")),
+            ("first_group_i", drain.get("first_group_o")),
+            ("write_i", drain.get("write_o")),
+        ];
+        let scale = m.instance(&format!("u_scale_{u}"), &scale_module, &inputs);
+        let inputs = [
+            ("accumulator_i", scale.get("accumulator_o")),
+            ("channel_i", scale.get("channel_o")),
+            ("non_finite_i", scale.get("non_finite_o")),
+            ("fraction_bits_i", control.get("fraction_bits_o")),
+            ("advance_i", control.get("moving_o")),
+        ];
+        outputs.push(m.instance(&format!("u_output_{u}"), &output_module, &inputs).get("output_o"));
+    }
+
+    let readies = ["command_ready_o", "load_o", "load_o", "capture_o", "capture_o", "channel_ready_o"];
+    for (name, ready) in ports::TILE_INPUTS.iter().zip(readies) {
+        m.output(&format!("{name}_ready_o"), control.get(ready), "the beat is taken at this edge if offered");
+    }
+    let beat = m.concat(&outputs);
+    m.output("output_valid_o", output_valid, "an output beat is offered");
+    m.output("output_data_o", beat, "FP16 outputs, one a scale unit");
+    m.output("retire_o", control.get("retire_o"), "a command retires at this edge");
+    for name in ports::TILE_STATUS {
+        let port = format!("{name}_o");
+        m.output(&port, control.get(&port), "status, counted by testbenches");
+    }
+    let top = m.finish()?;
+    Design::new(top, vec![control_module, generator_module, pe_module, drain_module, scale_module, output_module])
+}

@@ -1,0 +1,8 @@
+//! The same machine as hardware: a typed netlist of our own, the modules of a machine built from its `Machine` alone,
+//! the Verilog writer, the netlist simulator and the shared testbench.
+
+pub mod emit;
+pub mod hardware;
+pub mod netlist;
+pub mod simulate;
+pub mod unit;

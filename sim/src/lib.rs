@@ -1,0 +1,7 @@
+//! Cycle-accurate, bit-accurate simulator. [`step`] is the oracle, one clocked state machine a unit; [`cycle`] is the
+//! event-driven engine, accepted only as equal to it.
+
+pub mod cycle;
+pub mod pe;
+pub mod probe;
+pub mod step;

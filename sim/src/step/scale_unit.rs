@@ -1,0 +1,170 @@
+//! Scale unit and output stage: group sum × scale code -> FP32, added to the PE's FP32 accumulator; after the last group
+//! × channel scale -> FP16. All units move in lockstep; a blocked output beat stops them.
+//!
+//! Binary32 arithmetic of the host is used as is: it is IEEE 754 round to nearest even, and no subnormal, infinity or NaN
+//! can occur. Every term is an integer below 2^(accumulator bits + 8) times 2^(exponent + offset) with exponent 1..=31,
+//! hence sums are multiples of 2^-38 (W = 24) and below 2^64; the product with an FP16 channel scale stays in 2^-62..2^80.
+
+use bitmosaic_arch::Machine;
+use bitmosaic_numerics::{f16, fp16::CANONICAL_NAN};
+
+/// Metadata of the group that drains, loaded at capture.
+#[derive(Debug, Clone, Default)]
+pub struct DrainGroup {
+    /// Slots that have not been issued.
+    pub remaining: u32,
+    /// Group scale code a column.
+    pub scales: Vec<u8>,
+    /// Shared exponent a row.
+    pub exponents: Vec<u8>,
+    /// A non-finite activation was seen in this pass, a row.
+    pub non_finite: Vec<bool>,
+    /// Channel scale a column, loaded with the last group of a pass.
+    pub channels: Vec<u16>,
+    /// First group of a pass: accumulators start from zero.
+    pub first_group: bool,
+    /// Last group of a pass: results go to the output stage.
+    pub pass_end: bool,
+    /// Last pass of the command.
+    pub last: bool,
+}
+
+/// Control that moves with a slot.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct SlotFlags {
+    /// The slot is the first group's: the accumulator counts as zero.
+    pub first_group: bool,
+    /// The slot's result is an output.
+    pub output: bool,
+    /// The slot is the last of its command.
+    pub last: bool,
+}
+
+/// Values of one unit at one pipeline stage.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct SlotData {
+    /// Stage 1: group sum × scale code.
+    pub product: i64,
+    /// Stage 1: shared exponent.
+    pub exponent: u8,
+    /// Stages 2: the scaled sum. Stages 3: the same, `accumulator` is what it is added to. Stage 4: the new accumulator.
+    pub value: f32,
+    /// Stage 3.
+    pub accumulator: f32,
+    /// Channel scale, carried along.
+    pub channel: u16,
+    /// The row's non-finite flag, carried along.
+    pub non_finite: bool,
+}
+
+/// Registers of all scale units.
+#[derive(Debug, Clone)]
+pub struct ScaleUnits {
+    /// The group that drains.
+    pub group: DrainGroup,
+    /// Stages 1 to 5: flags while valid, data a unit.
+    pub stages: [(Option<SlotFlags>, Vec<SlotData>); 5],
+    /// FP32 accumulators a unit, a rotating register of one entry a slot.
+    pub rings: Vec<Vec<f32>>,
+    /// Output register: last flag and FP16 patterns while valid.
+    pub output: Option<(bool, Vec<u16>)>,
+}
+
+impl ScaleUnits {
+    /// All empty.
+    pub fn new(machine: &Machine) -> ScaleUnits {
+        let units = machine.scale_unit.units as usize;
+        let (rows, columns) = (machine.tile.rows as usize, machine.tile.columns as usize);
+        ScaleUnits {
+            group: DrainGroup {
+                scales: vec![0; columns],
+                exponents: vec![0; rows],
+                non_finite: vec![false; rows],
+                channels: vec![0; columns],
+                ..DrainGroup::default()
+            },
+            stages: std::array::from_fn(|_| (None, vec![SlotData::default(); units])),
+            rings: vec![vec![0.0; machine.scale_unit.slots as usize]; units],
+            output: None,
+        }
+    }
+
+    /// Moves every stage by one (nothing blocks). `heads` are the hold registers at the head of each unit's chain; the
+    /// caller shifts the chains when a slot was issued, which the result tells.
+    pub fn advance(&mut self, machine: &Machine, fraction_bits: u32, heads: &[i64]) -> bool {
+        let unit = &machine.scale_unit;
+        let [s1, s2, s3, s4, s5] = &mut self.stages;
+        self.output = s5.0.map(|flags| {
+            (flags.last, s5.1.iter().map(|d| output(d.value, d.channel, d.non_finite, fraction_bits)).collect())
+        });
+        // Stage 5 holds the product with the channel scale; it is exact there and rounded on the way to the output register.
+        std::mem::swap(s5, s4);
+        s5.0 = s5.0.filter(|flags| flags.output);
+        for ((data, ring), held) in s4.1.iter_mut().zip(&mut self.rings).zip(&s3.1) {
+            *data = SlotData { value: held.accumulator + held.value, ..*held };
+            if s3.0.is_some() {
+                ring.rotate_left(1);
+                if let Some(tail) = ring.last_mut() {
+                    *tail = data.value;
+                }
+            }
+        }
+        s4.0 = s3.0;
+        // The ring has turned already where stage 3 was valid: its head is this slot's accumulator in both cases.
+        let first = s2.0.is_none_or(|flags| flags.first_group);
+        for ((data, ring), scaled) in s3.1.iter_mut().zip(&self.rings).zip(&s2.1) {
+            *data = SlotData { accumulator: if first { 0.0 } else { ring[0] }, ..*scaled };
+        }
+        s3.0 = s2.0;
+        for (data, product) in s2.1.iter_mut().zip(&s1.1) {
+            let power = i32::from(product.exponent) + unit.activation_exponent_offset;
+            *data = SlotData { value: scaled_sum(product.product, power), ..*product };
+        }
+        s2.0 = s1.0;
+        s1.0 = None;
+        let group = &mut self.group;
+        let issue = group.remaining > 0;
+        if issue {
+            let slot = unit.slots - group.remaining;
+            group.remaining -= 1;
+            s1.0 = Some(SlotFlags {
+                first_group: group.first_group,
+                output: group.pass_end && slot < unit.pes,
+                last: group.last && slot + 1 == unit.pes,
+            });
+            for (u, data) in s1.1.iter_mut().enumerate() {
+                let (row, column) = machine.pe_of_slot(u as u32, slot.min(unit.pes - 1)).unwrap_or_default();
+                let (row, column) = (row as usize, column as usize);
+                *data = SlotData {
+                    product: heads[u] * i64::from(group.scales[column]),
+                    exponent: group.exponents[row],
+                    channel: group.channels[column],
+                    non_finite: group.non_finite[row],
+                    ..SlotData::default()
+                };
+            }
+        }
+        issue
+    }
+}
+
+/// Binary32 of `product · 2^power`, rounded once to nearest even.
+pub(crate) fn scaled_sum(product: i64, power: i32) -> f32 {
+    product as f32 * power_of_two(power)
+}
+
+/// FP16 output of a finished accumulator.
+pub(crate) fn output(accumulator: f32, channel: u16, non_finite: bool, fraction_bits: u32) -> u16 {
+    if non_finite {
+        return CANONICAL_NAN;
+    }
+    let scaled = accumulator * f16::from_bits(channel).to_f32();
+    let result = f16::from_f32(scaled * power_of_two(-(fraction_bits as i32))).to_bits();
+    // Exact zero is +0, also for a negative channel scale; a rounded-away negative number keeps its sign.
+    if scaled == 0.0 { 0 } else { result }
+}
+
+/// 2^power as binary32, power in -126..=127.
+fn power_of_two(power: i32) -> f32 {
+    f32::from_bits(((power + 127) as u32) << 23)
+}

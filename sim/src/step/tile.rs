@@ -1,0 +1,357 @@
+//! The tile: operand register, term generators, PEs, scale units, output stage. The clocked behaviour is described in
+//! ARCHITECTURE.md, "The tile, cycle by cycle"; the netlist of `rtl/src/hardware/tile.rs` is its twin.
+
+use bitmosaic_arch::Machine;
+use bitmosaic_mappings::{PortInputs, Signals, Unit, field, ports, read_bits, sign_extend};
+use bitmosaic_numerics::Digit;
+
+use super::scale_unit::ScaleUnits;
+use crate::pe::bit_serial_block::{BlockPeState, accumulate, products};
+use crate::probe::{Probe, Probed};
+
+/// The command that runs.
+#[derive(Debug, Clone, Default)]
+struct Running {
+    weight_type: usize,
+    terms: u32,
+    fraction_bits: u32,
+    group: u32,
+    tokens: u32,
+    output_channels: u32,
+    input_channels: u32,
+    special_digits: [[Digit; 4]; 4],
+}
+
+/// Flags that travel with a step through the PE pipeline.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct StepFlags {
+    /// First term of a group: the accumulator restarts.
+    clear: bool,
+    plane: u32,
+    /// Last term of a group: the accumulator goes to the hold register.
+    group_end: bool,
+    first_group: bool,
+    pass_end: bool,
+    last: bool,
+}
+
+/// The operand register: a chunk of lanes for every row and column, held for its terms.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Operand {
+    pub(super) valid: bool,
+    plane: u32,
+    group_first: bool,
+    group_end: bool,
+    first_group: bool,
+    pass_end: bool,
+    last: bool,
+    /// `[column][lane]`
+    codes: Vec<u8>,
+    /// `[column]`
+    selectors: Vec<u8>,
+    /// `[row][lane]`
+    activations: Vec<i32>,
+}
+
+/// Step engine of the tile.
+#[derive(Debug, Clone)]
+pub struct TileStep<'m> {
+    pub(super) machine: &'m Machine,
+    busy: bool,
+    /// Chunks of the command are left to load.
+    feeding: bool,
+    running: Running,
+    /// Input channels of the pass, of the group; block origins.
+    k: u32,
+    group_k: u32,
+    token: u32,
+    output_channel: u32,
+    first_group: bool,
+    pub(super) operand: Operand,
+    /// Steps in the PE pipeline, youngest first.
+    pub(super) pipeline: Vec<Option<StepFlags>>,
+    /// `[column][row]`, the order of the hold chains.
+    pub(super) pes: Vec<BlockPeState>,
+    pub(super) accumulators_defined: bool,
+    pub(super) scale_units: ScaleUnits,
+    /// Digits of this cycle, `[column][lane]`, for probes.
+    pub(super) digits: Vec<Digit>,
+    probed: bool,
+    probes: Vec<Probe>,
+}
+
+impl<'m> TileStep<'m> {
+    /// A tile after reset.
+    pub fn new(machine: &'m Machine) -> TileStep<'m> {
+        let lanes = machine.pe.lanes as usize;
+        let pe = BlockPeState { products: vec![0; lanes], ..BlockPeState::default() };
+        TileStep {
+            machine,
+            busy: false,
+            feeding: false,
+            running: Running::default(),
+            k: 0,
+            group_k: 0,
+            token: 0,
+            output_channel: 0,
+            first_group: false,
+            operand: Operand::default(),
+            pipeline: vec![None; machine.pe.pipeline_registers as usize],
+            pes: vec![pe; machine.pes() as usize],
+            accumulators_defined: false,
+            scale_units: ScaleUnits::new(machine),
+            digits: vec![Digit::default(); machine.tile.columns as usize * lanes],
+            probed: false,
+            probes: Vec::new(),
+        }
+    }
+
+    /// As [`TileStep::new`], and keeps [`Probed::probes`] of each cycle.
+    pub fn with_probes(machine: &'m Machine) -> TileStep<'m> {
+        TileStep { probed: true, ..TileStep::new(machine) }
+    }
+
+    /// Digit of a code in the plane, as the column's term generator makes it.
+    fn digit(&self, code: u8, selector: u8, plane: u32) -> Digit {
+        let table = &self.machine.types[self.running.weight_type].table;
+        let special = &self.running.special_digits[usize::from(selector)];
+        table.digits.get(usize::from(code)).copied().flatten().as_ref().unwrap_or(special)[plane as usize]
+    }
+
+    fn accept(&mut self, command: &[u64]) {
+        let at = |(low, bits): (u32, u32)| read_bits(command, low, bits) as u32;
+        let special = |s: u32, k: u32| Digit::decode(at((field::SPECIAL_DIGITS.0 + (s * 4 + k) * 3, 3)) as u8);
+        self.running = Running {
+            weight_type: at(field::WEIGHT_TYPE) as usize % self.machine.types.len(),
+            terms: at(field::TERMS),
+            fraction_bits: at(field::FRACTION_BITS),
+            group: at(field::GROUP),
+            tokens: at(field::TOKENS),
+            output_channels: at(field::OUTPUT_CHANNELS),
+            input_channels: at(field::INPUT_CHANNELS),
+            special_digits: std::array::from_fn(|s| std::array::from_fn(|k| special(s as u32, k as u32))),
+        };
+        self.busy = true;
+        self.feeding = true;
+        (self.k, self.group_k, self.token, self.output_channel) = (0, 0, 0, 0);
+        self.first_group = true;
+    }
+
+    fn load(&mut self, weights: &[u64], activations: &[u64]) {
+        let (machine, run) = (self.machine, &self.running);
+        let (lanes, bits, w) = (machine.pe.lanes, machine.code_bits, machine.pe.significand_bits);
+        let column_bits = lanes * bits + 2;
+        let code = |i: u32| read_bits(weights, i / lanes * column_bits + i % lanes * bits, bits) as u8;
+        let selector = |c: u32| read_bits(weights, c * column_bits + lanes * bits, 2) as u8;
+        let activation = |i: u32| sign_extend(read_bits(activations, i * w, w), w) as i32;
+        let (k, group_k) = (self.k + lanes, self.group_k + lanes);
+        let pass_end = k >= run.input_channels;
+        let group_end = group_k >= run.group || pass_end;
+        let (token, output_channel) = (self.token + machine.tile.rows, self.output_channel + machine.tile.columns);
+        let last_rows = token >= run.tokens;
+        let last_columns = output_channel >= run.output_channels;
+        self.operand = Operand {
+            valid: true,
+            plane: 0,
+            group_first: self.group_k == 0,
+            group_end,
+            first_group: self.first_group,
+            pass_end,
+            last: pass_end && last_rows && last_columns,
+            codes: (0..machine.tile.columns * lanes).map(code).collect(),
+            selectors: (0..machine.tile.columns).map(selector).collect(),
+            activations: (0..machine.tile.rows * lanes).map(activation).collect(),
+        };
+        self.k = if pass_end { 0 } else { k };
+        self.group_k = if group_end { 0 } else { group_k };
+        self.first_group = pass_end || (self.first_group && !group_end);
+        if pass_end {
+            self.token = if last_rows { 0 } else { token };
+            if last_rows {
+                self.output_channel = output_channel;
+                self.feeding = !last_columns;
+            }
+        }
+    }
+
+    /// Data registers of the PE pipeline; `step` enters it, `term` leaves it into the accumulator.
+    fn advance_pes(&mut self, step: bool, term: Option<StepFlags>, capture: bool) {
+        let (rows, lanes) = (self.machine.tile.rows as usize, self.machine.pe.lanes as usize);
+        for (i, pe) in self.pes.iter_mut().enumerate() {
+            let (column, row) = (i / rows, i % rows);
+            let digits = &self.digits[column * lanes..(column + 1) * lanes];
+            let fresh = self.operand.activations.get(row * lanes..(row + 1) * lanes).unwrap_or_default();
+            let tree = match self.pipeline.len() {
+                0 => products(digits, fresh).sum(),
+                _ => pe.tree,
+            };
+            if let Some(term) = term {
+                pe.accumulator = accumulate(pe.accumulator, term.clear, tree, term.plane);
+                if capture {
+                    pe.hold = pe.accumulator;
+                }
+            }
+            match self.pipeline.len() {
+                0 => {}
+                1 if step => pe.tree = products(digits, fresh).sum(),
+                1 => {}
+                _ => {
+                    pe.tree = pe.products.iter().sum();
+                    if step {
+                        pe.products.clear();
+                        pe.products.extend(products(digits, fresh));
+                    }
+                }
+            }
+        }
+        self.accumulators_defined |= term.is_some();
+    }
+
+    /// Shifts the hold chains by one towards the scale units; zeros follow.
+    fn shift_chains(&mut self) {
+        for chain in self.pes.chunks_mut(self.machine.scale_unit.pes as usize) {
+            for i in 1..chain.len() {
+                chain[i - 1].hold = chain[i].hold;
+            }
+            if let Some(tail) = chain.last_mut() {
+                tail.hold = 0;
+            }
+        }
+    }
+
+    fn capture(&mut self, flags: StepFlags, scales: &[u64], exponents: &[u64], channels: &[u64]) {
+        let (tile, group) = (&self.machine.tile, &mut self.scale_units.group);
+        group.remaining = self.machine.scale_unit.slots;
+        group.first_group = flags.first_group;
+        group.pass_end = flags.pass_end;
+        group.last = flags.last;
+        group.scales = (0..tile.columns).map(|c| read_bits(scales, c * 8, 8) as u8).collect();
+        group.exponents = (0..tile.rows).map(|r| read_bits(exponents, r * 6, 5) as u8).collect();
+        for (row, seen) in (0..tile.rows).zip(&mut group.non_finite) {
+            *seen = read_bits(exponents, row * 6 + 5, 1) == 1 || (*seen && !flags.first_group);
+        }
+        if flags.pass_end {
+            group.channels = (0..tile.columns).map(|c| read_bits(channels, c * 16, 16) as u16).collect();
+        }
+    }
+}
+
+// Positions in `ports::TILE_INPUTS` and bits of `ports::TILE_STATUS`.
+const COMMAND: usize = 0;
+const WEIGHT: usize = 1;
+const ACTIVATION: usize = 2;
+const SCALE: usize = 3;
+const EXPONENT: usize = 4;
+const CHANNEL: usize = 5;
+const COMPUTE: u32 = 1;
+const STALL_OPERAND: u32 = 2;
+const STALL_SCALE_UNIT: u32 = 4;
+const STALL_OUTPUT: u32 = 8;
+const _: () = assert!(ports::TILE_INPUTS.len() == 6 && ports::TILE_STATUS.len() == 4);
+
+impl Unit for TileStep<'_> {
+    fn cycle(&mut self, inputs: &PortInputs<'_>, signals: &mut Signals) {
+        let valid = |port: usize| inputs.valid >> port & 1 == 1;
+        // What the cycle's combinational logic sees.
+        let moving = self.scale_units.output.is_none() || inputs.output_ready;
+        let remaining = self.scale_units.group.remaining;
+        let hold_free = remaining == 0 || (remaining == 1 && moving);
+        let operand = &self.operand;
+        let last_plane = operand.plane + 1 == self.running.terms;
+        let issued = operand.valid.then_some(StepFlags {
+            clear: operand.group_first && operand.plane == 0,
+            plane: operand.plane,
+            group_end: operand.group_end && last_plane,
+            first_group: operand.first_group,
+            pass_end: operand.pass_end,
+            last: operand.last,
+        });
+        let term = self.pipeline.last().copied().unwrap_or(issued);
+        let ends = term.filter(|t| t.group_end);
+        let metadata = valid(SCALE) && valid(EXPONENT);
+        let capture = ends.filter(|t| hold_free && metadata && (!t.pass_end || valid(CHANNEL)));
+        let advance = ends.is_none() || capture.is_some();
+        let step = operand.valid && advance;
+        let load = self.feeding && valid(WEIGHT) && valid(ACTIVATION) && (!operand.valid || (step && last_plane));
+        let accept = valid(COMMAND) && !self.busy;
+        let opcode = accept.then(|| read_bits(inputs.data[COMMAND], field::OPCODE.0, field::OPCODE.1));
+
+        // Outputs.
+        let capture_bit = u32::from(capture.is_some());
+        signals.ready = u32::from(!self.busy) << COMMAND
+            | u32::from(load) << WEIGHT
+            | u32::from(load) << ACTIVATION
+            | capture_bit << SCALE
+            | capture_bit << EXPONENT
+            | u32::from(capture.is_some_and(|t| t.pass_end)) << CHANNEL;
+        signals.output.clear();
+        signals.output_valid = self.scale_units.output.is_some();
+        let mut finished = false;
+        if let Some((last, values)) = &self.scale_units.output {
+            finished = *last && inputs.output_ready;
+            let words = values.chunks(4).map(|c| c.iter().rev().fold(0, |acc, v| acc << 16 | u64::from(*v)));
+            signals.output.extend(words);
+        }
+        signals.retire = finished || opcode == Some(0);
+        let blocked_output = u32::from(!moving) * STALL_OUTPUT;
+        signals.status = match (step, ends.is_some() && capture.is_none()) {
+            _ if !self.busy => 0,
+            (true, _) => COMPUTE,
+            (_, true) if hold_free => STALL_OPERAND,
+            (_, true) => {
+                if moving {
+                    STALL_SCALE_UNIT
+                } else {
+                    STALL_OUTPUT
+                }
+            }
+            _ if self.feeding && !load => STALL_OPERAND,
+            _ if self.feeding => 0,
+            _ => blocked_output,
+        };
+        if operand.valid {
+            let lanes = self.machine.pe.lanes as usize;
+            let plane = operand.plane;
+            let digit = |(i, code): (usize, &u8)| self.digit(*code, operand.selectors[i / lanes], plane);
+            self.digits = operand.codes.iter().enumerate().map(digit).collect();
+        }
+        if self.probed {
+            self.probes = super::tile_probes::collect(self);
+        }
+
+        // The edge.
+        let heads: Vec<i64> = self.pes.chunks(self.machine.scale_unit.pes as usize).map(|c| c[0].hold).collect();
+        if moving && self.scale_units.advance(self.machine, self.running.fraction_bits, &heads) {
+            self.shift_chains();
+        }
+        if advance {
+            self.advance_pes(step, term, capture.is_some());
+            let entered = issued.filter(|_| step);
+            if !self.pipeline.is_empty() {
+                self.pipeline.rotate_right(1);
+                self.pipeline[0] = entered;
+            }
+        }
+        if let Some(flags) = capture {
+            self.capture(flags, inputs.data[SCALE], inputs.data[EXPONENT], inputs.data[CHANNEL]);
+        }
+        if load {
+            self.load(inputs.data[WEIGHT], inputs.data[ACTIVATION]);
+        } else if step {
+            self.operand.valid = !last_plane;
+            self.operand.plane += 1;
+        }
+        if opcode.is_some_and(|o| o != 0) {
+            self.accept(inputs.data[COMMAND]);
+        }
+        if finished {
+            self.busy = false;
+        }
+    }
+}
+
+impl Probed for TileStep<'_> {
+    fn probes(&self) -> Vec<Probe> {
+        self.probes.clone()
+    }
+}

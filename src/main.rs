@@ -1,0 +1,2 @@
+//! The `bitmosaic` command line.
+fn main() {}

@@ -1,0 +1,14 @@
+//! What a machine runs: checkpoints as published ([`checkpoint`]), quantized layers with their activations on disk
+//! ([`trace`]), and layers made from a seed ([`generate`]) whose statistics ([`statistics`]) follow measured ones.
+//!
+//! Files come from strangers. Every reader checks all sizes against the length of the file before it allocates, never
+//! follows a path out of its folder, and answers with a [`WorkloadsError`] that names file, place, finding and remedy.
+
+pub mod checkpoint;
+mod error;
+mod files;
+pub mod generate;
+pub mod statistics;
+pub mod trace;
+
+pub use error::{Fault, WorkloadsError};

@@ -1,0 +1,172 @@
+//! Layer traces: quantized layers with the activations that meet them, on disk.
+//!
+//! A trace is a folder with two files:
+//!
+//! - `layers.csv`, one line a layer: `name`, `tokens`, `output_channels`, `input_channels`, `group` (input channels a group),
+//!   `weight_type` (registry name), `special_values` (four integers in units of 2^-fraction_bits, `;` between them),
+//!   `file` and its `sha256`, `tensors` (what the names of the layer's tensors start with). Fraction bits, groups per
+//!   output channel and effective bits per weight follow from these and are not stored.
+//! - `trace.safetensors` (other names are possible, one file may serve many layers), with five tensors a layer, each named
+//!   `<tensors>.<part>`:
+//!
+//! | part | element type | shape |
+//! | --- | --- | --- |
+//! | `codes` | U8 | `[output channels, packed bytes of a row]`, packed as [`bitmosaic_numerics::packing`] says |
+//! | `selectors` | U8 | `[output channels, groups]` |
+//! | `scales` | U8 | `[output channels, groups]` |
+//! | `channel_scales` | F16 | `[output channels]` |
+//! | `activations` | F16 | `[tokens, input channels]` |
+//!
+//! [`write_trace`] writes both, [`Trace::open`] checks the index and the hashes and then gives one layer at a time,
+//! [`read_trace`] gives all.
+
+mod index;
+mod read;
+mod write;
+
+use bitmosaic_numerics::{NumericsError, QuantizedMatrix, TermTable, f16, weight_type};
+
+pub use read::{LayerShape, Trace, read_trace};
+pub use write::write_trace;
+
+/// Name of the index in the folder of a trace.
+pub const INDEX_FILE: &str = "layers.csv";
+/// Name of the tensor file that [`write_trace`] writes.
+pub const DATA_FILE: &str = "trace.safetensors";
+/// Most tokens, output channels or input channels of a layer.
+pub const MAX_DIMENSION: usize = 1 << 24;
+/// Most bytes of a layer's name and of the start of its tensors' names.
+pub const MAX_NAME_BYTES: usize = 256;
+
+/// FP16 activations `[tokens, input_channels]`, row-major.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Activations {
+    /// Rows, at least 1.
+    pub tokens: usize,
+    /// Columns, at least 1.
+    pub input_channels: usize,
+    /// `tokens · input_channels` values.
+    pub values: Vec<f16>,
+}
+
+impl Activations {
+    /// The first value that is NaN or infinite: (token, input channel, value).
+    pub fn first_non_finite(&self) -> Option<(usize, usize, f16)> {
+        let index = self.values.iter().position(|v| !v.is_finite())?;
+        Some((index / self.input_channels, index % self.input_channels, self.values[index]))
+    }
+
+    /// The activations of one token.
+    ///
+    /// # Panics
+    /// If there is no such token.
+    pub fn token(&self, token: usize) -> &[f16] {
+        &self.values[token * self.input_channels..(token + 1) * self.input_channels]
+    }
+}
+
+/// One layer: quantized weights and the activations that meet them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerTrace {
+    /// Name for reports. Nothing is decided by it.
+    pub name: String,
+    /// Quantized weights.
+    pub weights: QuantizedMatrix,
+    /// Activations, one row a token.
+    pub activations: Activations,
+}
+
+/// Whether NaN and infinite activations are accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NonFinite {
+    /// They are refused, with the place.
+    Refuse,
+    /// They are accepted; every output of such a token is the canonical NaN.
+    Allow,
+}
+
+impl LayerTrace {
+    /// Checks everything but the finiteness of the activations: name, lengths, ranges, and that a reader can build the
+    /// weight type from its name.
+    ///
+    /// # Errors
+    /// `Shape`, `NoTerms`, `NotFinite` or `UnknownType` of the numerics, naming the field.
+    pub fn check(&self) -> Result<(), NumericsError> {
+        let shape = |what: &str, found: String, expected: String| {
+            Err(NumericsError::Shape { what: what.to_string(), found, expected })
+        };
+        self.weights.check()?;
+        let (weights, activations) = (&self.weights, &self.activations);
+        if weight_type(weights.weight_type.name)? != weights.weight_type {
+            let expected = "the type the registry has under this name".to_string();
+            return shape("weight type", format!("another `{}`", weights.weight_type.name), expected);
+        }
+        check_special_values(weights)?;
+        if activations.input_channels != weights.input_channels {
+            let expected = format!("{}, those of the weights", weights.input_channels);
+            return shape("input channels of the activations", activations.input_channels.to_string(), expected);
+        }
+        let values = activations.tokens.checked_mul(activations.input_channels);
+        if activations.tokens == 0 || values != Some(activations.values.len()) {
+            let expected = format!("{} tokens of {}", activations.tokens.max(1), activations.input_channels);
+            return shape("activation values", activations.values.len().to_string(), expected);
+        }
+        for (what, dimension) in [
+            ("output channels", weights.output_channels),
+            ("input channels", weights.input_channels),
+            ("tokens", activations.tokens),
+        ] {
+            if dimension > MAX_DIMENSION {
+                return shape(what, dimension.to_string(), format!("at most {MAX_DIMENSION}"));
+            }
+        }
+        if !is_name(&self.name) {
+            return shape("layer name", format!("{:?}", self.name), NAME_EXPECTED.to_string());
+        }
+        Ok(())
+    }
+}
+
+const NAME_EXPECTED: &str = "1 to 256 bytes without control characters";
+
+fn is_name(name: &str) -> bool {
+    (1..=MAX_NAME_BYTES).contains(&name.len()) && !name.chars().any(char::is_control)
+}
+
+/// Special values are programmable, but only as far as the type's digit planes reach; without any they are zero.
+fn check_special_values(weights: &QuantizedMatrix) -> Result<(), NumericsError> {
+    if weights.weight_type.special.is_none() {
+        return match weights.special_values.iter().find(|v| **v != 0) {
+            None => Ok(()),
+            Some(value) => Err(NumericsError::Shape {
+                what: format!("special value of a `{}` weight", weights.weight_type.name),
+                found: value.to_string(),
+                expected: "0: the type has none".into(),
+            }),
+        };
+    }
+    let table = TermTable::new(&weights.weight_type)?;
+    weights.special_values.iter().try_for_each(|v| table.special_digits(&weights.weight_type, *v).map(|_| ()))
+}
+
+/// Names of the five tensors of a layer.
+struct TensorNames {
+    codes: String,
+    selectors: String,
+    scales: String,
+    channel_scales: String,
+    activations: String,
+}
+
+impl TensorNames {
+    fn new(start: &str) -> TensorNames {
+        let name = |part: &str| format!("{start}.{part}");
+        TensorNames {
+            codes: name("codes"),
+            selectors: name("selectors"),
+            scales: name("scales"),
+            channel_scales: name("channel_scales"),
+            activations: name("activations"),
+        }
+    }
+}

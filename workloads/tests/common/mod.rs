@@ -1,0 +1,52 @@
+//! What the tests of traces share.
+
+use std::fs;
+use std::path::Path;
+
+use bitmosaic_numerics::{QuantizedMatrix, WeightType, f16};
+use bitmosaic_workloads::generate::{LayerParameters, generate};
+use bitmosaic_workloads::trace::{DATA_FILE, INDEX_FILE, LayerTrace};
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+use sha2::{Digest, Sha256};
+
+/// A layer named `first` of random codes of the type, two tokens.
+pub fn layer(t: &WeightType, output_channels: usize, input_channels: usize, group: usize, seed: u64) -> LayerTrace {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let codes: Vec<u8> = t.codebook(Some(0)).into_iter().map(|(_, code)| code).collect();
+    let groups = output_channels * input_channels.div_ceil(group);
+    let parameters = LayerParameters { input_channels, tokens: 2, seed, ..Default::default() };
+    LayerTrace {
+        name: "first".into(),
+        weights: QuantizedMatrix {
+            weight_type: t.clone(),
+            output_channels,
+            input_channels,
+            group,
+            codes: (0..output_channels * input_channels)
+                .map(|_| codes[rng.next_u32() as usize % codes.len()])
+                .collect(),
+            selectors: (0..groups).map(|_| if t.special.is_some() { rng.next_u32() as u8 % 4 } else { 0 }).collect(),
+            scales: (0..groups).map(|_| rng.next_u32() as u8).collect(),
+            channel_scales: (0..output_channels).map(|_| f16::from_bits(rng.next_u32() as u16 % 0x7C00)).collect(),
+            special_values: t.special_values(),
+        },
+        activations: generate(&parameters).unwrap().activations,
+    }
+}
+
+/// Writes the hash of the tensor file as it is now into the index.
+pub fn reseal(dir: &Path) {
+    let hash: String =
+        Sha256::digest(fs::read(dir.join(DATA_FILE)).unwrap()).iter().map(|b| format!("{b:02x}")).collect();
+    let path = dir.join(INDEX_FILE);
+    let lines = fs::read_to_string(&path).unwrap();
+    let lines = lines.lines().enumerate().map(|(number, line)| {
+        let mut fields: Vec<&str> = line.split(',').collect();
+        if number > 0 {
+            fields[8] = &hash;
+        }
+        fields.join(",") + "\n"
+    });
+    fs::write(path, lines.collect::<String>()).unwrap();
+}
