@@ -1,1 +1,23 @@
-//! bitmosaic room `kernels`.
+//! Host reference of a quantized matrix product, `outputs[token, output_channel] = Σ activation · weight`:
+//! - [`mod@exact`]: integer arithmetic and one rounding;
+//! - [`datapath`]: the `bit-serial-block` machine as plain mathematics, bit by bit;
+//! - [`yardstick`]: what an FP16-accumulating and an FP32-accumulating machine would give;
+//! - [`stats`]: errors of any of them against the exact result.
+//!
+//! Activations are FP16, shape `[tokens, input_channels]`; outputs FP16, shape `[tokens, output_channels]`; weights a
+//! [`QuantizedMatrix`](bitmosaic_numerics::QuantizedMatrix) of shape `[output_channels, input_channels]`. A token with a
+//! NaN or an infinity among its real input channels has canonical NaN outputs everywhere. Every result is the same at any
+//! number of threads.
+
+pub mod datapath;
+mod error;
+pub mod exact;
+pub mod stats;
+pub mod yardstick;
+
+mod operands;
+
+pub use datapath::BlockDatapath;
+pub use error::KernelError;
+pub use exact::{ExactResult, exact};
+pub use stats::{OutputErrors, output_errors};

@@ -22,21 +22,17 @@ pub fn round_to_fp16(value: i128, exponent: i32) -> f16 {
     let top = i64::from(exponent) + i64::from(u128::BITS - 1 - magnitude.leading_zeros());
     let unit = top.max(-14) - 10;
     let shift = unit - i64::from(exponent);
-    // In units of the last place; below 2^11 + 1 unless the number is beyond every finite FP16.
+    // In units of the last place: at most 2^11.
     let significand = match shift {
-        _ if top > 15 => return infinity(value < 0),
         1..=127 => round_half_even(magnitude, shift as u32),
         128.. => u128::from(shift == 128 && magnitude > 1 << 127),
         _ => magnitude << -shift,
     };
     // A significand of 2^11 carries into the exponent field by itself; so does 2^10 out of the subnormals.
-    let bits = ((unit + 24) as u128).wrapping_shl(10) + significand;
+    // Beyond the largest finite number the field is 31 or more: infinity.
+    let bits = (((unit + 24) as u128) << 10) + significand;
     let bits = u16::try_from(bits).unwrap_or(0x7C00).min(0x7C00);
     f16::from_bits(bits | u16::from(value < 0) << 15)
-}
-
-fn infinity(negative: bool) -> f16 {
-    if negative { f16::NEG_INFINITY } else { f16::INFINITY }
 }
 
 /// `magnitude / 2^shift` to the nearest integer, ties to even; 1 <= shift <= 127.

@@ -67,8 +67,8 @@ impl QuantizedMatrix {
                 expected: format!("1 to {MAX_GROUP} input channels"),
             });
         }
-        let groups = self.output_channels.checked_mul(self.groups()).unwrap_or(usize::MAX);
-        let weights = self.output_channels.checked_mul(self.input_channels).unwrap_or(usize::MAX);
+        let groups = self.output_channels.saturating_mul(self.groups());
+        let weights = self.output_channels.saturating_mul(self.input_channels);
         shape("codes", self.codes.len(), weights)?;
         shape("selectors", self.selectors.len(), groups)?;
         shape("scales", self.scales.len(), groups)?;

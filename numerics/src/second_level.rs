@@ -10,7 +10,7 @@
 //! 5. `dq = f16(f16(q · c) · qs)`, and the search compares the errors of these.
 //!
 //! There, `c` belongs to a candidate: groups of one output channel that chose ±5 and ±8 have different `c`. A machine has
-//! one channel scale per output channel. [`crate::quantize_matrix`] keeps the published choices and weight codes and
+//! one channel scale per output channel. [`quantize_matrix`](crate::quantize_matrix()) keeps the published choices and weight codes and
 //! derives one `c` from the scales of the chosen candidates.
 
 use crate::quantize_group::{Codebook, RoundedGroup, choose, codebooks, group_scale, mean_squared_error, round_group};

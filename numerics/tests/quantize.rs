@@ -315,6 +315,31 @@ fn an_all_zero_group_is_selector_0_with_zero_codes() {
     }
 }
 
+/// A group may be just large enough for code 1 under its own candidate's channel scale, but not under the row's one.
+#[test]
+fn a_group_whose_scale_vanishes_beside_its_row_becomes_zeros_and_is_counted() {
+    let weight_type = weight_type("bitmod-fp4").unwrap();
+    let mut random = Random(5);
+    let mut cases = 0;
+    for _ in 0..2000 {
+        // The first group is a table with +10 (er+) to the point; the second about 0.6 codes large.
+        let mut row: Vec<f16> = [12, 10, 10, -8, 6, -4, 3, 2].map(|v| f16::from_f32(v as f32 * 8.0)).to_vec();
+        let size = 96.0 * (0.5 + 0.15 * random.uniform().abs()) / 255.0;
+        row.extend((0..8).map(|i| f16::from_f32(if i == 0 { size } else { size * random.uniform() * 0.3 })));
+        let published = second_level_row(&row, 8, &weight_type).unwrap();
+        let matrix = quantize_matrix(&row, [1, 16], 8, &weight_type).unwrap();
+        assert_eq!((matrix.selectors[0], matrix.scales[0]), (0, 255));
+        let kept = published[1].selector != 0 && published[1].scale_code != 0;
+        if kept && matrix.scales[1] == 0 {
+            cases += 1;
+            assert_eq!(matrix.selectors[1], 0);
+            assert!(matrix.codes[8..].iter().all(|c| *c == weight_type.zero_code()));
+            assert_eq!(error_statistics(&row, &matrix).unwrap().zeroed_groups, 1);
+        }
+    }
+    assert!(cases > 0);
+}
+
 #[test]
 fn groups_that_the_search_gives_up_on_are_counted() {
     let weight_type = weight_type("bitmod-fp4").unwrap();

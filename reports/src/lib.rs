@@ -1,1 +1,38 @@
-//! bitmosaic room `reports`.
+//! What a result looks like in a terminal, in a browser and in a spreadsheet. Reads the records of `results`, computes
+//! nothing that a record could hold, and says so where a number is absent: an energy that no model produced is not zero.
+//!
+//! Every rendering is a function from a document to a `String` and the same bytes on every run; printing is the command
+//! line's. What may come from a stranger's file (names of tensors, of designs) is escaped in all of them.
+
+mod breakdown;
+mod cosim;
+mod error;
+mod files;
+mod html;
+mod layers;
+mod list;
+mod number;
+mod page;
+mod plot;
+mod quantize;
+mod rtl;
+mod run;
+mod simulate;
+mod table;
+mod text;
+mod yardstick;
+
+pub use breakdown::{Breakdown, Cause, Part};
+pub use cosim::cosim_text;
+pub use error::ReportsError;
+pub use files::{write_file, write_layers_csv, write_run_page};
+pub use html::escape;
+pub use layers::layers_csv;
+pub use list::list_text;
+pub use page::{Block, Page, Section, Tone};
+pub use plot::{Svg, cycles_plot, error_plot, special_values_plot};
+pub use quantize::quantize_text;
+pub use rtl::rtl_text;
+pub use run::{RunDetails, run_page, run_text};
+pub use simulate::simulate_text;
+pub use table::{Align, Cell, Column, Head, Table};

@@ -7,12 +7,12 @@ pub struct Probe {
     pub path: String,
     /// The module that makes the value.
     pub module: &'static str,
-    /// Row of the PE, where there is one.
-    pub row: Option<u32>,
-    /// Column of the PE, where there is one.
-    pub column: Option<u32>,
-    /// Bits, lowest word first, unused high bits zero; empty while the net is not defined.
-    pub value: Option<u64>,
+    /// Row of the PE and its token, where there is one.
+    pub row: Option<(u32, u32)>,
+    /// Column of the PE and its output channel, where there is one.
+    pub column: Option<(u32, u32)>,
+    /// Bits; unused high bits are zero.
+    pub value: u64,
 }
 
 /// A unit whose insides can be looked at.
@@ -24,6 +24,6 @@ pub trait Probed {
 impl Probe {
     /// A probe outside the PE array.
     pub fn new(path: impl Into<String>, module: &'static str, value: u64) -> Probe {
-        Probe { path: path.into(), module, row: None, column: None, value: Some(value) }
+        Probe { path: path.into(), module, row: None, column: None, value }
     }
 }

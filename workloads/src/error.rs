@@ -44,7 +44,7 @@ impl Fault {
             Fault::NotAFile => "name a regular file",
             Fault::Truncated | Fault::TrailingBytes => "fetch or write the file again, the copy is not complete",
             Fault::TooLarge => "check that the file is of this format",
-            Fault::Syntax | Fault::Offsets | Fault::ByteCount => "write the file again with an up-to-date library",
+            Fault::Syntax | Fault::Offsets | Fault::ByteCount => "repair the file or write it again",
             Fault::Column => "correct the header line",
             Fault::Duplicate => "rename or remove one of them",
             Fault::Shape | Fault::ElementType => "name another tensor or correct the index",

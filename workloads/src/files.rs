@@ -10,7 +10,7 @@ use crate::error::Finding;
 use crate::{Fault, WorkloadsError};
 
 /// Bytes of one read; a multiple of every element size.
-pub(crate) const CHUNK_BYTES: usize = 1 << 20;
+pub(crate) const CHUNK_BYTES: usize = 1 << 17;
 /// Characters of foreign text that a message shows.
 const SHOWN_CHARACTERS: usize = 120;
 

@@ -144,6 +144,15 @@ fn every_broken_header_has_its_fault() {
         assert!(message.contains(found.remedy()) && message.len() < 2000, "{header}: {message}");
         assert!(!message.contains('\u{1b}'), "{header}");
     }
+    // Eight tensors whose ends add up to 2^64 - 8: each is possible, their file is not.
+    let huge = (1u64 << 61) - 1;
+    let entries: Vec<String> = (0..8)
+        .map(|i| format!(r#""{i}":{{"dtype":"U8","shape":[{huge}],"data_offsets":[{},{}]}}"#, i * huge, (i + 1) * huge))
+        .collect();
+    let (found, message) =
+        fault(Checkpoint::open(&file(folder.path(), &format!("{{{}}}", entries.join(",")), &[0; 8])));
+    assert_eq!(found, Fault::Truncated, "{message}");
+    assert!(message.contains("tensors that end below 2^64"), "{message}");
     // Keys that the format does not know are passed over, however deep.
     Checkpoint::open(&file(folder.path(), &deep_unknown, &[0; 8])).unwrap();
     let (found, message) = fault(Checkpoint::open(&file(folder.path(), "{\"\u{0}", &[])));
@@ -170,7 +179,7 @@ fn lengths_that_lie_are_refused_before_anything_is_allocated() {
     }
     // A sparse file of 2^50 bytes costs nothing to make; its header is read, its tensor is not.
     let sparse = fs::File::create(&path).unwrap();
-    if sparse.set_len(1 << 40).is_ok() {
+    if sparse.set_len(1 << 50).is_ok() {
         let (found, _) = fault(Checkpoint::open(&path));
         assert_eq!(found, Fault::Syntax);
     }

@@ -158,7 +158,7 @@ fn every_fault_of_the_index_is_refused_with_line_and_column() {
             Fault::Shape,
             "`layer.0.activations` of layer `first`: found shape [2, 10], expected [3, 10]",
         ),
-        ("first,2,2,10,8", "first,2,2,9,8", Fault::Shape, "`layer.0.codes`"),
+        ("first,2,2,10,8", "first,2,2,9,8", Fault::Shape, "`layer.0.activations`"),
         ("first,2,2,10,8", "first,2,2,16000000,8", Fault::Shape, "`layer.0.codes`"),
         ("first,2,2,10,8", "first,2,2,10,0", Fault::Field, "column `group`"),
         ("first,2,2,10,8", "first,2,2,10,257", Fault::Field, "1 to 256"),
@@ -177,7 +177,7 @@ fn every_fault_of_the_index_is_refused_with_line_and_column() {
         ("trace.safetensors", "layers.csv", Fault::Checksum, "layers.csv"),
         (&sha, &other_sha, Fault::Checksum, "trace.safetensors: the file: found SHA-256"),
         (&sha, "12", Fault::Field, "64 lower-case hexadecimal digits"),
-        ("first", "\"first", Fault::Shape, ""),
+        ("first", "\"first", Fault::Syntax, "found 1 fields"),
     ];
     for (from, to, expected, named) in cases {
         let error = changed_index(folder.path(), from, to).unwrap_err();
@@ -192,7 +192,10 @@ fn every_fault_of_the_index_is_refused_with_line_and_column() {
     let unknown = changed_index(folder.path(), "layer.0", "layer.7").unwrap_err();
     assert!(matches!(unknown, WorkloadsError::UnknownTensor { .. }), "{unknown}");
     let special = changed_index(folder.path(), "10;-10;16;-16", "10;-10;16;2147483647").unwrap_err();
-    assert!(special.to_string().contains("layer `first`: value 2147483647"), "{special}");
+    assert!(
+        special.to_string().contains("layer `first`: special value of a `bitmod-fp4` weight: found 2147483647"),
+        "{special}"
+    );
     let none = changed_index(folder.path(), "0;0;0;0", "0;0;0;5").unwrap_err();
     assert!(none.to_string().contains("the type has none"), "{none}");
 }

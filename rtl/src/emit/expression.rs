@@ -4,8 +4,8 @@
 //! width they are combined at: extensions are written out. So no operator is ever widened by
 //! its context, and since nothing is declared `signed`, none changes its signedness either.
 //! The two operators that need a sign take it by `$signed`, and the two whose value depends on
-//! where they stand (`>>>`, full-width `*`) are only written alone, as the right-hand side of an
-//! assignment of the same width.
+//! where they stand (`>>>`, and `*`, which takes its width from the assignment) are only written
+//! alone, as the right-hand side of an assignment of the width of their result.
 
 use super::plan::Plan;
 use crate::netlist::wiring::{self, Piece};
@@ -21,8 +21,10 @@ const LINE: usize = 84;
 pub(super) enum Binding {
     /// A name, literal, part select, concatenation.
     Atom,
-    /// A prefix operator.
+    /// `~` or `-`.
     Prefix,
+    /// A reduction, put in parentheses beside anything: `a | |b` is hard to read.
+    Reduction,
     /// An infix operator, which may be chained with itself if it is `&`, `|` or `^`.
     Infix(&'static str),
     /// `? :`.
@@ -107,20 +109,23 @@ impl<'a> Expressions<'a> {
             let (a, b) = (&text[0].text, &text[1].text);
             Text::new(format!("$signed({a}) {operator} $signed({b})"), binding)
         };
-        let prefix = |operator: &str| Text::new(format!("{operator}{}", text[0].tight()), Binding::Prefix);
+        let prefix = |operator: &str, binding| Text::new(format!("{operator}{}", text[0].tight()), binding);
+        let reduction = |operator: &str| match operands[0][..] {
+            [piece] if piece.width() == 1 => text[0].clone(),
+            _ => prefix(operator, Binding::Reduction),
+        };
         let is_signed = |a: NetId| plan.module.shape(a).signed;
         match op {
-            Op::Not(_) => prefix("~"),
-            Op::Negate(_) => prefix("-"),
-            Op::ReduceOr(_) => prefix("|"),
-            Op::ReduceAnd(_) => prefix("&"),
-            Op::ReduceXor(_) => prefix("^"),
+            Op::Not(_) => prefix("~", Binding::Prefix),
+            Op::Negate(_) => prefix("-", Binding::Prefix),
+            Op::ReduceOr(_) => reduction("|"),
+            Op::ReduceAnd(_) => reduction("&"),
+            Op::ReduceXor(_) => reduction("^"),
             Op::And(..) => infix("&"),
             Op::Or(..) => infix("|"),
             Op::Xor(..) => infix("^"),
             Op::Add(..) => infix("+"),
             Op::Sub(..) => infix("-"),
-            Op::Mul(..) if plan.width[net.index()] < plan.module.shape(net).width => infix("*"),
             Op::Mul(a, _) if is_signed(*a) => signed("*", Binding::Alone),
             Op::Mul(..) => Text { binding: Binding::Alone, ..infix("*") },
             Op::Eq(..) => infix("=="),
@@ -153,7 +158,7 @@ impl<'a> Expressions<'a> {
         let above = self.join(&wiring::bits(self.plan, index, bits, index_width - bits));
         let beyond = match index_width - bits {
             1 => above,
-            _ => Text::new(format!("|{}", above.tight()), Binding::Prefix),
+            _ => Text::new(format!("|{}", above.tight()), Binding::Reduction),
         };
         choice(&beyond, last, &body.text)
     }
@@ -174,7 +179,8 @@ impl<'a> Expressions<'a> {
             return choice(&bit, last, &low.beside("?"));
         }
         let high = self.subtree(index, bits - 1, first + half, choices, indent + 4);
-        if bits <= 2 && !low.text.contains('\n') && !high.text.contains('\n') {
+        let short = bit.text.len() + high.text.len() + low.text.len() + indent <= LINE;
+        if bits <= 2 && short && !low.text.contains('\n') && !high.text.contains('\n') {
             return choice(&bit, &high, &low.beside("?"));
         }
         let pad = " ".repeat(indent + 4);

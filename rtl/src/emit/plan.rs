@@ -169,8 +169,11 @@ impl<'a> Plan<'a> {
             Op::And(a, b) | Op::Or(a, b) | Op::Xor(a, b) | Op::Add(a, b) | Op::Sub(a, b) => {
                 vec![resized(*a), resized(*b)]
             }
-            Op::Mul(a, b) if width < self.shape(net).width => vec![resized(*a), resized(*b)],
-            Op::Mul(a, b) | Op::Eq(a, b) | Op::Ne(a, b) => vec![whole(*a), whole(*b)],
+            // As narrow as they are: the product gets its width from the assignment.
+            Op::Mul(a, b) => {
+                [a, b].map(|&x| wiring::bits(self, x, 0, self.shape(x).width.min(width))).to_vec()
+            }
+            Op::Eq(a, b) | Op::Ne(a, b) => vec![whole(*a), whole(*b)],
             Op::Lt(a, b) => {
                 let width = self.shape(*a).width.max(self.shape(*b).width);
                 [a, b].map(|&x| wiring::resized(self, x, width)).to_vec()
@@ -180,7 +183,8 @@ impl<'a> Plan<'a> {
                 vec![whole(*select), resized(*when_true), resized(*when_false)]
             }
             Op::Select { index, choices } => {
-                let mut all = vec![whole(*index)];
+                // The only choice needs no index.
+                let mut all = vec![if choices.len() == 1 { vec![] } else { whole(*index) }];
                 all.extend(choices.iter().map(|&c| resized(c)));
                 all
             }

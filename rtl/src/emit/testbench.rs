@@ -141,7 +141,8 @@ const OPEN_STREAM: &str = r#"
 const STREAM_EDGE: &str = r#"
             NAME_lfsr <= lfsr_next(NAME_lfsr);
             NAME_held <= NAME_valid && !NAME_ready;
-            if (NAME_valid && NAME_ready) begin
+            // The handle is read here so that Verilator 5.006 does not take it for a local of this block.
+            if (NAME_valid && NAME_ready && NAME_file != 0) begin
                 scanned = $fscanf(NAME_file, "%h", NAME_next);
                 NAME_have <= scanned == 1;
                 NAME_data <= NAME_next;

@@ -59,7 +59,7 @@ fn ram_text(shape: RamShape) -> String {
         (format!("{direction:<6} {kind:<4} {}", range(width)), name.to_string(), doc.to_string())
     });
     let mut text = begin(&doc);
-    let _ = write!(text, "module {} (\n{});\n", shape.module_name(), port_list(&ports));
+    let _ = write!(text, "module {} (\n{});\n", shape.module_name(), declarations(&ports, ","));
     let _ = write!(
         text,
         "\n    reg {}memory [0:{}];\n\n    always @(posedge {CLOCK}) begin\n        \
@@ -73,14 +73,15 @@ fn ram_text(shape: RamShape) -> String {
     text
 }
 
-/// Lines of a port list, names and comments aligned.
-fn port_list(ports: &[(String, String, String)]) -> String {
-    let head = ports.iter().map(|p| p.0.len()).max().unwrap_or(0);
-    let name = ports.iter().map(|p| p.1.len()).max().unwrap_or(0) + 1;
+/// Lines of declarations as (kind, name, comment), with names and comments aligned. Ports end
+/// in a comma but for the last, registers all in a semicolon.
+fn declarations(items: &[(String, String, String)], end: &str) -> String {
+    let head = items.iter().map(|p| p.0.len()).max().unwrap_or(0);
+    let name = items.iter().map(|p| p.1.len()).max().unwrap_or(0) + 1;
     let mut text = String::new();
-    for (i, (declaration, port, doc)) in ports.iter().enumerate() {
-        let comma = if i + 1 == ports.len() { "" } else { "," };
-        let line = format!("    {declaration:<head$}{:<name$}", format!("{port}{comma}"));
+    for (i, (kind, item, doc)) in items.iter().enumerate() {
+        let end = if end == "," && i + 1 == items.len() { "" } else { end };
+        let line = format!("    {kind:<head$}{:<name$}", format!("{item}{end}"));
         text.push_str(&commented(&line, doc));
     }
     text
@@ -163,7 +164,7 @@ impl Writer<'_> {
             let declaration = format!("{direction} wire {}", range(shape.width));
             ports.push((declaration, port.name.clone(), doc));
         }
-        port_list(&ports)
+        declarations(&ports, ",")
     }
 
     fn declare(&mut self, kind: &str, net: NetId, value: &str) {
@@ -175,9 +176,12 @@ impl Writer<'_> {
 
     fn declare_registers(&mut self) {
         self.blank();
-        for register in &self.module.registers {
-            self.declare("reg ", register.net, "");
-        }
+        let registers = self.module.registers.iter().map(|r| {
+            let info = &self.module.nets[r.net.index()];
+            (format!("reg  {}", range(info.shape.width)), info.name.clone(), info.doc.clone())
+        });
+        let text = declarations(&registers.collect::<Vec<_>>(), ";");
+        self.text.push_str(&text);
         self.blank();
     }
 

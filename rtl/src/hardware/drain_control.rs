@@ -57,6 +57,7 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
     let leaves = m.and(issue, at_final);
     let idle = m.not(draining);
     let hold_free = m.or(idle, leaves);
+    let hold_free = m.name(hold_free, "hold_free", "a finished group may enter at this edge");
     m.output("hold_free_o", hold_free, "a finished group may enter at this edge");
     m.output("issue_o", issue, "a slot leaves: the hold chains shift");
     let stays = m.not(at_final);

@@ -48,10 +48,23 @@ impl Design {
         self.modules.iter().find(|m| m.name == name)
     }
 
-    /// The module of that name, to be changed; `check` afterwards. Its name and instances
-    /// must stay as they are.
+    /// The module of that name, to be changed; `relink` and `check` afterwards. Its name and
+    /// instances must stay as they are.
     pub fn module_mut(&mut self, name: &str) -> Option<&mut Module> {
         self.modules.iter_mut().find(|m| m.name == name)
+    }
+
+    /// After a change of operations: every instance learns anew which inputs reach which outputs within a cycle.
+    pub fn relink(&mut self) {
+        for position in 0..self.modules.len() {
+            let (below, rest) = self.modules.split_at_mut(position);
+            for instance in &mut rest[0].instances {
+                let Some(of) = below.iter().find(|m| m.name == instance.module) else { continue };
+                for (output, paths) in instance.outputs.iter_mut().zip(of.combinational_inputs()) {
+                    output.depends_on = paths;
+                }
+            }
+        }
     }
 
     /// All modules, leaves first, the top last.

@@ -27,3 +27,6 @@ pub use module::{
 pub(crate) use name::UNUSED;
 pub use name::{CLOCK, RESET};
 pub use op::{MAX_ARITHMETIC_BITS, MAX_NET_BITS, NetId, Op, Shape, low_mask};
+
+#[cfg(test)]
+mod tests;

@@ -62,6 +62,7 @@ pub struct AlignerStep<'m> {
     read_beat: usize,
     fetched: Option<Moving>,
     output: Option<(Vec<u64>, bool)>,
+    probed: bool,
     probes: Vec<Probe>,
 }
 
@@ -84,8 +85,14 @@ impl<'m> AlignerStep<'m> {
             read_beat: 0,
             fetched: None,
             output: None,
+            probed: false,
             probes: Vec::new(),
         }
+    }
+
+    /// As [`AlignerStep::new`], and keeps [`Probed::probes`] of each cycle.
+    pub fn with_probes(machine: &'m Machine) -> AlignerStep<'m> {
+        AlignerStep { probed: true, ..AlignerStep::new(machine) }
     }
 
     fn take(&mut self, data: &[u64]) {
@@ -118,6 +125,32 @@ impl<'m> AlignerStep<'m> {
         }
     }
 
+    fn collect_probes(&self, take: bool, moving: bool) -> Vec<Probe> {
+        let fetch = moving && self.buffers[self.read].full;
+        let flags = [
+            ("busy_q", self.busy),
+            ("reading_q", self.reading),
+            ("full_0_q", self.buffers[0].full),
+            ("full_1_q", self.buffers[1].full),
+            ("fetched_q", self.fetched.is_some()),
+            ("output_valid_q", self.output.is_some()),
+            ("moving", moving),
+            ("take", take),
+            ("fetch", fetch),
+        ];
+        let mut probes: Vec<Probe> = flags.map(|(net, value)| Probe::new(net, "aligner", u64::from(value))).into();
+        if let Some(fetched) = &self.fetched {
+            probes.push(Probe::new("fetched_exponent_q", "aligner", u64::from(fetched.exponent)));
+            probes.push(Probe::new("fetched_non_finite_q", "aligner", u64::from(fetched.non_finite)));
+            let w = self.machine.pe.significand_bits;
+            for (lane, value) in fetched.values.iter().enumerate() {
+                let aligned = align(f16::from_bits(*value), fetched.exponent, w) as u64 & (u64::MAX >> (64 - w));
+                probes.push(Probe::new(format!("u_lane_{lane}.aligned_o"), "align_lane", aligned));
+            }
+        }
+        probes
+    }
+
     fn aligned(&self, moving: &Moving) -> Vec<u64> {
         let w = self.machine.pe.significand_bits;
         let mut stream = bitmosaic_mappings::BeatStream::new(self.machine.aligner.output_beat_bits);
@@ -148,9 +181,10 @@ impl Unit for AlignerStep<'_> {
             finished = *last && inputs.output_ready;
         }
         signals.retire = finished || opcode == Some(0);
-        self.probes = self.output.iter().map(|(words, _)| Probe::new("output_data_o", "aligner", words[0])).collect();
-
         let take = ready && valid(FP16);
+        if self.probed {
+            self.probes = self.collect_probes(take, moving);
+        }
         let fetch_from = self.read;
         if moving {
             self.output = self.fetched.take().map(|m| (self.aligned(&m), m.last));

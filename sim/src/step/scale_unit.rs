@@ -11,6 +11,8 @@ use bitmosaic_numerics::{f16, fp16::CANONICAL_NAN};
 /// Metadata of the group that drains, loaded at capture.
 #[derive(Debug, Clone, Default)]
 pub struct DrainGroup {
+    /// First token and output channel of its pass, for probes.
+    pub origin: (u32, u32),
     /// Slots that have not been issued.
     pub remaining: u32,
     /// Group scale code a column.

@@ -6,6 +6,7 @@ use bitmosaic_mappings::{PortInputs, Signals, Unit, field, ports, read_bits, sig
 use bitmosaic_numerics::Digit;
 
 use super::scale_unit::ScaleUnits;
+use super::tile_probes::{self, Control};
 use crate::pe::bit_serial_block::{BlockPeState, accumulate, products};
 use crate::probe::{Probe, Probed};
 
@@ -22,9 +23,14 @@ struct Running {
     special_digits: [[Digit; 4]; 4],
 }
 
+/// First token and first output channel of a pass.
+pub(super) type Origin = (u32, u32);
+
 /// Flags that travel with a step through the PE pipeline.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct StepFlags {
+    /// First token and output channel of the pass, for probes.
+    pub(super) origin: Origin,
     /// First term of a group: the accumulator restarts.
     clear: bool,
     plane: u32,
@@ -39,11 +45,13 @@ pub(super) struct StepFlags {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Operand {
     pub(super) valid: bool,
-    plane: u32,
+    /// First token and output channel of the pass, for probes.
+    pub(super) origin: Origin,
+    pub(super) plane: u32,
     group_first: bool,
-    group_end: bool,
+    pub(super) group_end: bool,
     first_group: bool,
-    pass_end: bool,
+    pub(super) pass_end: bool,
     last: bool,
     /// `[column][lane]`
     codes: Vec<u8>,
@@ -57,9 +65,9 @@ pub(super) struct Operand {
 #[derive(Debug, Clone)]
 pub struct TileStep<'m> {
     pub(super) machine: &'m Machine,
-    busy: bool,
+    pub(super) busy: bool,
     /// Chunks of the command are left to load.
-    feeding: bool,
+    pub(super) feeding: bool,
     running: Running,
     /// Input channels of the pass, of the group; block origins.
     k: u32,
@@ -72,7 +80,8 @@ pub struct TileStep<'m> {
     pub(super) pipeline: Vec<Option<StepFlags>>,
     /// `[column][row]`, the order of the hold chains.
     pub(super) pes: Vec<BlockPeState>,
-    pub(super) accumulators_defined: bool,
+    /// Pass of the term that the accumulators took last; none until the first.
+    pub(super) accumulated: Option<Origin>,
     pub(super) scale_units: ScaleUnits,
     /// Digits of this cycle, `[column][lane]`, for probes.
     pub(super) digits: Vec<Digit>,
@@ -98,7 +107,7 @@ impl<'m> TileStep<'m> {
             operand: Operand::default(),
             pipeline: vec![None; machine.pe.pipeline_registers as usize],
             pes: vec![pe; machine.pes() as usize],
-            accumulators_defined: false,
+            accumulated: None,
             scale_units: ScaleUnits::new(machine),
             digits: vec![Digit::default(); machine.tile.columns as usize * lanes],
             probed: false,
@@ -152,6 +161,7 @@ impl<'m> TileStep<'m> {
         let last_columns = output_channel >= run.output_channels;
         self.operand = Operand {
             valid: true,
+            origin: (self.token, self.output_channel),
             plane: 0,
             group_first: self.group_k == 0,
             group_end,
@@ -204,7 +214,7 @@ impl<'m> TileStep<'m> {
                 }
             }
         }
-        self.accumulators_defined |= term.is_some();
+        self.accumulated = term.map(|t| t.origin).or(self.accumulated);
     }
 
     /// Shifts the hold chains by one towards the scale units; zeros follow.
@@ -222,6 +232,7 @@ impl<'m> TileStep<'m> {
     fn capture(&mut self, flags: StepFlags, scales: &[u64], exponents: &[u64], channels: &[u64]) {
         let (tile, group) = (&self.machine.tile, &mut self.scale_units.group);
         group.remaining = self.machine.scale_unit.slots;
+        group.origin = flags.origin;
         group.first_group = flags.first_group;
         group.pass_end = flags.pass_end;
         group.last = flags.last;
@@ -259,6 +270,7 @@ impl Unit for TileStep<'_> {
         let operand = &self.operand;
         let last_plane = operand.plane + 1 == self.running.terms;
         let issued = operand.valid.then_some(StepFlags {
+            origin: operand.origin,
             clear: operand.group_first && operand.plane == 0,
             plane: operand.plane,
             group_end: operand.group_end && last_plane,
@@ -316,7 +328,8 @@ impl Unit for TileStep<'_> {
             self.digits = operand.codes.iter().enumerate().map(digit).collect();
         }
         if self.probed {
-            self.probes = super::tile_probes::collect(self);
+            let capture = capture.is_some();
+            self.probes = tile_probes::collect(self, &Control { moving, hold_free, capture, advance, step, load });
         }
 
         // The edge.

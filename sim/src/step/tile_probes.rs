@@ -1,38 +1,68 @@
 //! Named values of the tile, in data-flow order, by the paths of the netlist.
 
-use super::tile::TileStep;
+use super::tile::{Origin, TileStep};
 use crate::probe::Probe;
 
+/// What the control logic decides in a cycle.
+pub(super) struct Control {
+    pub(super) moving: bool,
+    pub(super) hold_free: bool,
+    pub(super) capture: bool,
+    pub(super) advance: bool,
+    pub(super) step: bool,
+    pub(super) load: bool,
+}
+
 /// Defined values of this cycle, before its edge.
-pub(super) fn collect(tile: &TileStep<'_>) -> Vec<Probe> {
+pub(super) fn collect(tile: &TileStep<'_>, control: &Control) -> Vec<Probe> {
     let machine = tile.machine;
     let (rows, lanes) = (machine.tile.rows as usize, machine.pe.lanes as usize);
     let mask = |value: i64, bits: u32| value as u64 & (u64::MAX >> (64 - bits));
+    let units = &tile.scale_units;
     let mut probes = Vec::new();
+    let mut push = |path: &str, module: &'static str, value: u64| probes.push(Probe::new(path, module, value));
+    push("u_drain.output_valid_q", "drain_control", u64::from(units.output.is_some()));
+    push("u_drain.draining_q", "drain_control", u64::from(units.group.remaining > 0));
+    push("u_control.busy_q", "tile_control", u64::from(tile.busy));
+    push("u_control.feeding_q", "tile_control", u64::from(tile.feeding));
+    push("u_control.operand_valid_q", "tile_control", u64::from(tile.operand.valid));
+    if tile.operand.valid {
+        push("u_control.plane_q", "tile_control", u64::from(tile.operand.plane));
+        push("u_control.operand_group_end_q", "tile_control", u64::from(tile.operand.group_end));
+        push("u_control.operand_pass_end_q", "tile_control", u64::from(tile.operand.pass_end));
+    }
+    push("u_control.moving", "tile_control", u64::from(control.moving));
+    push("u_drain.issue", "drain_control", u64::from(control.moving && units.group.remaining > 0));
+    push("u_drain.hold_free", "drain_control", u64::from(control.hold_free));
+    push("u_control.capture", "tile_control", u64::from(control.capture));
+    push("u_control.advance", "tile_control", u64::from(control.advance));
+    push("u_control.step", "tile_control", u64::from(control.step));
+    push("u_control.load", "tile_control", u64::from(control.load));
     if tile.operand.valid {
         for (column, digits) in tile.digits.chunks(lanes).enumerate() {
             let value = digits.iter().rev().fold(0, |word, digit| word << 3 | u64::from(digit.encode()));
             let column_probe = Probe::new(format!("u_term_{column}.digit_o"), "term_generator", value);
-            probes.push(Probe { column: Some(column as u32), ..column_probe });
+            let channel = tile.operand.origin.1 + column as u32;
+            probes.push(Probe { column: Some((column as u32, channel)), ..column_probe });
         }
     }
-    let stages = tile.pipeline.len();
-    let tree_valid = stages > 0 && tile.pipeline[stages - 1].is_some();
+    let oldest = tile.pipeline.last().copied().flatten();
     let draining = tile.scale_units.group.remaining > 0;
     for (i, pe) in tile.pes.iter().enumerate() {
         let (column, row) = ((i / rows) as u32, (i % rows) as u32);
-        let mut push = |name: &str, value: i64, bits: u32| {
+        let mut push = |name: &str, value: i64, bits: u32, (token, channel): Origin| {
             let probe = Probe::new(format!("u_pe_{row}_{column}.{name}"), "block_pe", mask(value, bits));
-            probes.push(Probe { row: Some(row), column: Some(column), ..probe });
+            let (row, column) = (Some((row, token + row)), Some((column, channel + column)));
+            probes.push(Probe { row, column, ..probe });
         };
-        if tree_valid {
-            push("tree_q", pe.tree, machine.pe.tree_bits);
+        if let Some(flags) = oldest {
+            push("tree_q", pe.tree, machine.pe.tree_bits, flags.origin);
         }
-        if tile.accumulators_defined {
-            push("accumulator_q", pe.accumulator, machine.pe.accumulator_bits);
+        if let Some(origin) = tile.accumulated {
+            push("accumulator_q", pe.accumulator, machine.pe.accumulator_bits, origin);
         }
         if draining {
-            push("hold_q", pe.hold, machine.pe.accumulator_bits);
+            push("hold_q", pe.hold, machine.pe.accumulator_bits, tile.scale_units.group.origin);
         }
     }
     let stage = |index: usize| tile.scale_units.stages[index].0.is_some().then_some(&tile.scale_units.stages[index].1);
@@ -42,6 +72,11 @@ pub(super) fn collect(tile: &TileStep<'_>) -> Vec<Probe> {
             let product = mask(data[unit].product, machine.scale_unit.product_bits);
             push(format!("u_scale_{unit}.product_q"), "scale_unit", product);
             push(format!("u_scale_{unit}.exponent_q"), "drain_control", u64::from(data[unit].exponent));
+            // Channel scales are loaded with the last group of a pass.
+            if tile.scale_units.stages[0].0.is_some_and(|flags| flags.output) {
+                let carried = u64::from(data[unit].channel) | u64::from(data[unit].non_finite) << 16;
+                push(format!("u_scale_{unit}.carried_1_q"), "drain_control", carried);
+            }
         }
         if let Some(data) = stage(1) {
             push(format!("u_scale_{unit}.value_q"), "scale_unit", u64::from(data[unit].value.to_bits()));

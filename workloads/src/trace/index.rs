@@ -117,9 +117,17 @@ fn syntax(path: &Path, error: &csv::Error) -> WorkloadsError {
             let place = column.map_or(format!("line {number}"), |c| format!("line {number}, column `{c}`"));
             (place, err.kind().to_string())
         }
+        csv::ErrorKind::UnequalLengths { len, .. } => (format!("line {number}"), format!("{len} fields")),
+        csv::ErrorKind::Utf8 { .. } => (format!("line {number}"), "bytes that are not UTF-8".into()),
         _ => (format!("line {number}"), error.to_string()),
     };
-    malformed(path, Fault::Syntax, place, shown(&found), "the fields that the header line names")
+    malformed(
+        path,
+        Fault::Syntax,
+        place,
+        shown(&found),
+        format!("{} fields as the header line names them", COLUMNS.len()),
+    )
 }
 
 /// The columns must be the known ones in the known order, so that a place can be named by its column.

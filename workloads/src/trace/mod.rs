@@ -35,6 +35,8 @@ pub const INDEX_FILE: &str = "layers.csv";
 pub const DATA_FILE: &str = "trace.safetensors";
 /// Most tokens, output channels or input channels of a layer.
 pub const MAX_DIMENSION: usize = 1 << 24;
+/// Largest magnitude of a special value that is looked at; no digit planes reach so far.
+const LARGEST_SPECIAL_VALUE: u32 = 1 << 10;
 /// Most bytes of a layer's name and of the start of its tensors' names.
 pub const MAX_NAME_BYTES: usize = 256;
 
@@ -146,7 +148,17 @@ fn check_special_values(weights: &QuantizedMatrix) -> Result<(), NumericsError> 
         };
     }
     let table = TermTable::new(&weights.weight_type)?;
-    weights.special_values.iter().try_for_each(|v| table.special_digits(&weights.weight_type, *v).map(|_| ()))
+    weights.special_values.iter().try_for_each(|value| {
+        // The search for digits is for values of the size of weights.
+        if value.unsigned_abs() > LARGEST_SPECIAL_VALUE {
+            return Err(NumericsError::Shape {
+                what: format!("special value of a `{}` weight", weights.weight_type.name),
+                found: value.to_string(),
+                expected: format!("a magnitude of at most {LARGEST_SPECIAL_VALUE}"),
+            });
+        }
+        table.special_digits(&weights.weight_type, *value).map(|_| ())
+    })
 }
 
 /// Names of the five tensors of a layer.

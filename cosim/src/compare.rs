@@ -1,0 +1,78 @@
+use bitmosaic_mappings::{Command, TileWalk, UnitTrace, read_bits};
+use bitmosaic_results::{CosimResult, Mismatch};
+
+use crate::{Case, Engine, EngineRun};
+
+/// Differences that a result lists one by one.
+const LISTED: usize = 16;
+
+/// Compares a run with the simulator's and adds the differences to the result.
+pub fn compare(case: &Case, engine: Engine, reference: &EngineRun, run: &EngineRun, result: &mut CosimResult) {
+    let (bits, cycles) = compare_traces(&reference.aligner, &run.aligner);
+    result.mismatched_bits += bits;
+    result.mismatched_cycles += cycles;
+    let (bits, cycles) = compare_traces(&reference.tile, &run.tile);
+    result.mismatched_bits += bits;
+    result.mismatched_cycles += cycles;
+    if bits + cycles > 0 {
+        list_outputs(case, engine, &reference.tile, &run.tile, result);
+    }
+}
+
+/// Differing data bits (a missing or extra beat counts all its bits), and differing cycles of beats and retirements and
+/// differing status counts.
+fn compare_traces(reference: &UnitTrace, run: &UnitTrace) -> (u64, u64) {
+    let (mut bits, mut cycles) = (0, 0);
+    for i in 0..reference.outputs.len().max(run.outputs.len()) {
+        match (reference.outputs.get(i), run.outputs.get(i)) {
+            (Some(a), Some(b)) => {
+                bits += a.data.iter().zip(&b.data).map(|(x, y)| u64::from((x ^ y).count_ones())).sum::<u64>();
+                cycles += u64::from(a.cycle != b.cycle);
+            }
+            (Some(beat), None) | (None, Some(beat)) => {
+                bits += beat.data.len() as u64 * 64;
+                cycles += 1;
+            }
+            (None, None) => {}
+        }
+    }
+    for i in 0..reference.retirements.len().max(run.retirements.len()) {
+        cycles += u64::from(reference.retirements.get(i) != run.retirements.get(i));
+    }
+    let status = reference.status_cycles.iter().zip(&run.status_cycles);
+    cycles += status.filter(|(a, b)| a != b).count() as u64;
+    (bits, cycles)
+}
+
+fn list_outputs(case: &Case, engine: Engine, reference: &UnitTrace, run: &UnitTrace, result: &mut CosimResult) {
+    let mut first = 0;
+    for command in &case.lowered.program.commands {
+        let Command::Matmul(matmul) = command else { continue };
+        let walk = TileWalk::new(&case.machine, matmul);
+        for beat in 0..walk.output_beats(&case.machine) {
+            let (expected, found) = (reference.outputs.get(first + beat), run.outputs.get(first + beat));
+            if expected == found {
+                continue;
+            }
+            for unit in 0..case.machine.scale_unit.units {
+                let Some(place) = walk.output_place(&case.machine, beat, unit as usize) else { continue };
+                let text = |beat: Option<&bitmosaic_mappings::OutputBeat>| match beat {
+                    Some(b) => format!("{:#06x} in cycle {}", read_bits(&b.data, unit * 16, 16), b.cycle),
+                    None => "no beat".to_string(),
+                };
+                let (expected, text_found) = (text(expected), text(found));
+                if expected != text_found && result.mismatches.len() < LISTED {
+                    result.mismatches.push(Mismatch {
+                        engine: engine.name().to_string(),
+                        output_channel: place.output_channel as u64,
+                        token: place.token as u64,
+                        cycle: found.map(|b| b.cycle),
+                        expected,
+                        found: text_found,
+                    });
+                }
+            }
+        }
+        first += walk.output_beats(&case.machine);
+    }
+}

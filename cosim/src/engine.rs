@@ -1,0 +1,119 @@
+use bitmosaic_mappings::{Unit, UnitStimulus, UnitTrace, aligner_stimulus, run_unit, tile_stimulus};
+use bitmosaic_results::CosimResult;
+use bitmosaic_rtl::netlist::Design;
+use bitmosaic_rtl::unit::NetlistUnit;
+use bitmosaic_sim::{cycle, step};
+
+use crate::external::{self, Tool};
+use crate::{Case, CosimError};
+
+pub use crate::external::ExternalSettings;
+
+/// Something that executes a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Engine {
+    /// The event-driven simulator.
+    Simulator,
+    /// The plain cycle-by-cycle simulator, its oracle.
+    Step,
+    /// The netlist simulator.
+    Netlist,
+    /// The exported Verilog in Verilator.
+    Verilator,
+    /// The exported Verilog in Icarus Verilog.
+    Icarus,
+}
+
+/// What both units of a machine did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineRun {
+    /// Aligner.
+    pub aligner: UnitTrace,
+    /// Tile.
+    pub tile: UnitTrace,
+}
+
+impl Engine {
+    /// Engines by name, as the command line takes them.
+    pub const ALL: [Engine; 5] =
+        [Engine::Simulator, Engine::Step, Engine::Netlist, Engine::Verilator, Engine::Icarus];
+
+    /// Name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Engine::Simulator => "simulator",
+            Engine::Step => "step",
+            Engine::Netlist => "netlist",
+            Engine::Verilator => "verilator",
+            Engine::Icarus => "icarus",
+        }
+    }
+
+    /// The engine of this name.
+    pub fn from_name(name: &str) -> Option<Engine> {
+        Engine::ALL.into_iter().find(|e| e.name() == name)
+    }
+
+    /// Writes the cycles of a run into the result.
+    pub(crate) fn record(self, run: &EngineRun, result: &mut CosimResult) {
+        let place = |cycles: &mut bitmosaic_results::EngineCycles, value: u64| match self {
+            Engine::Simulator => cycles.simulator = Some(value),
+            Engine::Netlist => cycles.netlist = Some(value),
+            Engine::Verilator => cycles.verilator = Some(value),
+            Engine::Icarus => cycles.icarus = Some(value),
+            Engine::Step => {}
+        };
+        place(&mut result.cycles, run.tile.cycles());
+        place(&mut result.aligner_cycles, run.aligner.cycles());
+    }
+}
+
+/// Runs the whole program: the aligner, and the tile on what the same engine's aligner gave.
+///
+/// # Errors
+/// A missing or failing tool, a hang, an X or Z.
+pub fn run_engine(case: &Case, engine: Engine, settings: &ExternalSettings) -> Result<EngineRun, CosimError> {
+    let machine = &case.machine;
+    let stimulus = aligner_stimulus(machine, &case.lowered, case.stalls);
+    let aligner = match engine {
+        Engine::Simulator | Engine::Step => {
+            step_unit(case, engine, "aligner", &mut step::AlignerStep::new(machine), &stimulus)?
+        }
+        Engine::Netlist => netlist_unit(case, "aligner", &case.units.aligner, &stimulus)?,
+        Engine::Verilator => external::run(case, Tool::Verilator, "aligner", &case.units.aligner, &stimulus, settings)?,
+        Engine::Icarus => external::run(case, Tool::Icarus, "aligner", &case.units.aligner, &stimulus, settings)?,
+    };
+    let stimulus = tile_stimulus(machine, &case.lowered, &aligner.outputs, case.stalls)?;
+    let tile = match engine {
+        Engine::Simulator => cycle::run_tile(machine, &stimulus),
+        Engine::Step => step_unit(case, engine, "tile", &mut step::TileStep::new(machine), &stimulus)?,
+        Engine::Netlist => netlist_unit(case, "tile", &case.units.tile, &stimulus)?,
+        Engine::Verilator => external::run(case, Tool::Verilator, "tile", &case.units.tile, &stimulus, settings)?,
+        Engine::Icarus => external::run(case, Tool::Icarus, "tile", &case.units.tile, &stimulus, settings)?,
+    };
+    Ok(EngineRun { aligner, tile })
+}
+
+fn netlist_unit(
+    case: &Case,
+    name: &'static str,
+    design: &Design,
+    stimulus: &UnitStimulus,
+) -> Result<UnitTrace, CosimError> {
+    let mut unit = NetlistUnit::new(design, stimulus, case.state_seed)?;
+    step_unit(case, Engine::Netlist, name, &mut unit, stimulus)
+}
+
+fn step_unit(
+    case: &Case,
+    engine: Engine,
+    name: &'static str,
+    unit: &mut dyn Unit,
+    stimulus: &UnitStimulus,
+) -> Result<UnitTrace, CosimError> {
+    run_unit(unit, stimulus, case.cycle_limit()).map_err(|watchdog| CosimError::Watchdog {
+        engine: engine.name(),
+        unit: name,
+        watchdog,
+    })
+}

@@ -1,0 +1,62 @@
+use bitmosaic_arch::ArchError;
+use bitmosaic_mappings::{MappingError, Watchdog};
+use bitmosaic_rtl::netlist::NetlistError;
+
+/// Why a co-simulation could not be carried out.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CosimError {
+    /// The design.
+    #[error(transparent)]
+    Arch(#[from] ArchError),
+    /// The program or its operands.
+    #[error(transparent)]
+    Mapping(#[from] MappingError),
+    /// The netlist breaks a rule.
+    #[error("internal error in the netlist: {0}")]
+    Netlist(#[from] NetlistError),
+    /// An engine hung.
+    #[error("engine {engine}, {unit}: {watchdog}")]
+    Watchdog {
+        /// Engine.
+        engine: &'static str,
+        /// Unit.
+        unit: &'static str,
+        /// What it got through.
+        watchdog: Watchdog,
+    },
+    /// A tool that was asked for is not installed.
+    #[error("`{tool}` is not installed; install the Debian package `{package}` (apt-get install {package})")]
+    MissingTool {
+        /// Program.
+        tool: &'static str,
+        /// Debian package.
+        package: &'static str,
+    },
+    /// A tool failed or took too long.
+    #[error("{what}: {reason}")]
+    Tool {
+        /// What was tried.
+        what: String,
+        /// Exit status and the last lines it printed.
+        reason: String,
+    },
+    /// An X or Z reached a handshake or an output.
+    #[error("engine icarus, {unit}: unknown value (X or Z) at port {port} in cycle {cycle}")]
+    Unknown {
+        /// Unit.
+        unit: &'static str,
+        /// Port.
+        port: String,
+        /// Cycle.
+        cycle: String,
+    },
+    /// A file could not be read or written.
+    #[error("{path}: {reason}")]
+    File {
+        /// Path.
+        path: String,
+        /// What the system or the parser said, and what would be right.
+        reason: String,
+    },
+}

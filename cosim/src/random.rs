@@ -1,0 +1,199 @@
+//! Random machines and programs, by seed.
+
+use bitmosaic_arch::{
+    ArchError, DesignSpec, Machine, PeKind, ProcessingElementSpec, ScaleUnitSpec, TileSpec, WeightsSpec, elaborate,
+};
+use bitmosaic_mappings::Stalls;
+use bitmosaic_numerics::term::canonical_digits;
+use bitmosaic_numerics::{CodeValue, QuantizedMatrix, TermTable, WeightType, f16, registry};
+use bitmosaic_workloads::trace::{Activations, LayerTrace};
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+
+/// Kinds of activations that tests loop over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    /// Near 1, both signs.
+    Normal,
+    /// Any finite number.
+    Finite,
+    /// Subnormal and zero.
+    Subnormal,
+    /// ±65504.
+    Maximum,
+    /// One in sixteen is not zero.
+    MostlyZero,
+    /// Any bits: NaN and infinities too.
+    Any,
+}
+
+impl Activation {
+    /// All kinds.
+    pub const ALL: [Activation; 6] = [
+        Activation::Normal,
+        Activation::Finite,
+        Activation::Subnormal,
+        Activation::Maximum,
+        Activation::MostlyZero,
+        Activation::Any,
+    ];
+
+    fn draw(self, random: &mut Random) -> f16 {
+        let bits = random.bits() as u16;
+        match self {
+            Activation::Normal => f16::from_bits(bits & 0x83FF | (random.below(8) as u16 + 10) << 10),
+            Activation::Finite => f16::from_bits(if bits & 0x7C00 == 0x7C00 { bits & 0x83FF } else { bits }),
+            Activation::Subnormal => f16::from_bits(bits & 0x83FF),
+            Activation::Maximum => f16::from_bits(0x7BFF | bits & 0x8000),
+            Activation::MostlyZero if random.below(16) > 0 => f16::from_bits(bits & 0x8000),
+            Activation::MostlyZero => Activation::Finite.draw(random),
+            Activation::Any => f16::from_bits(bits),
+        }
+    }
+}
+
+/// A seeded source of choices.
+pub struct Random(ChaCha8Rng);
+
+impl Random {
+    /// Source of this seed.
+    pub fn new(seed: u64) -> Random {
+        Random(ChaCha8Rng::seed_from_u64(seed))
+    }
+
+    /// 32 random bits.
+    pub fn bits(&mut self) -> u32 {
+        self.0.next_u32()
+    }
+
+    /// A number below `limit` (at least 1).
+    pub fn below(&mut self, limit: usize) -> usize {
+        (u64::from(self.bits()) * limit as u64 >> 32) as usize
+    }
+
+    /// One of the choices.
+    pub fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len())]
+    }
+}
+
+/// A random `mosaic` tile of at most `most_pes` PEs.
+pub fn design(random: &mut Random, most_pes: usize) -> DesignSpec {
+    let rows = 1 + random.below(most_pes.min(8));
+    let columns = 1 + random.below((most_pes / rows).min(8));
+    let lanes = random.pick(&[1u32, 2, 4, 8, 16]);
+    let divides = |pes: &usize| (rows * columns).is_multiple_of(*pes) && (pes.is_multiple_of(rows) || rows.is_multiple_of(*pes));
+    let sharing: Vec<usize> = (1..=rows * columns).filter(divides).collect();
+    let mut names: Vec<&str> = registry().iter().map(|t| t.name).collect();
+    while names.len() > 1 && random.below(3) == 0 {
+        names.remove(random.below(names.len()));
+    }
+    DesignSpec {
+        name: "random".into(),
+        summary: "random tile".into(),
+        clock_mhz: 1000,
+        tile: TileSpec { rows: rows as u32, columns: columns as u32 },
+        processing_element: ProcessingElementSpec {
+            kind: PeKind::BitSerialBlock,
+            lanes,
+            significand_bits: 8 + random.below(11) as u32,
+            pipeline_registers: random.below(3) as u32,
+        },
+        scale_unit: ScaleUnitSpec { pes_per_scale_unit: random.pick(&sharing) as u32 },
+        weights: WeightsSpec {
+            types: names.into_iter().map(String::from).collect(),
+            max_group: lanes * (1 + random.below((128 / lanes) as usize)) as u32,
+        },
+    }
+}
+
+/// A random machine of at most `most_pes` PEs.
+///
+/// # Errors
+/// None in practice: [`design`] gives valid designs only.
+pub fn machine(random: &mut Random, most_pes: usize) -> Result<Machine, ArchError> {
+    elaborate(&design(random, most_pes), "random design")
+}
+
+/// Shape of a random layer.
+#[derive(Debug, Clone, Copy)]
+pub struct LayerShape {
+    /// Tokens.
+    pub tokens: usize,
+    /// Output channels.
+    pub output_channels: usize,
+    /// Input channels.
+    pub input_channels: usize,
+    /// Group.
+    pub group: usize,
+}
+
+/// Random weights of a type: any code, selector and scale, special values that the type's planes reach.
+pub fn weights(random: &mut Random, weight_type: &WeightType, shape: LayerShape) -> QuantizedMatrix {
+    let codes: Vec<u8> =
+        (0..weight_type.codes.len() as u8).filter(|c| weight_type.codes[usize::from(*c)] != CodeValue::Unused).collect();
+    let count = shape.output_channels * shape.input_channels;
+    let groups = shape.output_channels * shape.input_channels.div_ceil(shape.group);
+    let special = weight_type.special.is_some();
+    // Special values are programmable: now and then any that the type's digit planes reach.
+    let planes = TermTable::new(weight_type).map_or(1, |table| table.terms);
+    let reachable: Vec<i32> = (-20..=20).filter(|v| canonical_digits(*v, planes).is_some()).collect();
+    let programmed = special && random.below(2) == 0;
+    let special_values = weight_type.special_values().map(|v| if programmed { random.pick(&reachable) } else { v });
+    let channel = |random: &mut Random| match random.below(8) {
+        0 => f16::from_bits(random.bits() as u16 & 0x83FF),
+        1 => Activation::Finite.draw(random),
+        _ => f16::from_bits(random.bits() as u16 & 0x03FF | (random.below(12) as u16 + 2) << 10),
+    };
+    QuantizedMatrix {
+        weight_type: weight_type.clone(),
+        output_channels: shape.output_channels,
+        input_channels: shape.input_channels,
+        group: shape.group,
+        codes: (0..count).map(|_| random.pick(&codes)).collect(),
+        selectors: (0..groups).map(|_| if special { random.below(4) as u8 } else { 0 }).collect(),
+        scales: (0..groups).map(|_| random.bits() as u8).collect(),
+        channel_scales: (0..shape.output_channels).map(|_| channel(random)).collect(),
+        special_values,
+    }
+}
+
+/// A random layer of this type, shape and kind of activations.
+pub fn layer(random: &mut Random, weight_type: &WeightType, shape: LayerShape, kind: Activation) -> LayerTrace {
+    let values = (0..shape.tokens * shape.input_channels).map(|_| kind.draw(random)).collect();
+    LayerTrace {
+        name: format!("{}x{}x{} {kind:?}", shape.tokens, shape.output_channels, shape.input_channels),
+        weights: weights(random, weight_type, shape),
+        activations: Activations { tokens: shape.tokens, input_channels: shape.input_channels, values },
+    }
+}
+
+/// A random program of one to three small layers for a machine: any executed type, any group, ragged sizes.
+pub fn program(random: &mut Random, machine: &Machine) -> Vec<LayerTrace> {
+    (0..1 + random.below(3))
+        .map(|_| {
+            let executed = random.below(machine.types.len());
+            let weight_type = machine.types[executed].weight_type.clone();
+            let lanes = machine.pe.lanes as usize;
+            let group = lanes * (1 + random.below(machine.max_group as usize / lanes));
+            let shape = LayerShape {
+                tokens: 1 + random.below(2 * machine.tile.rows as usize + 2),
+                output_channels: 1 + random.below(2 * machine.tile.columns as usize + 2),
+                input_channels: 1 + random.below(3 * group.min(48)),
+                group,
+            };
+            let kind = random.pick(&Activation::ALL);
+            layer(random, &weight_type, shape, kind)
+        })
+        .collect()
+}
+
+/// Random stalls: none, starved inputs, blocked outputs, both.
+pub fn stalls(random: &mut Random) -> Stalls {
+    Stalls {
+        seed: random.bits(),
+        input_threshold: random.pick(&[0, 0, 64, 160, 240]),
+        output_threshold: random.pick(&[0, 0, 64, 160, 240]),
+    }
+}
+

@@ -1,0 +1,183 @@
+//! Replay files: everything a co-simulation needs to show a difference again, in one JSON document.
+
+use std::fs;
+use std::path::Path;
+
+use bitmosaic_arch::{DesignSpec, elaborate};
+use bitmosaic_mappings::Stalls;
+use bitmosaic_numerics::{QuantizedMatrix, f16, weight_type};
+use bitmosaic_workloads::trace::{Activations, LayerTrace};
+use serde::{Deserialize, Serialize};
+
+use crate::{Case, CosimError};
+
+/// Largest replay file that is read.
+const MAX_BYTES: u64 = 1 << 30;
+
+/// A co-simulation, complete.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replay {
+    /// Version of the tool that wrote it.
+    pub version: String,
+    /// The design.
+    pub design: DesignSpec,
+    /// Engines, by name.
+    pub engines: Vec<String>,
+    /// Seed of the stalls.
+    pub stall_seed: u32,
+    /// Thresholds of operand and output gates.
+    pub input_threshold: u8,
+    /// See `input_threshold`.
+    pub output_threshold: u8,
+    /// Seed of state that powers up unknown.
+    pub state_seed: u64,
+    /// Name of a planted fault, if the netlist had one.
+    pub fault: Option<String>,
+    /// Layers with their data.
+    pub layers: Vec<ReplayLayer>,
+}
+
+/// A layer's data; byte arrays as hexadecimal text.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReplayLayer {
+    name: String,
+    weight_type: String,
+    group: usize,
+    tokens: usize,
+    output_channels: usize,
+    input_channels: usize,
+    special_values: [i32; 4],
+    codes: String,
+    selectors: String,
+    scales: String,
+    /// FP16 patterns, little-endian.
+    channel_scales: String,
+    activations: String,
+}
+
+impl Replay {
+    /// Describes a case.
+    pub fn new(case: &Case, design: &DesignSpec, engines: &[crate::Engine], fault: Option<&str>) -> Replay {
+        Replay {
+            version: env!("CARGO_PKG_VERSION").to_string(),
+            design: design.clone(),
+            engines: engines.iter().map(|e| e.name().to_string()).collect(),
+            stall_seed: case.stalls.seed,
+            input_threshold: case.stalls.input_threshold,
+            output_threshold: case.stalls.output_threshold,
+            state_seed: case.state_seed,
+            fault: fault.map(String::from),
+            layers: case.layers.iter().map(ReplayLayer::new).collect(),
+        }
+    }
+
+    /// Builds the case again, without a fault that the file may name.
+    ///
+    /// # Errors
+    /// A design or layer that does not pass its checks.
+    pub fn case(&self) -> Result<Case, CosimError> {
+        let machine = elaborate(&self.design, "design of the replay file")?;
+        let layers = self.layers.iter().map(ReplayLayer::layer).collect::<Result<_, _>>()?;
+        let stalls = Stalls {
+            seed: self.stall_seed,
+            input_threshold: self.input_threshold,
+            output_threshold: self.output_threshold,
+        };
+        Case::new(machine, layers, stalls, self.state_seed)
+    }
+
+    /// Writes the file.
+    ///
+    /// # Errors
+    /// `File`.
+    pub fn write(&self, path: &Path) -> Result<(), CosimError> {
+        let error = |reason: String| CosimError::File { path: path.display().to_string(), reason };
+        let text = serde_json::to_string_pretty(self).map_err(|e| error(e.to_string()))?;
+        fs::write(path, text).map_err(|e| error(e.to_string()))
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// `File` with what is wrong and where.
+    pub fn read(path: &Path) -> Result<Replay, CosimError> {
+        let error = |reason: String| CosimError::File { path: path.display().to_string(), reason };
+        let size = fs::metadata(path).map_err(|e| error(e.to_string()))?.len();
+        if size > MAX_BYTES {
+            return Err(error(format!("{size} bytes; a replay file has at most {MAX_BYTES}")));
+        }
+        let text = fs::read_to_string(path).map_err(|e| error(e.to_string()))?;
+        serde_json::from_str(&text).map_err(|e| error(format!("no replay file: {e}")))
+    }
+}
+
+impl ReplayLayer {
+    fn new(layer: &LayerTrace) -> ReplayLayer {
+        let fp16 = |values: &[f16]| hex(&values.iter().flat_map(|v| v.to_bits().to_le_bytes()).collect::<Vec<_>>());
+        let weights = &layer.weights;
+        ReplayLayer {
+            name: layer.name.clone(),
+            weight_type: weights.weight_type.name.to_string(),
+            group: weights.group,
+            tokens: layer.activations.tokens,
+            output_channels: weights.output_channels,
+            input_channels: weights.input_channels,
+            special_values: weights.special_values,
+            codes: hex(&weights.codes),
+            selectors: hex(&weights.selectors),
+            scales: hex(&weights.scales),
+            channel_scales: fp16(&weights.channel_scales),
+            activations: fp16(&layer.activations.values),
+        }
+    }
+
+    fn layer(&self) -> Result<LayerTrace, CosimError> {
+        let error = |reason: String| CosimError::File { path: format!("layer `{}` of the replay file", self.name), reason };
+        let bytes = |field: &str, text: &str| {
+            parse_hex(text).ok_or_else(|| error(format!("field `{field}`: not an even number of hexadecimal digits")))
+        };
+        let fp16 = |field: &str, text: &str| {
+            let bytes = bytes(field, text)?;
+            let (pairs, rest) = bytes.as_chunks::<2>();
+            if rest.is_empty() {
+                Ok(pairs.iter().map(|p| f16::from_bits(u16::from_le_bytes(*p))).collect())
+            } else {
+                Err(error(format!("field `{field}`: an odd number of bytes, FP16 values have two")))
+            }
+        };
+        let layer = LayerTrace {
+            name: self.name.clone(),
+            weights: QuantizedMatrix {
+                weight_type: weight_type(&self.weight_type).map_err(|e| error(e.to_string()))?,
+                output_channels: self.output_channels,
+                input_channels: self.input_channels,
+                group: self.group,
+                codes: bytes("codes", &self.codes)?,
+                selectors: bytes("selectors", &self.selectors)?,
+                scales: bytes("scales", &self.scales)?,
+                channel_scales: fp16("channel_scales", &self.channel_scales)?,
+                special_values: self.special_values,
+            },
+            activations: Activations {
+                tokens: self.tokens,
+                input_channels: self.input_channels,
+                values: fp16("activations", &self.activations)?,
+            },
+        };
+        layer.check().map_err(|e| error(e.to_string()))?;
+        Ok(layer)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
+    bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).collect()
+}
+
+fn parse_hex(text: &str) -> Option<Vec<u8>> {
+    let digits: Vec<u8> = text.chars().map(|c| c.to_digit(16).map(|d| d as u8)).collect::<Option<_>>()?;
+    let (pairs, rest) = digits.as_chunks::<2>();
+    rest.is_empty().then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
+}

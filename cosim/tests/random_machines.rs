@@ -1,0 +1,51 @@
+//! Random machines × random programs: event-driven simulator = step simulator = netlist, bit for bit and cycle for cycle.
+
+use bitmosaic_cosim::random::{self, Random};
+use bitmosaic_cosim::{Case, Engine, ExternalSettings, cosimulate};
+use rayon::prelude::*;
+
+fn case(seed: u64) -> Case {
+    let mut random = Random::new(seed);
+    let machine = random::machine(&mut random, 16).unwrap();
+    let layers = random::program(&mut random, &machine);
+    let stalls = random::stalls(&mut random);
+    Case::new(machine, layers, stalls, seed).unwrap()
+}
+
+#[test]
+fn two_hundred_random_tiles_agree_on_every_engine() {
+    let engines = [Engine::Simulator, Engine::Step, Engine::Netlist];
+    let failures: Vec<String> = (0..240u64)
+        .into_par_iter()
+        .filter_map(|seed| {
+            let case = case(seed);
+            match cosimulate(&case, &engines, &ExternalSettings::default()) {
+                Ok(r) if r.mismatched_bits + r.mismatched_cycles == 0 && r.cycles.simulator == r.cycles.netlist => None,
+                Ok(r) => Some(format!("seed {seed}: {:?} {:?}\n{r:?}", case.machine.tile, case.machine.pe)),
+                Err(e) => Some(format!("seed {seed}: {e}")),
+            }
+        })
+        .collect();
+    assert!(failures.is_empty(), "{} of 240 differ, the first:\n{}", failures.len(), failures[0]);
+}
+
+#[test]
+fn the_random_cases_reach_what_they_should() {
+    // The sample is worth its name only if it has every stall cause, every pipeline depth, padding slots and NaN.
+    let mut status = [0u64; 4];
+    let (mut depths, mut padding, mut nan, mut shared) = ([0; 3], 0, 0, 0);
+    for seed in 0..240 {
+        let case = case(seed);
+        let run = bitmosaic_cosim::run_engine(&case, Engine::Simulator, &ExternalSettings::default()).unwrap();
+        for (sum, count) in status.iter_mut().zip(&run.tile.status_cycles) {
+            *sum += u64::from(*count > 0);
+        }
+        depths[case.machine.pe.pipeline_registers as usize] += 1;
+        padding += u32::from(case.machine.scale_unit.slots > case.machine.scale_unit.pes);
+        shared += u32::from(case.machine.scale_unit.units > 1);
+        nan += u32::from(case.outputs(&run.tile.outputs).unwrap().iter().flatten().any(|v| v.is_nan()));
+    }
+    assert!(status.iter().all(|cases| *cases >= 20), "cases with compute, operand, scale unit, output cycles: {status:?}");
+    assert!(depths.iter().all(|cases| *cases >= 40), "{depths:?}");
+    assert!(padding >= 5 && nan >= 20 && shared >= 40, "{padding} {nan} {shared}");
+}

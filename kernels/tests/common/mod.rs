@@ -1,0 +1,128 @@
+//! Seeded operands for the oracle and accuracy tests.
+#![allow(dead_code)] // each test uses its part
+
+use bitmosaic_numerics::{QuantizedMatrix, WeightType, f16, quantize_matrix, weights_to_fp16};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+/// What activations look like; tests loop over [`Activations::FINITE`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Activations {
+    Normal,
+    HeavyTailed,
+    /// Heavy-tailed, 1 % of the input channels 20 to 100 times larger.
+    Outliers,
+    Subnormal,
+    /// ±65504 only.
+    Largest,
+    MostlyZero,
+    /// Any finite bit pattern.
+    AnyFinite,
+    /// Any finite bit pattern, 1 % NaN or infinite.
+    NonFinite,
+}
+
+impl Activations {
+    pub const FINITE: [Activations; 7] = [
+        Activations::Normal,
+        Activations::HeavyTailed,
+        Activations::Outliers,
+        Activations::Subnormal,
+        Activations::Largest,
+        Activations::MostlyZero,
+        Activations::AnyFinite,
+    ];
+}
+
+pub struct Random(ChaCha8Rng);
+
+impl Random {
+    pub fn new(seed: u64) -> Random {
+        Random(ChaCha8Rng::seed_from_u64(seed))
+    }
+
+    pub fn bits(&mut self) -> u32 {
+        self.0.next_u32()
+    }
+
+    pub fn below(&mut self, limit: u32) -> u32 {
+        ((u64::from(self.bits()) * u64::from(limit)) >> 32) as u32
+    }
+
+    /// Uniform in [0, 1), 24 bits.
+    pub fn uniform(&mut self) -> f32 {
+        (self.bits() >> 8) as f32 / 16_777_216.0
+    }
+
+    /// Near normal, variance 1: the sum of twelve uniforms minus six.
+    pub fn normal(&mut self) -> f32 {
+        (0..12).map(|_| self.uniform()).sum::<f32>() - 6.0
+    }
+
+    /// A normal number over the square root of a uniform one (kept from 0.02): tails like a Student t.
+    pub fn heavy_tailed(&mut self) -> f32 {
+        self.normal() / (0.02 + 0.98 * self.uniform()).sqrt()
+    }
+
+    pub fn finite(&mut self) -> f16 {
+        loop {
+            let value = f16::from_bits(self.bits() as u16);
+            if value.is_finite() {
+                return value;
+            }
+        }
+    }
+
+    pub fn activations(&mut self, kind: Activations, tokens: usize, channels: usize) -> Vec<f16> {
+        let mut channel_sizes = vec![1.0; channels];
+        for _ in 0..channels.div_ceil(100) {
+            channel_sizes[self.below(channels as u32) as usize] = 20.0 + 80.0 * self.uniform();
+        }
+        let one = |i: usize| match kind {
+            Activations::Normal => f16::from_f32(self.normal()),
+            Activations::HeavyTailed => f16::from_f32(self.heavy_tailed()),
+            Activations::Outliers => f16::from_f32(self.heavy_tailed() * channel_sizes[i % channels]),
+            Activations::Subnormal => f16::from_bits((self.below(0x480) | self.below(2) << 15) as u16),
+            Activations::Largest => f16::from_bits((0x7BFF | self.below(2) << 15) as u16),
+            Activations::MostlyZero if self.below(50) != 0 => f16::from_bits((self.below(2) << 15) as u16),
+            Activations::MostlyZero | Activations::AnyFinite => self.finite(),
+            Activations::NonFinite if self.below(100) == 0 => {
+                f16::from_bits((0x7C00 | self.below(2) << 15 | self.below(3)) as u16)
+            }
+            Activations::NonFinite => self.finite(),
+        };
+        (0..tokens * channels).map(one).collect()
+    }
+
+    /// Any consistent matrix: random codes, selectors, scale codes and special values; channel scales any finite number.
+    pub fn any_matrix(&mut self, weight_type: &WeightType, shape: [usize; 2], group: usize) -> QuantizedMatrix {
+        let [output_channels, input_channels] = shape;
+        let usable: Vec<u8> = weight_type.codebook(Some(0)).into_iter().map(|(_, code)| code).collect();
+        let groups = output_channels * input_channels.div_ceil(group);
+        let mut special_values = weight_type.special_values();
+        if self.below(2) == 0 {
+            special_values = special_values.map(|_| self.below(41) as i32 - 20);
+        }
+        let matrix = QuantizedMatrix {
+            weight_type: weight_type.clone(),
+            output_channels,
+            input_channels,
+            group,
+            codes: (0..output_channels * input_channels)
+                .map(|_| usable[self.below(usable.len() as u32) as usize])
+                .collect(),
+            selectors: (0..groups).map(|_| self.below(4) as u8).collect(),
+            scales: (0..groups).map(|_| self.bits() as u8).collect(),
+            channel_scales: (0..output_channels).map(|_| self.finite()).collect(),
+            special_values,
+        };
+        matrix.check().unwrap();
+        matrix
+    }
+
+    /// Heavy-tailed weights, quantized.
+    pub fn quantized_matrix(&mut self, weight_type: &WeightType, shape: [usize; 2], group: usize) -> QuantizedMatrix {
+        let weights: Vec<f32> = (0..shape[0] * shape[1]).map(|_| self.heavy_tailed() * 0.02).collect();
+        quantize_matrix(&weights_to_fp16(&weights), shape, group, weight_type).unwrap()
+    }
+}

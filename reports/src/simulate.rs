@@ -1,0 +1,119 @@
+use bitmosaic_results::{EnergyPj, SimulateDocument, SimulateResult};
+
+use crate::breakdown::{Breakdown, Cause};
+use crate::layers::layer_table;
+use crate::number::{bytes, count, machine, percent, seconds, share, significant, trimmed};
+use crate::run::provenance_table;
+use crate::table::{Cell, Column, Table};
+
+/// What is printed where a design has no technology.
+pub(crate) const NO_ENERGY: &str = "not modelled by this design";
+
+/// What `bitmosaic simulate` prints: provenance, one row a layer with the total, cycles by cause, key numbers.
+pub fn simulate_text(document: &SimulateDocument) -> String {
+    let result = &document.result;
+    let mut text = provenance_table(&document.provenance, "Simulation").text();
+    text += &format!("\n{}\n", layer_table(result).text());
+    text += &format!("{}\n", Breakdown::new(result).table().text());
+    text += &performance_table(result).text();
+    for contradiction in contradictions(result) {
+        text += &format!("WARNING: {contradiction}\n");
+    }
+    text
+}
+
+/// Cycles, time, utilization, bytes, energy of a whole result.
+pub(crate) fn performance_table(result: &SimulateResult) -> Table {
+    let mut table = Table::facts("Performance and traffic");
+    let read: u128 = result.layers.iter().map(|l| u128::from(l.bytes_read)).sum();
+    let written: u128 = result.layers.iter().map(|l| u128::from(l.bytes_written)).sum();
+    table.fact("cycles", count(result.cycles.into()));
+    table.fact("time", time(result));
+    table.fact("utilization", percent(result.utilization));
+    table.fact("bytes read", bytes(read));
+    table.fact("bytes written", bytes(written));
+    if result.cycles > 0 {
+        let rate = (read + written) as f64 / result.cycles as f64;
+        table.fact("traffic", format!("{} bytes a cycle on average", trimmed(rate, 4)));
+    }
+    match &result.energy_pj {
+        Some(energy) => {
+            for (name, value) in energy_parts(energy) {
+                table.fact(&format!("energy, {name}"), format!("{} pJ", significant(value, 4)));
+            }
+        }
+        None => table.fact("energy", NO_ENERGY),
+    }
+    table
+}
+
+/// Seconds, and the clock they stand for.
+pub(crate) fn time(result: &SimulateResult) -> String {
+    let megahertz = result.cycles as f64 / result.seconds / 1e6;
+    if result.cycles == 0 || !megahertz.is_finite() || megahertz <= 0.0 {
+        return seconds(result.seconds);
+    }
+    format!("{} at {} MHz", seconds(result.seconds), trimmed(megahertz, 4))
+}
+
+/// Why utilization is what it is, in one sentence.
+pub(crate) fn utilization_sentence(result: &SimulateResult) -> String {
+    let breakdown = Breakdown::new(result);
+    let compute = share(breakdown.cycles(Cause::Compute), breakdown.total);
+    let idle = compute - result.utilization;
+    let mut text = format!(
+        "Utilization {} = useful multiply-accumulate terms / terms the processing elements could have done in all cycles.",
+        percent(result.utilization)
+    );
+    if idle > 0.0005 {
+        text += &format!(
+            " Steps take {} of the cycles; the difference is steps of elements that have no useful term, such as padding.",
+            percent(compute)
+        );
+    } else if idle < -0.0005 {
+        text += &format!(" This contradicts the compute share of {}, which it cannot exceed.", percent(compute));
+    }
+    text
+}
+
+/// Energy by part, the sum last.
+pub(crate) fn energy_parts(energy: &EnergyPj) -> [(&'static str, f64); 4] {
+    [("compute", energy.compute), ("SRAM", energy.sram), ("DRAM", energy.dram), ("total", energy.total)]
+}
+
+/// Energy by part with shares.
+pub(crate) fn energy_table(energy: &EnergyPj) -> Table {
+    let columns = vec![Column::left("part"), Column::right("energy").unit("pJ"), Column::right("share")];
+    let mut table = Table::new("Energy", columns);
+    for (name, value) in energy_parts(energy) {
+        let part = if value == 0.0 { 0.0 } else { value / energy.total };
+        table.row([Cell::text(name), Cell::Number(value), Cell::Share(part)]);
+    }
+    table.total = table.rows.pop();
+    table
+}
+
+/// Where a result does not add up. Reports show such a result, and say so.
+pub(crate) fn contradictions(result: &SimulateResult) -> Vec<String> {
+    let mut found = Vec::new();
+    let layers: u128 = result.layers.iter().map(|l| u128::from(l.cycles)).sum();
+    if layers != u128::from(result.cycles) {
+        found.push(format!(
+            "the layers add up to {} cycles, the total says {}",
+            count(layers),
+            count(result.cycles.into())
+        ));
+    }
+    let wrong = result.layers.iter().filter(|l| {
+        let parts: u128 = Cause::RECORDED.iter().map(|cause| u128::from(cause.of(l))).sum();
+        parts != u128::from(l.cycles)
+    });
+    match wrong.count() {
+        0 => {}
+        n => found.push(format!("in {n} of {} layers the causes do not add up to the cycles", result.layers.len())),
+    }
+    if !(0.0..=1.0).contains(&result.utilization) {
+        found.push(format!("utilization is {}, outside 0 to 1", machine(result.utilization)));
+    }
+    found
+}
