@@ -1,2 +1,7 @@
 //! The `bitmosaic` command line.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    bitmosaic::main()
+}

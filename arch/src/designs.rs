@@ -39,21 +39,34 @@ pub fn parse(text: &str, file: &str) -> Result<DesignSpec, ArchError> {
 /// # Errors
 /// `NotFound`, `Syntax` or `Field`.
 pub fn load(name_or_path: &str) -> Result<Machine, ArchError> {
-    if let Some(preset) = presets().iter().find(|p| p.name == name_or_path) {
-        return elaborate(&parse(preset.text, preset.name)?, preset.name);
-    }
+    Ok(load_spec(name_or_path)?.1)
+}
+
+/// As [`load`], and gives the description too.
+///
+/// # Errors
+/// `NotFound`, `Syntax` or `Field`.
+pub fn load_spec(name_or_path: &str) -> Result<(DesignSpec, Machine), ArchError> {
+    let text = match presets().iter().find(|p| p.name == name_or_path) {
+        Some(preset) => preset.text.to_string(),
+        None => read(name_or_path)?,
+    };
+    let spec = parse(&text, name_or_path)?;
+    let machine = elaborate(&spec, name_or_path)?;
+    Ok((spec, machine))
+}
+
+fn read(path: &str) -> Result<String, ArchError> {
     let not_found = |reason: String| ArchError::NotFound {
-        name: name_or_path.to_string(),
+        name: path.to_string(),
         reason,
         presets: presets().iter().map(|p| p.name).collect::<Vec<_>>().join(", "),
     };
-    let path = Path::new(name_or_path);
-    let size = std::fs::metadata(path).map_err(|e| not_found(e.to_string()))?.len();
+    let size = std::fs::metadata(Path::new(path)).map_err(|e| not_found(e.to_string()))?.len();
     if size > 1 << 20 {
         return Err(not_found(format!("the file has {size} bytes, a design has at most 1 MiB")));
     }
-    let text = std::fs::read_to_string(path).map_err(|e| not_found(e.to_string()))?;
-    elaborate(&parse(&text, name_or_path)?, name_or_path)
+    std::fs::read_to_string(path).map_err(|e| not_found(e.to_string()))
 }
 
 #[cfg(test)]

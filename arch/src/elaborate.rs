@@ -89,7 +89,7 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
             lanes,
             significand_bits: w,
             product_bits: w + 2,
-            tree_bits: w + 2 + ceil_log2(lanes),
+            tree_bits: w + 2 + ceil_log2(lanes) + u32::from(w < 12),
             weight_magnitude_bits,
             accumulator_bits,
             pipeline_registers,
@@ -202,7 +202,7 @@ mod tests {
     fn accumulators_hold_the_largest_group_sum() {
         for preset in presets() {
             let machine = crate::load(preset.name).unwrap();
-            let activation = (1i64 << (machine.pe.significand_bits - 1)) - 1;
+            let activation = 1i64 << (machine.pe.significand_bits - 1);
             let weight = (1i64 << machine.pe.weight_magnitude_bits) - 1;
             let largest = activation * weight * i64::from(machine.max_group);
             assert!(largest < 1 << (machine.pe.accumulator_bits - 1), "{}", preset.name);

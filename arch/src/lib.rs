@@ -7,7 +7,7 @@ mod error;
 mod machine;
 mod spec;
 
-pub use designs::{Preset, load, parse, presets};
+pub use designs::{Preset, load, load_spec, parse, presets};
 pub use elaborate::{digest, elaborate};
 pub use error::ArchError;
 pub use machine::{Aligner, BlockPe, ExecutedType, Machine, ScaleUnit, Support, Tile};

@@ -58,9 +58,10 @@ pub struct BlockPe {
     pub lanes: u32,
     /// Aligned activation, sign included (W).
     pub significand_bits: u32,
-    /// Digit times activation: W + 2, since |activation| <= 2^(W-1) - 1 and |digit| <= 4.
+    /// Digit times activation in ones' complement (the carry is added apart): W + 2, since |activation| <= 2^(W-1) and
+    /// |digit| <= 4.
     pub product_bits: u32,
-    /// Sum of `lanes` products.
+    /// Sum of `lanes` products: W + 2 + log2 lanes, and one more where alignment can round to -2^(W-1) (W < 12).
     pub tree_bits: u32,
     /// Largest |weight value| in bits, programmable special values included.
     pub weight_magnitude_bits: u32,

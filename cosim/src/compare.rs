@@ -1,7 +1,8 @@
+use bitmosaic_kernels::BlockDatapath;
 use bitmosaic_mappings::{Command, TileWalk, UnitTrace, read_bits};
 use bitmosaic_results::{CosimResult, Mismatch};
 
-use crate::{Case, Engine, EngineRun};
+use crate::{Case, CosimError, Engine, EngineRun, Outputs};
 
 /// Differences that a result lists one by one.
 const LISTED: usize = 16;
@@ -17,6 +18,36 @@ pub fn compare(case: &Case, engine: Engine, reference: &EngineRun, run: &EngineR
     if bits + cycles > 0 {
         list_outputs(case, engine, &reference.tile, &run.tile, result);
     }
+}
+
+/// Compares the simulator's outputs with the host's datapath, which knows no cycles, and adds the differing bits. Gives the
+/// outputs of each layer.
+///
+/// # Errors
+/// `Mapping` if output beats are missing, `Kernel` for operands the host refuses.
+pub fn compare_with_host(case: &Case, run: &EngineRun, result: &mut CosimResult) -> Result<Vec<Outputs>, CosimError> {
+    let outputs = case.outputs(&run.tile.outputs)?;
+    for (layer, machine) in case.layers.iter().zip(&outputs) {
+        let significand_bits = case.machine.pe.significand_bits;
+        let datapath = BlockDatapath { significand_bits, group: layer.weights.group };
+        let host = datapath.outputs(&layer.activations.values, &layer.weights)?;
+        let channels = layer.weights.output_channels;
+        for (i, (machine, host)) in machine.iter().zip(&host).enumerate() {
+            let bits = (machine.to_bits() ^ host.to_bits()).count_ones();
+            result.mismatched_bits += u64::from(bits);
+            if bits > 0 && result.mismatches.len() < LISTED {
+                result.mismatches.push(Mismatch {
+                    engine: "host".to_string(),
+                    output_channel: (i % channels) as u64,
+                    token: (i / channels) as u64,
+                    cycle: None,
+                    expected: format!("{:#06x}", machine.to_bits()),
+                    found: format!("{:#06x}", host.to_bits()),
+                });
+            }
+        }
+    }
+    Ok(outputs)
 }
 
 /// Differing data bits (a missing or extra beat counts all its bits), and differing cycles of beats and retirements and

@@ -49,6 +49,17 @@ impl Engine {
         }
     }
 
+    /// One line for listings.
+    pub fn summary(self) -> &'static str {
+        match self {
+            Engine::Simulator => "event-driven simulator, the default",
+            Engine::Step => "plain cycle-by-cycle simulator, the oracle of the event-driven one",
+            Engine::Netlist => "netlist simulator: the hardware before it is written as Verilog",
+            Engine::Verilator => "the exported Verilog in Verilator (Debian package verilator)",
+            Engine::Icarus => "the exported Verilog in Icarus Verilog (Debian package iverilog)",
+        }
+    }
+
     /// The engine of this name.
     pub fn from_name(name: &str) -> Option<Engine> {
         Engine::ALL.into_iter().find(|e| e.name() == name)

@@ -12,6 +12,9 @@ pub enum CosimError {
     /// The program or its operands.
     #[error(transparent)]
     Mapping(#[from] MappingError),
+    /// The host reference refuses the operands.
+    #[error(transparent)]
+    Kernel(#[from] bitmosaic_kernels::KernelError),
     /// The netlist breaks a rule.
     #[error("internal error in the netlist: {0}")]
     Netlist(#[from] NetlistError),

@@ -10,14 +10,16 @@ pub mod faults;
 mod localize;
 pub mod random;
 mod replay;
+mod standard;
 
 pub use case::{Case, Outputs};
-pub use compare::compare;
+pub use compare::{compare, compare_with_host};
 pub use engine::{Engine, EngineRun, ExternalSettings, run_engine};
 pub use error::CosimError;
 pub use external::{Tool, require};
 pub use localize::{Localization, localize};
 pub use replay::Replay;
+pub use standard::{STALL_SETTINGS, standard_case};
 
 use bitmosaic_results::CosimResult;
 

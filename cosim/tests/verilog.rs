@@ -1,9 +1,8 @@
 //! The exported Verilog in Icarus and Verilator against the simulator.
 
-use bitmosaic_arch::{Machine, load, presets};
-use bitmosaic_cosim::random::{self, Activation, LayerShape, Random};
-use bitmosaic_cosim::{Case, Engine, ExternalSettings, cosimulate};
-use bitmosaic_mappings::Stalls;
+use bitmosaic_arch::{load, presets};
+use bitmosaic_cosim::random::{self, Random};
+use bitmosaic_cosim::{Case, Engine, ExternalSettings, STALL_SETTINGS, cosimulate, standard_case};
 
 fn agree(name: &str, case: &Case, engines: &[Engine]) {
     let result = cosimulate(case, engines, &ExternalSettings::default()).unwrap_or_else(|e| panic!("{name}: {e}"));
@@ -18,30 +17,13 @@ fn agree(name: &str, case: &Case, engines: &[Engine]) {
     }
 }
 
-/// One program with every type, group and kind of activations.
-fn everything(machine: &Machine, tokens: usize, output_channels: usize, stalls: Stalls) -> Case {
-    let mut layers = Vec::new();
-    for (t, executed) in machine.types.iter().enumerate() {
-        for (g, group) in [16, 32, 64, 128].into_iter().enumerate() {
-            for kind in Activation::ALL {
-                let shape = LayerShape { tokens, output_channels, input_channels: group + 21, group };
-                let mut random = Random::new((10 * t + g) as u64);
-                layers.push(random::layer(&mut random, &executed.weight_type, shape, kind));
-            }
-        }
-    }
-    Case::new(machine.clone(), layers, stalls, 11).unwrap()
-}
-
-const STALLED: Stalls = Stalls { seed: 9, input_threshold: 120, output_threshold: 150 };
-
 #[test]
 fn presets_agree_with_verilator() {
     for preset in presets() {
         let machine = load(preset.name).unwrap();
-        for stalls in [Stalls::NONE, STALLED] {
-            let case = everything(&machine, machine.tile.rows as usize + 1, machine.tile.columns as usize + 2, stalls);
-            agree(preset.name, &case, &[Engine::Verilator]);
+        for (name, stalls) in STALL_SETTINGS {
+            let case = standard_case(&machine, 1, stalls).unwrap();
+            agree(&format!("{}, {name}", preset.name), &case, &[Engine::Verilator]);
         }
     }
 }
@@ -50,9 +32,9 @@ fn presets_agree_with_verilator() {
 fn presets_agree_with_icarus_and_no_unknown_bit_gets_out() {
     for preset in presets() {
         let machine = load(preset.name).unwrap();
-        for stalls in [Stalls::NONE, STALLED] {
-            let case = everything(&machine, machine.tile.rows as usize, machine.tile.columns as usize, stalls);
-            agree(preset.name, &case, &[Engine::Icarus]);
+        for (name, stalls) in STALL_SETTINGS {
+            let case = standard_case(&machine, 2, stalls).unwrap();
+            agree(&format!("{}, {name}", preset.name), &case, &[Engine::Icarus]);
         }
     }
 }
@@ -71,7 +53,7 @@ fn random_machines_agree_with_both() {
 #[test]
 fn verilator_gives_the_same_with_any_power_up_state() {
     let machine = load("mosaic-tiny").unwrap();
-    let case = everything(&machine, 3, 3, STALLED);
+    let case = standard_case(&machine, 3, STALL_SETTINGS[3].1).unwrap();
     for state_seed in [1, 2, 3] {
         agree("mosaic-tiny", &Case { state_seed, ..case.clone() }, &[Engine::Verilator]);
     }

@@ -113,6 +113,27 @@ impl TileWalk {
         self.pass_count() * machine.scale_unit.pes as usize
     }
 
+    /// Bytes that the tile's operand streams carry for the product: every beat of every pass, padding, selectors and
+    /// repeated operands included, rounded up to whole bytes a stream.
+    pub fn operand_bytes(self, machine: &Machine) -> u64 {
+        let tile = &machine.tile;
+        let passes = self.pass_count() as u64;
+        let (chunks, groups) = (passes * self.chunks() as u64, passes * self.groups() as u64);
+        let streams = [
+            (tile.weight_beat_bits, chunks),
+            (tile.activation_beat_bits, chunks),
+            (tile.scale_beat_bits, groups),
+            (tile.exponent_beat_bits, groups),
+            (tile.channel_beat_bits, passes),
+        ];
+        streams.iter().map(|(bits, beats)| (u64::from(*bits) * beats).div_ceil(8)).sum()
+    }
+
+    /// Bytes of the product's FP16 outputs, padding excluded.
+    pub fn output_bytes(self) -> u64 {
+        2 * self.tokens as u64 * self.output_channels as u64
+    }
+
     /// Multiply-accumulates of the product, padding excluded.
     pub fn macs(self) -> u64 {
         self.tokens as u64 * self.output_channels as u64 * self.input_channels as u64

@@ -110,9 +110,9 @@ mod tests {
 
     #[test]
     fn three_bit_codes_cross_bytes() {
-        // The third code (0b011) has its lower two bits in the first byte.
-        let packed = pack(&[0b101, 0b010, 0b011, 0b001], 1, 4, 3).unwrap();
-        assert_eq!(packed, [0b1101_0101, 0b0000_0010]);
+        // The third code has its lower two bits in the first byte.
+        let packed = pack(&[0b101, 0b010, 0b110, 0b001], 1, 4, 3).unwrap();
+        assert_eq!(packed, [0b1001_0101, 0b0000_0011]);
     }
 
     #[test]

@@ -25,8 +25,6 @@ pub enum Rounding {
 pub struct SpecialValues {
     /// The candidates, in units of 2^-fraction_bits and in selector order. Programmable: these are the defaults.
     pub values: [i32; SPECIAL_VALUES],
-    /// A short name of each candidate for reports.
-    pub names: [&'static str; SPECIAL_VALUES],
 }
 
 /// A weight data type: a code of `code_bits` bits stands for an integer value times 2^-fraction_bits.
@@ -101,12 +99,25 @@ impl WeightType {
         self.special.as_ref().map_or([0; SPECIAL_VALUES], |s| s.values)
     }
 
+    /// A value in units of 2^-fraction_bits as a signed decimal, for example `+5` or `-0.5`: the name of a special value.
+    pub fn value_name(&self, value: i32) -> String {
+        let scaled = f64::from(value) / f64::from(1u32 << self.fraction_bits.min(31));
+        format!("{scaled:+}")
+    }
+
     /// Storage bits per weight of a matrix with groups of `group` input channels and `input_channels` per output channel:
-    /// code, 8-bit group scale, selector and FP16 channel scale. Derived, never typed in.
-    pub fn effective_bits_per_weight(&self, group: usize, input_channels: usize) -> f64 {
+    /// code, group scale of `group_scale_bits`, selector, and channel scale of `channel_scale_bits`. Derived, never typed in.
+    pub fn effective_bits_per_weight(
+        &self,
+        group: usize,
+        input_channels: usize,
+        group_scale_bits: u32,
+        channel_scale_bits: u32,
+    ) -> f64 {
         let groups = input_channels.div_ceil(group) as f64;
-        let selector = if self.special.is_some() { 2.0 } else { 0.0 };
-        f64::from(self.code_bits) + (groups * (8.0 + selector) + 16.0) / input_channels as f64
+        let selector_bits = if self.special.is_some() { 2 } else { 0 };
+        let shared = groups * f64::from(group_scale_bits + selector_bits) + f64::from(channel_scale_bits);
+        f64::from(self.code_bits) + shared / input_channels as f64
     }
 
     /// Checks a code against the type.

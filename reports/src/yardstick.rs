@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     fn error(mean: f64, max: f64) -> ErrorStatistics {
-        ErrorStatistics { mean_relative: mean, max_relative: max, equal_outputs: 1, outputs: 2 }
+        ErrorStatistics { mean_relative: mean, max_relative: max, equal_outputs: 1, outputs: 2, ..ErrorStatistics::default() }
     }
 
     #[test]

@@ -10,6 +10,8 @@ pub struct ErrorStatistics {
     pub max_relative: f64,
     /// Outputs whose FP16 bits equal those of the exact result rounded once.
     pub equal_outputs: u64,
+    /// Outputs that are NaN or infinite on one side only; they are not in the mean.
+    pub non_finite_mismatches: u64,
     /// Outputs compared.
     pub outputs: u64,
 }

@@ -24,9 +24,32 @@ const CYCLES: usize = WARM_UP + 400;
 
 /// Every operation of the netlist. A new one belongs here and into `operators::generate`.
 const KINDS: [&str; 26] = [
-    "constant", "not", "and", "or", "xor", "reduce_or", "reduce_and", "reduce_xor", "add", "sub", "mul", "negate",
-    "eq", "ne", "lt", "mux", "select", "shift_left", "shift_right", "slice", "concat", "replicate", "extend",
-    "truncate", "reinterpret", "shift_left_const",
+    "constant",
+    "not",
+    "and",
+    "or",
+    "xor",
+    "reduce_or",
+    "reduce_and",
+    "reduce_xor",
+    "add",
+    "sub",
+    "mul",
+    "negate",
+    "eq",
+    "ne",
+    "lt",
+    "mux",
+    "select",
+    "shift_left",
+    "shift_right",
+    "slice",
+    "concat",
+    "replicate",
+    "extend",
+    "truncate",
+    "reinterpret",
+    "shift_left_const",
 ];
 
 #[test]

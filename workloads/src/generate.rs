@@ -32,8 +32,8 @@
 //! (LLM.int8(), arXiv 2208.07339); the proportions are a choice here, not a measurement.
 //!
 //! Only additions, multiplications and divisions of binary64 are used: no function whose last bit a platform chooses.
-//! Results are rounded to binary32 and from there to FP16, because `half` converts binary64 through binary32 on some
-//! processors and directly on others.
+//! Results are rounded to binary32 and from there to FP16: `f16::from_f64` goes through binary32 on some processors and
+//! drops the low 32 bits on others (1 + 2^-11 + 2^-22 gives 0x3C01 or 0x3C00), `f16::from_f32` rounds right on all.
 
 use bitmosaic_numerics::f16;
 use rand_chacha::ChaCha8Rng;
@@ -144,6 +144,20 @@ impl ActivationKind {
         }
     }
 
+    /// One line for listings.
+    pub fn summary(self) -> &'static str {
+        match self {
+            ActivationKind::Outliers => "heavy tails and about 1 % of the input channels 20 to 100 times larger",
+            ActivationKind::HeavyTailed => "heavy tails, kurtosis about 11",
+            ActivationKind::Normal => "nearly normal, standard deviation 1",
+            ActivationKind::AnyFinite => "any finite FP16 number, all bit patterns equally likely",
+            ActivationKind::Subnormal => "subnormals and zeros of both signs",
+            ActivationKind::AllMaximum => "the largest finite numbers of both signs",
+            ActivationKind::MostlyZero => "one in 64 is not zero",
+            ActivationKind::NonFinite => "nearly normal with NaN and infinities in every other token",
+        }
+    }
+
     /// The kind of this name.
     ///
     /// # Errors
@@ -186,6 +200,15 @@ pub fn generate(parameters: &LayerParameters) -> Result<GeneratedLayer, Workload
         weights: weights(parameters),
         activations: activations(parameters),
     })
+}
+
+/// Generates only the activations `[tokens, input_channels]` of a layer.
+///
+/// # Errors
+/// `Request` for a parameter out of range.
+pub fn generate_activations(parameters: &LayerParameters) -> Result<Activations, WorkloadsError> {
+    check(parameters)?;
+    Ok(activations(parameters))
 }
 
 fn request(what: &str, found: impl ToString, expected: impl Into<String>) -> WorkloadsError {

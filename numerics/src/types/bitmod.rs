@@ -11,7 +11,7 @@ pub(super) fn bitmod_fp4() -> WeightType {
         code_bits: 4,
         fraction_bits: 1,
         codes: sign_magnitude(&magnitudes),
-        special: Some(SpecialValues { values: [10, -10, 16, -16], names: ["er+", "er-", "ea+", "ea-"] }),
+        special: Some(SpecialValues { values: [10, -10, 16, -16] }),
         rounding: Rounding::TableTieToLower,
     }
 }

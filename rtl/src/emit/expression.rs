@@ -80,8 +80,8 @@ impl<'a> Expressions<'a> {
     pub(super) fn place(&mut self, net: NetId, text: &Text) -> bool {
         let plan = self.plan;
         let short = text.text.len() <= IN_PLACE && !text.text.contains('\n');
-        let simple = plan.width[net.index()] == 1 && text.binding != Binding::Alone;
-        let placed = short && plan.used_once(net) && (simple || plan.assigned[net.index()]);
+        let simple = short && plan.width[net.index()] == 1 && text.binding != Binding::Alone;
+        let placed = plan.used_once(net) && (simple || plan.assigned[net.index()]);
         if placed {
             self.in_place[net.index()] = Some(text.clone());
         }
@@ -151,16 +151,21 @@ impl<'a> Expressions<'a> {
         };
         let bits = (choices.len() as u64).next_power_of_two().trailing_zeros();
         let index_width = self.plan.module.shape(index).width;
-        let body = self.subtree(index, bits, 0, choices, 4);
         if bits == index_width || choices.len() == 1 {
-            return body;
+            return self.subtree(index, bits, 0, choices, 4);
         }
+        let body = self.subtree(index, bits, 0, choices, 8);
         let above = self.join(&wiring::bits(self.plan, index, bits, index_width - bits));
         let beyond = match index_width - bits {
             1 => above,
             _ => Text::new(format!("|{}", above.tight()), Binding::Reduction),
         };
-        choice(&beyond, last, &body.text)
+        let (beyond, last, body) = (beyond.beside("?"), last.beside("?"), body.beside("?"));
+        let text = match beyond.len() + last.len() + body.len() <= LINE && !body.contains('\n') {
+            true => format!("{beyond} ? {last} : {body}"),
+            false => format!("{beyond}\n        ? {last}\n        : {body}"),
+        };
+        Text::new(text, Binding::Choice)
     }
 
     fn subtree(&self, index: NetId, bits: u32, first: usize, choices: &[Text], indent: usize) -> Text {

@@ -6,3 +6,6 @@ pub mod verilog;
 
 pub mod testbench;
 pub use verilog::verilog_files;
+
+#[cfg(test)]
+mod tests;

@@ -170,9 +170,7 @@ impl<'a> Plan<'a> {
                 vec![resized(*a), resized(*b)]
             }
             // As narrow as they are: the product gets its width from the assignment.
-            Op::Mul(a, b) => {
-                [a, b].map(|&x| wiring::bits(self, x, 0, self.shape(x).width.min(width))).to_vec()
-            }
+            Op::Mul(a, b) => [a, b].map(|&x| wiring::bits(self, x, 0, self.shape(x).width.min(width))).to_vec(),
             Op::Eq(a, b) | Op::Ne(a, b) => vec![whole(*a), whole(*b)],
             Op::Lt(a, b) => {
                 let width = self.shape(*a).width.max(self.shape(*b).width);

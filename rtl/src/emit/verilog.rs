@@ -174,14 +174,18 @@ impl Writer<'_> {
         self.text.push_str(&commented);
     }
 
+    fn declare_all(&mut self, kind: &str, nets: impl Iterator<Item = NetId>) {
+        let items = nets.map(|net| {
+            let info = &self.module.nets[net.index()];
+            (format!("{kind}{}", range(info.shape.width)), info.name.clone(), info.doc.clone())
+        });
+        let text = declarations(&items.collect::<Vec<_>>(), ";");
+        self.text.push_str(&text);
+    }
+
     fn declare_registers(&mut self) {
         self.blank();
-        let registers = self.module.registers.iter().map(|r| {
-            let info = &self.module.nets[r.net.index()];
-            (format!("reg  {}", range(info.shape.width)), info.name.clone(), info.doc.clone())
-        });
-        let text = declarations(&registers.collect::<Vec<_>>(), ";");
-        self.text.push_str(&text);
+        self.declare_all("reg  ", self.module.registers.iter().map(|r| r.net));
         self.blank();
     }
 
@@ -216,9 +220,8 @@ impl Writer<'_> {
                 Driver::Instance(i, _) => {
                     if !std::mem::replace(&mut declared[i], true) {
                         self.blank();
-                        for output in &module.instances[i].outputs {
-                            self.declare("wire", output.net, "");
-                        }
+                        let outputs = module.instances[i].outputs.iter().map(|o| o.net);
+                        self.declare_all("wire ", outputs);
                     }
                 }
                 Driver::Op(_) if self.plan.width[net.index()] == 0 => {}
@@ -265,6 +268,7 @@ impl Writer<'_> {
         let width = pins.iter().map(|p| p.0.len()).max().unwrap_or(0);
         self.line(&format!("    {module} {name} ("));
         for (i, (pin, value)) in pins.iter().enumerate() {
+            let value = value.replace('\n', "\n    ");
             let comma = if i + 1 == pins.len() { "" } else { "," };
             self.line(&format!("        .{pin:<width$} ({value}){comma}"));
         }
@@ -325,6 +329,7 @@ impl Writer<'_> {
         let pad = " ".repeat(indent);
         for register in registers {
             let value = expressions.value(register.next).text;
+            let value = value.replace('\n', &format!("\n{}", &pad[4..]));
             self.line(&format!("{pad}{} <= {value};", self.name(register.net)));
         }
     }
@@ -388,44 +393,4 @@ fn by_enable<'a>(registers: &[&'a Register]) -> Vec<Group<'a>> {
         }
     }
     groups
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::netlist::ModuleBuilder;
-
-    fn accumulator() -> Module {
-        let mut b = ModuleBuilder::new("accumulator", "Adds products while `en_i` is high.");
-        let en = b.input("en_i", 1, "takes the operands at this edge");
-        let clear = b.input("clear_i", 1, "starts a new sum");
-        let x = b.input_signed("x_i", 4, "first factor");
-        let y = b.input_signed("y_i", 4, "second factor");
-        let product = b.mul(x, y);
-        let product = b.name(product, "product", "exact");
-        let acc = b.register("acc_q", 12, true, "running sum");
-        let zero = b.constant_signed(0, 12);
-        let base = b.mux(clear, zero, acc);
-        let sum = b.add(base, product);
-        let next = b.truncate(sum, 12);
-        b.drive(acc, next, Some(en), None);
-        let one = b.constant(1, 4);
-        let count = b.register("count_q", 4, false, "operands taken, modulo 16");
-        let more = b.add(count, one);
-        let more = b.truncate(more, 4);
-        b.drive(count, more, Some(en), Some(0));
-        let top = b.slice(acc, 4, 8);
-        b.output("high_o", top, "sum without its four lowest bits");
-        let last = b.constant(15, 4);
-        let full = b.eq(count, last);
-        let full = b.and(full, en);
-        b.output("full_o", full, "the next operand is the sixteenth");
-        b.finish().unwrap()
-    }
-
-    #[test]
-    fn show() {
-        println!("{}", module_text(&accumulator()));
-        println!("{}", ram_text(RamShape { depth: 32, width: 12 }));
-    }
 }

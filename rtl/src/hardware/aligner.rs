@@ -192,7 +192,7 @@ fn larger(m: &mut ModuleBuilder, a: Net, b: Net) -> Net {
     m.mux(below, b, a)
 }
 
-/// Module `align_lane`: one FP16 against the group's exponent; round to nearest even, symmetric saturation.
+/// Module `align_lane`: one FP16 against the group's exponent; round to nearest even, saturation where that overflows.
 fn align_lane(w: u32) -> Result<Module, NetlistError> {
     let mut m = ModuleBuilder::new(
         "align_lane",
@@ -227,23 +227,19 @@ fn align_lane(w: u32) -> Result<Module, NetlistError> {
     let up = m.and(guard, tail);
     let up = m.extend(up, magnitude.width);
     let rounded = m.add(kept, up);
-    let limit_bits = w - 1;
-    let rounded = if down > 0 {
-        // Narrow significands can round up at the top: what does not fit saturates.
-        let high = m.slice(rounded, limit_bits, rounded.width - limit_bits);
-        let over = m.reduce_or(high);
-        let low = m.truncate(rounded, limit_bits);
-        let ones = m.replicate(over, limit_bits);
-        m.or(low, ones)
-    } else {
-        m.truncate(rounded, limit_bits)
-    };
-    let rounded = m.extend(rounded, w);
-    let rounded = m.as_signed(rounded);
-    let negated = m.negate(rounded);
-    let negated = m.truncate(negated, w);
     let sign = m.bit(value, 15);
-    let aligned = m.mux(sign, negated, rounded);
+    // The magnitude has at most w bits; all w only for narrow significands that round up at the top, which fits two's
+    // complement if it is negative and saturates if not.
+    let magnitude = if rounded.width < w { m.extend(rounded, w) } else { m.truncate(rounded, w) };
+    let top = m.bit(magnitude, w - 1);
+    let ones = m.replicate(top, w - 1);
+    let low = m.truncate(magnitude, w - 1);
+    let positive = if down > 0 { m.or(low, ones) } else { low };
+    let positive = m.extend(positive, w);
+    let positive = m.as_signed(positive);
+    let negated = m.negate(magnitude);
+    let negated = m.truncate(negated, w);
+    let aligned = m.mux(sign, negated, positive);
     m.output("aligned_o", aligned, "aligned activation");
     m.finish()
 }

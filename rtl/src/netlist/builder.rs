@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use super::check::MAX_DEPTH;
 use super::error::{NetlistError, Problem};
 use super::module::{Instance, InstanceOutput, Module, ModulePort, Net, NetInfo, Operation, Ram, RamShape, Register};
 use super::op::{MAX_NET_BITS, NetId, Op, Shape};
@@ -206,8 +205,8 @@ impl ModuleBuilder {
         let shape = Shape { width, signed: false };
         let read_data = self.declare(&format!("{name}_rdata"), true, shape, doc);
         let inputs = [write_enable, write_address, write_data, read_enable, read_address];
-        if depth == 0 || depth > MAX_DEPTH {
-            self.fail(Problem::BadDepth { name: name.to_string(), depth });
+        if !(RamShape { depth, width }).is_possible() {
+            self.fail(Problem::BadMemory { name: name.to_string(), depth, width });
         }
         if inputs.iter().all(|&n| self.known(n)) {
             self.module.rams.push(Ram {

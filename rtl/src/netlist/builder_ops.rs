@@ -30,7 +30,7 @@ impl ModuleBuilder {
         let shape = Shape { width, signed: true };
         let above = 64 - width.clamp(1, 64);
         if (value << above) >> above != value {
-            self.fail(Problem::ValueTooLarge { value: i128::from(value), shape });
+            self.fail(Problem::ValueTooLarge { value: value.to_string(), shape });
         }
         self.push(Op::Constant(value as u64 & low_mask(width)), shape)
     }

@@ -3,12 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::{NetlistError, Operand, Problem};
-use super::module::{Driver, Module};
+use super::module::{Driver, Module, RamShape};
 use super::op::{MAX_NET_BITS, NetId, Shape};
 use super::{name, rule};
-
-/// Deepest memory, in words.
-pub(super) const MAX_DEPTH: u32 = 1 << 24;
 
 impl Module {
     /// Checks every rule of a single module: names, operand and result shapes, exactly one
@@ -86,14 +83,15 @@ impl Module {
                 && shape.width < 64
                 && value >> shape.width != 0
             {
-                return Err(Problem::ValueTooLarge { value: i128::from(value), shape });
+                return Err(Problem::ValueTooLarge { value: value.to_string(), shape });
             }
         }
         for ram in &self.rams {
-            if ram.shape.depth == 0 || ram.shape.depth > MAX_DEPTH {
-                return Err(Problem::BadDepth { name: ram.name.clone(), depth: ram.shape.depth });
+            let RamShape { depth, width } = ram.shape;
+            if !ram.shape.is_possible() {
+                return Err(Problem::BadMemory { name: ram.name.clone(), depth, width });
             }
-            let (address, width) = (ram.shape.address_bits(), ram.shape.width);
+            let address = ram.shape.address_bits();
             let address_text = "exactly the unsigned bits that its depth needs";
             let word_text = "exactly one unsigned word";
             self.expect("ram", "a write enable", "1 unsigned bit", ram.write_enable, 1)?;

@@ -134,8 +134,8 @@ pub enum Problem {
     /// A constant or reset value needs more bits than it has.
     #[error("the value {value} does not fit into {shape}")]
     ValueTooLarge {
-        /// The value, with its sign.
-        value: i128,
+        /// The value as a decimal number.
+        value: String,
         /// Where it should fit.
         shape: Shape,
     },
@@ -174,13 +174,17 @@ pub enum Problem {
         /// Names along the loop.
         nets: Vec<String>,
     },
-    /// A memory without words.
-    #[error("the memory `{name}` has a depth of {depth}; 1 to 2^24 words are possible")]
-    BadDepth {
+    /// A memory without words, or one that is too large.
+    #[error(
+        "the memory `{name}` has {depth} words of {width} bits; 1 to 2^24 words and at most 2^30 bits are possible"
+    )]
+    BadMemory {
         /// The memory.
         name: String,
         /// Its depth in words.
         depth: u32,
+        /// Its width in bits.
+        width: u32,
     },
     /// The module of an instance has an input that is not connected.
     #[error("instance `{instance}` leaves the input `{port}` of `{of}` open")]

@@ -83,6 +83,11 @@ impl RamShape {
         format!("ram_{}x{}", self.depth, self.width)
     }
 
+    /// 1 to 2^24 words and at most 2^30 bits.
+    pub(super) fn is_possible(self) -> bool {
+        (1..=1 << 24).contains(&self.depth) && u64::from(self.depth) * u64::from(self.width) <= 1 << 30
+    }
+
     /// Width of an address in bits.
     pub fn address_bits(self) -> u32 {
         address_bits(self.depth)

@@ -37,7 +37,7 @@ pub(super) fn result_shape(op: &Op, operands: &[Operand], wanted: Shape) -> Resu
         Op::Constant(value) => {
             let fits = wanted.width >= 64 || *value <= low_mask(wanted.width);
             if wanted.width > MAX_ARITHMETIC_BITS || !fits {
-                let value = i128::from(*value);
+                let value = value.to_string();
                 return Err(Problem::ValueTooLarge { value, shape: wanted });
             }
             wanted

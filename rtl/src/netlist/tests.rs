@@ -20,7 +20,7 @@ fn problem<R>(build: impl FnOnce(&mut ModuleBuilder, Net, Net, Net) -> R) -> Pro
     error.problem
 }
 
-fn text(build: impl FnOnce(&mut ModuleBuilder, Net, Net, Net)) -> String {
+fn text<R>(build: impl FnOnce(&mut ModuleBuilder, Net, Net, Net) -> R) -> String {
     problem(build).to_string()
 }
 
@@ -131,7 +131,7 @@ fn arithmetic_stops_at_64_bits() {
         |b, _, w| b.reduce_or(w),
         |b, _, w| {
             let bit = b.bit(w, 0);
-            b.mux(bit, w, w);
+            b.mux(bit, w, w)
         },
     ];
     for case in cases {
@@ -186,7 +186,9 @@ fn sizes_that_do_not_exist() {
     assert!(matches!(problem(|b, u, _, _| b.truncate(u, 9)), Problem::WrongResult { operation: "truncate", .. }));
     assert_eq!(problem(|b, _, _, _| b.concat(&[])), Problem::EmptyConcat);
     let found = problem(|b, u, _, _| b.ram("m", 0, 8, u, u, u, u, u, ""));
-    assert_eq!(found, Problem::BadDepth { name: "m".into(), depth: 0 });
+    assert_eq!(found, Problem::BadMemory { name: "m".into(), depth: 0, width: 8 });
+    let found = problem(|b, u, _, _| b.ram("m", 1 << 20, 2048, u, u, u, u, u, ""));
+    assert!(matches!(found, Problem::BadMemory { .. }));
     let none = Problem::WrongChoiceCount { choices: 0, index_bits: 8 };
     assert_eq!(problem(|b, u, _, _| b.select(u, &[])), none);
     let found = problem(|b, u, _, _| {
@@ -200,11 +202,11 @@ fn sizes_that_do_not_exist() {
 fn values_must_fit() {
     let shape = |width, signed| Shape { width, signed };
     let found = problem(|b, _, _, _| b.constant(16, 4));
-    assert_eq!(found, Problem::ValueTooLarge { value: 16, shape: shape(4, false) });
+    assert_eq!(found, Problem::ValueTooLarge { value: "16".into(), shape: shape(4, false) });
     let found = problem(|b, _, _, _| b.constant_signed(-9, 4));
-    assert_eq!(found, Problem::ValueTooLarge { value: -9, shape: shape(4, true) });
+    assert_eq!(found, Problem::ValueTooLarge { value: "-9".into(), shape: shape(4, true) });
     let found = problem(|b, u, _, _| b.reg("x_q", u, None, Some(256), ""));
-    assert_eq!(found, Problem::ValueTooLarge { value: 256, shape: shape(8, false) });
+    assert_eq!(found, Problem::ValueTooLarge { value: "256".into(), shape: shape(8, false) });
 }
 
 #[test]
@@ -362,9 +364,10 @@ fn a_changed_operation_is_checked_again() {
     let found = change(&mut design, Op::Add(sum.id, other.id));
     assert!(matches!(found, Err(Problem::WrongResult { .. })));
     assert_eq!(change(&mut design, Op::Add(NetId(99), other.id)), Err(Problem::UnknownNet { id: 99 }));
-    assert_eq!(change(&mut design, Op::Extend(sum.id)), Err(Problem::CombinationalLoop {
-        nets: vec!["sum_4".into(), "sum_4".into()],
-    }));
+    assert_eq!(
+        change(&mut design, Op::Extend(sum.id)),
+        Err(Problem::CombinationalLoop { nets: vec!["sum_4".into(), "sum_4".into()] })
+    );
     let module = design.module_mut("unit").unwrap();
     module.ops[0].result = sum.id;
     module.ops[0].op = Op::Constant(1);

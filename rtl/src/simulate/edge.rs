@@ -3,8 +3,9 @@
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 
-use super::compile::{Compiler, Schedule, Word};
+use super::compile::{Compiler, Word};
 use super::flatten::Flat;
+use super::schedule::Schedule;
 use crate::netlist::low_mask;
 use crate::netlist::wiring::Nets;
 

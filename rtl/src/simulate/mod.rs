@@ -8,6 +8,7 @@ mod compile;
 mod edge;
 mod flatten;
 mod run;
+mod schedule;
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
@@ -343,3 +344,6 @@ fn live_order(flat: &Flat, outputs: &[(String, NetId)]) -> Result<Vec<NetId>, Ve
     }
     Ok(all.into_iter().filter(|n| live[n.index()]).collect())
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,8 +7,8 @@ use bitmosaic_numerics::{f16, fp16};
 
 use crate::probe::{Probe, Probed};
 
-/// One activation against the group's largest exponent: W-bit two's complement, round to nearest even, symmetric
-/// saturation where rounding overflows. Non-finite inputs give a defined but meaningless pattern.
+/// One activation against the group's largest exponent: W-bit two's complement, round to nearest even, saturation where
+/// rounding overflows. Non-finite inputs give a defined but meaningless pattern.
 pub fn align(value: f16, largest_exponent: u32, significand_bits: u32) -> i32 {
     let decoded = fp16::decode(value);
     let (up, down) = (significand_bits.saturating_sub(12), 12u32.saturating_sub(significand_bits));
@@ -18,9 +18,8 @@ pub fn align(value: f16, largest_exponent: u32, significand_bits: u32) -> i32 {
     let rest = magnitude & ((1 << shift) - 1);
     let half = if shift == 0 { u64::MAX } else { 1 << (shift - 1) };
     let rounded = kept + u64::from(rest > half || (rest == half && kept & 1 == 1));
-    let limit = (1u64 << (significand_bits - 1)) - 1;
-    let magnitude = rounded.min(limit) as i32;
-    if decoded.significand < 0 { -magnitude } else { magnitude }
+    let limit = 1i32 << (significand_bits - 1);
+    if decoded.significand < 0 { -(rounded as i32).min(limit) } else { (rounded as i32).min(limit - 1) }
 }
 
 /// A group buffer.
@@ -247,8 +246,8 @@ mod tests {
         // Subnormals have exponent 1 and no hidden bit.
         assert_eq!(align(f16::from_bits(1), 1, 14), 4);
         assert_eq!(align(f16::from_bits(0x8001), 1, 12), -1);
-        // Narrow significands round at the top and saturate on both sides.
+        // Narrow significands round at the top: 1024 does not fit 10 bits of two's complement, -512 does.
         assert_eq!(align(f16::from_bits(0x3FFF), 15, 10), 511);
-        assert_eq!(align(f16::from_bits(0xBFFF), 15, 10), -511);
+        assert_eq!(align(f16::from_bits(0xBFFF), 15, 10), -512);
     }
 }

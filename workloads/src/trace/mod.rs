@@ -88,6 +88,35 @@ pub enum NonFinite {
 }
 
 impl LayerTrace {
+    /// The layer's first output channels and first tokens.
+    ///
+    /// # Errors
+    /// `Shape` if either is zero.
+    pub fn first(&self, output_channels: usize, tokens: usize) -> Result<LayerTrace, NumericsError> {
+        let (weights, activations) = (&self.weights, &self.activations);
+        let channels = output_channels.min(weights.output_channels);
+        let tokens = tokens.min(activations.tokens);
+        let layer = LayerTrace {
+            name: self.name.clone(),
+            weights: QuantizedMatrix {
+                weight_type: weights.weight_type.clone(),
+                output_channels: channels,
+                codes: weights.codes[..channels * weights.input_channels].to_vec(),
+                selectors: weights.selectors[..channels * weights.groups()].to_vec(),
+                scales: weights.scales[..channels * weights.groups()].to_vec(),
+                channel_scales: weights.channel_scales[..channels].to_vec(),
+                ..*weights
+            },
+            activations: Activations {
+                tokens,
+                input_channels: activations.input_channels,
+                values: activations.values[..tokens * activations.input_channels].to_vec(),
+            },
+        };
+        layer.check()?;
+        Ok(layer)
+    }
+
     /// Checks everything but the finiteness of the activations: name, lengths, ranges, and that a reader can build the
     /// weight type from its name.
     ///

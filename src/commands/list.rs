@@ -1,0 +1,55 @@
+use bitmosaic_arch::{Machine, load, presets};
+use bitmosaic_cosim::Engine;
+use bitmosaic_numerics::{TermTable, registry};
+use bitmosaic_reports::list_text;
+use bitmosaic_results::{ListDocument, ListEntry};
+use bitmosaic_workloads::generate::ActivationKind;
+
+use crate::error::CliError;
+use crate::{Outcome, output};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// What to list
+    what: What,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum What {
+    /// Embedded designs
+    Designs,
+    /// Weight types
+    Types,
+    /// Kinds of processing element
+    Pe,
+    /// What executes programs
+    Engines,
+    /// Kinds of generated activations
+    Activations,
+}
+
+pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliError> {
+    let entry = |name: &str, summary: String| ListEntry { name: name.to_string(), summary };
+    let entries = match arguments.what {
+        What::Designs => {
+            let machines: Vec<Machine> = presets().iter().map(|p| load(p.name)).collect::<Result<_, _>>()?;
+            machines.iter().map(|m| entry(&m.name, m.summary.clone())).collect()
+        }
+        What::Types => registry()
+            .iter()
+            .map(|t| {
+                let terms = TermTable::new(t).map_or("no digit planes".into(), |table| format!("{} terms", table.terms));
+                entry(t.name, format!("{}; {terms}", t.summary))
+            })
+            .collect(),
+        What::Pe => vec![entry(
+            "bit-serial-block",
+            "activations of a group share an exponent; digits times integers, shared scale units".into(),
+        )],
+        What::Engines => Engine::ALL.iter().map(|e| entry(e.name(), e.summary().into())).collect(),
+        What::Activations => ActivationKind::ALL.iter().map(|k| entry(k.name(), k.summary().into())).collect(),
+    };
+    let document = ListDocument(entries);
+    if json { output::print_json(&document)? } else { output::print_text(&list_text(&document))? }
+    Ok(Outcome::Done)
+}

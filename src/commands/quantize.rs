@@ -1,0 +1,173 @@
+use std::path::PathBuf;
+
+use bitmosaic_numerics::{
+    ErrorStatistics, WeightType, error_statistics, first_level_statistics, quantize_matrix,
+    quantize_matrix_first_level, weight_type, weights_to_fp16,
+};
+use bitmosaic_reports::quantize_text;
+use bitmosaic_results::{Provenance, QuantizeDocument, QuantizedTensor, SCHEMA_VERSION};
+use bitmosaic_workloads::checkpoint::{Checkpoint, Matrix, ValueCheck};
+use bitmosaic_workloads::generate::{ActivationKind, LayerParameters, generate_activations};
+use bitmosaic_workloads::trace::{LayerTrace, write_trace};
+use globset::{Glob, GlobMatcher};
+
+use crate::error::CliError;
+use crate::{Outcome, output};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Checkpoint: a safetensors file, its sharded index, or the folder of either
+    checkpoint: PathBuf,
+    /// Weight type, a name of `bitmosaic list types`
+    #[arg(long = "type", default_value = "bitmod-fp4")]
+    weight_type: String,
+    /// Input channels per group
+    #[arg(long, default_value_t = 128)]
+    group: usize,
+    /// Tensors by name, with * and ?; all two-dimensional ones without it
+    #[arg(long, value_name = "GLOB")]
+    tensor: Option<String>,
+    /// Group scales: 8-bit codes under an FP16 channel scale, as machines execute them, or FP16 a group
+    #[arg(long, default_value = "int8")]
+    scale: Scale,
+    /// Write a layer trace to this folder (for `cosim --trace`)
+    #[arg(short, long, value_name = "FOLDER")]
+    output: Option<PathBuf>,
+    /// Tokens of generated activations in the trace
+    #[arg(long, default_value_t = 8)]
+    tokens: usize,
+    /// Kind of generated activations, a name of `bitmosaic list activations`
+    #[arg(long, default_value = "outliers")]
+    activations: String,
+    /// Seed of the generated activations
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Scale {
+    Int8,
+    Fp16,
+}
+
+pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliError> {
+    let executed = weight_type(&arguments.weight_type)?;
+    if arguments.scale == Scale::Fp16 && arguments.output.is_some() {
+        let expected = "a trace needs `--scale int8`: no machine executes FP16 group scales";
+        return Err(CliError::option("--output", "--scale fp16", expected));
+    }
+    let checkpoint = Checkpoint::open(&arguments.checkpoint)?;
+    let names = select(&checkpoint, arguments.tensor.as_deref())?;
+    let mut document = QuantizeDocument {
+        schema_version: SCHEMA_VERSION,
+        provenance: Provenance {
+            version: env!("CARGO_PKG_VERSION").to_string(),
+            workload: file_name(&arguments.checkpoint),
+            engine: format!("quantizer, {:?} group scales", arguments.scale).to_lowercase(),
+            seed: arguments.seed,
+            ..Provenance::default()
+        },
+        tensors: Vec::new(),
+    };
+    let mut layers = Vec::new();
+    for name in &names {
+        output::progress(&format!("quantizing {name}"));
+        let matrix = checkpoint.read_matrix(name, ValueCheck::FiniteAsF16)?;
+        let (tensor, layer) = quantize(name, &matrix, &executed, arguments)?;
+        document.tensors.push(tensor);
+        layers.extend(layer);
+    }
+    output::progress_done();
+    if let Some(folder) = &arguments.output {
+        write_trace(folder, &layers)?;
+    }
+    if json { output::print_json(&document)? } else { output::print_text(&quantize_text(&document))? }
+    Ok(Outcome::Done)
+}
+
+/// Names of the tensors to quantize.
+fn select(checkpoint: &Checkpoint, pattern: Option<&str>) -> Result<Vec<String>, CliError> {
+    let glob: Option<GlobMatcher> = pattern
+        .map(|p| Glob::new(p).map_err(|e| CliError::option("--tensor", format!("`{p}`"), e)))
+        .transpose()?
+        .map(|g| g.compile_matcher());
+    let wanted = |name: &str, dimensions: usize| match &glob {
+        Some(glob) => glob.is_match(name),
+        None => dimensions == 2,
+    };
+    let tensors = checkpoint.tensors().iter().filter(|t| wanted(&t.name, t.shape.len()));
+    let names: Vec<String> = tensors.map(|t| t.name.clone()).collect();
+    if names.is_empty() {
+        let example = checkpoint.tensors().iter().find(|t| t.shape.len() == 2).map_or("none", |t| &t.name);
+        let found = format!("`{}` matches no tensor", pattern.unwrap_or("*"));
+        let expected = format!(
+            "{} has {} tensors; a two-dimensional one: {example}",
+            checkpoint.path().display(),
+            checkpoint.tensors().len()
+        );
+        return Err(CliError::option("--tensor", found, expected));
+    }
+    Ok(names)
+}
+
+fn quantize(
+    name: &str,
+    matrix: &Matrix,
+    executed: &WeightType,
+    arguments: &Arguments,
+) -> Result<(QuantizedTensor, Option<LayerTrace>), CliError> {
+    let weights = weights_to_fp16(&matrix.data);
+    let shape = [matrix.rows, matrix.columns];
+    if arguments.scale == Scale::Fp16 {
+        let groups = quantize_matrix_first_level(&weights, shape, arguments.group, executed)?;
+        let statistics = first_level_statistics(&weights, &groups, executed)?;
+        let bits = executed.effective_bits_per_weight(arguments.group, matrix.columns, 16, 0);
+        return Ok((tensor(name, shape, arguments.group, executed, &statistics, bits), None));
+    }
+    let quantized = quantize_matrix(&weights, shape, arguments.group, executed)?;
+    let statistics = error_statistics(&weights, &quantized)?;
+    let bits = executed.effective_bits_per_weight(arguments.group, matrix.columns, 8, 16);
+    let record = tensor(name, shape, arguments.group, executed, &statistics, bits);
+    let layer = match arguments.output {
+        Some(_) => {
+            let activations = generate_activations(&LayerParameters {
+                output_channels: matrix.rows,
+                input_channels: matrix.columns,
+                tokens: arguments.tokens,
+                seed: arguments.seed,
+                activations: ActivationKind::from_name(&arguments.activations)?,
+                ..LayerParameters::default()
+            })?;
+            Some(LayerTrace { name: name.to_string(), weights: quantized, activations })
+        }
+        None => None,
+    };
+    Ok((record, layer))
+}
+
+/// The record of a quantized tensor.
+pub(crate) fn tensor(
+    name: &str,
+    [rows, columns]: [usize; 2],
+    group: usize,
+    weight_type: &WeightType,
+    statistics: &ErrorStatistics,
+    effective_bits_per_weight: f64,
+) -> QuantizedTensor {
+    let special = weight_type.special.iter().flat_map(|s| s.values);
+    QuantizedTensor {
+        name: name.to_string(),
+        shape: [rows as u64, columns as u64],
+        weight_type: weight_type.name.to_string(),
+        group: group as u64,
+        mse: statistics.mse(),
+        relative_mse: statistics.relative_mse(),
+        effective_bits_per_weight,
+        special_values: special.zip(statistics.special_values).map(|(v, n)| (weight_type.value_name(v), n)).collect(),
+    }
+}
+
+/// Last part of a path: results name no folders.
+pub(crate) fn file_name(path: &std::path::Path) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned())
+}

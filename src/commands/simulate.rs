@@ -1,0 +1,181 @@
+use bitmosaic_arch::{Machine, load};
+use bitmosaic_cosim::{Case, Engine, ExternalSettings, run_engine};
+use bitmosaic_mappings::{
+    BeatStream, Gate, Matmul, Stalls, TileWalk, UnitStimulus, UnitTrace, matmul_command, ports,
+};
+use bitmosaic_numerics::{quantize_matrix::quantize_matrix, weight_type};
+use bitmosaic_reports::simulate_text;
+use bitmosaic_results::{LayerResult, SCHEMA_VERSION, SimulateDocument, SimulateResult};
+use bitmosaic_sim::cycle::tile_timing;
+use bitmosaic_workloads::generate::{LayerParameters, generate};
+use bitmosaic_workloads::trace::LayerTrace;
+
+use crate::error::CliError;
+use crate::{Outcome, output};
+
+/// Longest run of an engine that works cycle by cycle, estimated before it starts.
+const STEP_CYCLE_CAP: u64 = 20_000_000;
+
+/// How operands reach a tile: as streams that always offer, unless gates say otherwise.
+pub(crate) const STREAMS: &str = "operand streams, no memory";
+/// The one mapping there is.
+pub(crate) const MAPPING: &str = "output-stationary";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Design: a name of `bitmosaic list designs`, or a TOML file
+    #[arg(long)]
+    design: String,
+    /// Matrix product: tokens x input channels x output channels
+    #[arg(long, value_name = "MxKxN")]
+    matmul: String,
+    /// Weight type
+    #[arg(long = "type", default_value = "bitmod-fp4")]
+    weight_type: String,
+    /// Input channels per group
+    #[arg(long, default_value_t = 128)]
+    group: usize,
+    /// `cycle` is event-driven and needs no data; `step` and `netlist` run a generated layer cycle by cycle
+    #[arg(long, default_value = "cycle")]
+    engine: SimulateEngine,
+    /// Seed of the generated layer and of the stalls
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Starve operand streams: closed in this many of 256 cycles, at random
+    #[arg(long, default_value_t = 0)]
+    input_stalls: u8,
+    /// Block the output stream likewise
+    #[arg(long, default_value_t = 0)]
+    output_stalls: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum SimulateEngine {
+    Cycle,
+    Step,
+    Netlist,
+}
+
+pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliError> {
+    let machine = load(&arguments.design)?;
+    let [tokens, input_channels, output_channels] = parse_shape(&arguments.matmul)?;
+    let executed = weight_type(&arguments.weight_type)?;
+    let shape = [tokens, output_channels, input_channels];
+    let matmul = matmul_command(&machine, executed.name, executed.special_values(), arguments.group, shape)?;
+    let stalls = Stalls {
+        seed: arguments.seed as u32,
+        input_threshold: arguments.input_stalls,
+        output_threshold: arguments.output_stalls,
+    };
+    let trace = match arguments.engine {
+        SimulateEngine::Cycle => timing(&machine, &matmul, stalls),
+        SimulateEngine::Step => with_data(&machine, &matmul, arguments, stalls, Engine::Step)?,
+        SimulateEngine::Netlist => with_data(&machine, &matmul, arguments, stalls, Engine::Netlist)?,
+    };
+    let op = format!("matmul {} {} g{}", arguments.matmul, executed.name, arguments.group);
+    let result = result(&machine, &[("matmul".to_string(), op.clone(), matmul)], &trace);
+    let engine = format!("{:?}", arguments.engine).to_lowercase();
+    let provenance = output::provenance(&machine, op, MAPPING, engine, &memory(stalls), arguments.seed);
+    let document = SimulateDocument { schema_version: SCHEMA_VERSION, provenance, result };
+    if json { output::print_json(&document)? } else { output::print_text(&simulate_text(&document))? }
+    Ok(Outcome::Done)
+}
+
+/// How a result describes its operand supply.
+pub(crate) fn memory(stalls: Stalls) -> String {
+    if stalls.input_threshold == 0 && stalls.output_threshold == 0 {
+        return STREAMS.to_string();
+    }
+    format!(
+        "{STREAMS}; closed at random in {}/256 of the cycles, outputs in {}/256",
+        stalls.input_threshold, stalls.output_threshold
+    )
+}
+
+fn parse_shape(text: &str) -> Result<[usize; 3], CliError> {
+    let sizes: Vec<Option<usize>> = text.split('x').map(|s| s.parse().ok()).collect();
+    match sizes[..] {
+        [Some(m), Some(k), Some(n)] => Ok([m, k, n]),
+        _ => Err(CliError::option(
+            "--matmul",
+            format!("`{text}`"),
+            "three whole numbers: tokens x input channels x output channels, for example 16x1024x256",
+        )),
+    }
+}
+
+/// Event-driven timing without data: the streams only lend their gates.
+fn timing(machine: &Machine, matmul: &Matmul, stalls: Stalls) -> UnitTrace {
+    let streams = ports::TILE_INPUTS.into_iter().map(|name| (name, BeatStream::new(1))).collect();
+    let stimulus = UnitStimulus::new(streams, machine.tile.output_beat_bits, &ports::TILE_STATUS, stalls);
+    debug_assert_eq!(stimulus.inputs[0].2.threshold, Gate::OPEN.threshold);
+    let timing = tile_timing(machine, std::slice::from_ref(matmul), &stimulus);
+    UnitTrace {
+        outputs: timing.outputs.iter().map(|c| bitmosaic_mappings::OutputBeat { cycle: *c, data: Vec::new() }).collect(),
+        retirements: timing.retirements,
+        status_cycles: timing.status_cycles.to_vec(),
+    }
+}
+
+fn with_data(
+    machine: &Machine,
+    matmul: &Matmul,
+    arguments: &Arguments,
+    stalls: Stalls,
+    engine: Engine,
+) -> Result<UnitTrace, CliError> {
+    let estimate = timing(machine, matmul, stalls).cycles();
+    if estimate > STEP_CYCLE_CAP {
+        return Err(CliError::option(
+            "--engine",
+            format!("{} would run {estimate} cycles one by one", engine.name()),
+            format!("at most {STEP_CYCLE_CAP}; take a smaller product or `--engine cycle`, which gives the same cycles"),
+        ));
+    }
+    let layer = generate(&LayerParameters {
+        tokens: matmul.tokens as usize,
+        output_channels: matmul.output_channels as usize,
+        input_channels: matmul.input_channels as usize,
+        seed: arguments.seed,
+        ..LayerParameters::default()
+    })?;
+    let shape = [layer.output_channels, layer.input_channels];
+    let weights = quantize_matrix(&layer.weights, shape, arguments.group, &weight_type(&arguments.weight_type)?)?;
+    let layer = LayerTrace { name: "matmul".into(), weights, activations: layer.activations };
+    let case = Case::new(machine.clone(), vec![layer], stalls, arguments.seed)?;
+    Ok(run_engine(&case, engine, &ExternalSettings::default())?.tile)
+}
+
+/// The result record of products that ran one after the other.
+pub(crate) fn result(machine: &Machine, layers: &[(String, String, Matmul)], trace: &UnitTrace) -> SimulateResult {
+    let mut result = SimulateResult { cycles: trace.cycles(), ..SimulateResult::default() };
+    result.seconds = result.cycles as f64 / (f64::from(machine.clock_mhz) * 1e6);
+    // Status bits are counted over the whole program; with one layer, as here, they are the layer's.
+    let count = |i: usize| trace.status_cycles.get(i).copied().unwrap_or(0);
+    let mut useful = 0u128;
+    for (name, op, matmul) in layers {
+        let walk = TileWalk::new(machine, matmul);
+        let stalls = bitmosaic_results::Stalls {
+            operand: count(1),
+            scale_unit: count(2),
+            output: count(3),
+            fill_drain: result.cycles - count(0) - count(1) - count(2) - count(3),
+        };
+        useful += u128::from(walk.macs()) * u128::from(matmul.terms);
+        result.layers.push(LayerResult {
+            name: name.clone(),
+            op: op.clone(),
+            cycles: result.cycles,
+            compute_cycles: count(0),
+            memory_cycles: 0,
+            stalls,
+            bytes_read: walk.operand_bytes(machine),
+            bytes_written: walk.output_bytes(),
+            energy_pj: None,
+        });
+    }
+    let offered = u128::from(result.cycles) * u128::from(machine.pes()) * u128::from(machine.pe.lanes);
+    result.utilization = if offered == 0 { 0.0 } else { useful as f64 / offered as f64 };
+    result
+}
+
