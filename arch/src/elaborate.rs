@@ -36,7 +36,7 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
     check.that(
         "weights.max_group",
         max_group,
-        max_group % lanes == 0,
+        max_group.is_multiple_of(lanes),
         &format!("must be a multiple of the {lanes} lanes"),
     )?;
 

@@ -68,7 +68,7 @@ impl Random {
 
     /// A number below `limit` (at least 1).
     pub fn below(&mut self, limit: usize) -> usize {
-        (u64::from(self.bits()) * limit as u64 >> 32) as usize
+        ((u64::from(self.bits()) * limit as u64) >> 32) as usize
     }
 
     /// One of the choices.

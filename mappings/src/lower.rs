@@ -205,7 +205,7 @@ pub fn lower(machine: &Machine, layers: &[(&QuantizedMatrix, &[f16])]) -> Result
         channels: BeatStream::new(machine.tile.channel_beat_bits),
     };
     for (weights, activations) in layers {
-        weights.check().map_err(|e| MappingError::field("weights", &weights.weight_type.name, e))?;
+        weights.check().map_err(|e| MappingError::field("weights", weights.weight_type.name, e))?;
         let k = weights.input_channels;
         if !activations.len().is_multiple_of(k) {
             let expected = format!("must be a whole number of tokens of {k} input channels");
