@@ -40,7 +40,14 @@ pub(crate) fn progress_done() {
 }
 
 /// Provenance of a result on a machine.
-pub(crate) fn provenance(machine: &Machine, workload: String, mapping: &str, engine: String, memory: &str, seed: u64) -> Provenance {
+pub(crate) fn provenance(
+    machine: &Machine,
+    workload: String,
+    mapping: &str,
+    engine: String,
+    memory: &str,
+    seed: u64,
+) -> Provenance {
     Provenance {
         version: env!("CARGO_PKG_VERSION").to_string(),
         design: machine.name.clone(),
@@ -55,8 +62,10 @@ pub(crate) fn provenance(machine: &Machine, workload: String, mapping: &str, eng
 
 /// Creates a folder for results.
 pub(crate) fn create_folder(path: &Path) -> Result<(), CliError> {
-    std::fs::create_dir_all(path)
-        .map_err(|e| CliError::File { path: path.display().to_string(), reason: format!("cannot create the folder: {e}") })
+    std::fs::create_dir_all(path).map_err(|e| CliError::File {
+        path: path.display().to_string(),
+        reason: format!("cannot create the folder: {e}"),
+    })
 }
 
 /// Writes a result file.

@@ -73,8 +73,22 @@ fn simulate_is_the_same_on_every_engine() {
     let folder = tempfile::tempdir().unwrap();
     let simulate = |engine: &str, stalls: &str| {
         let arguments = [
-            "simulate", "--design", "mosaic-tiny", "--matmul", "5x70x3", "--type", "int4", "--group", "32", "--engine",
-            engine, "--input-stalls", stalls, "--output-stalls", stalls, "--json",
+            "simulate",
+            "--design",
+            "mosaic-tiny",
+            "--matmul",
+            "5x70x3",
+            "--type",
+            "int4",
+            "--group",
+            "32",
+            "--engine",
+            engine,
+            "--input-stalls",
+            stalls,
+            "--output-stalls",
+            stalls,
+            "--json",
         ];
         json(folder.path(), &arguments)
     };
@@ -97,7 +111,9 @@ fn lists_and_schemas_are_documents() {
     let folder = tempfile::tempdir().unwrap();
     for what in ["designs", "types", "pe", "engines", "activations"] {
         let list = json(folder.path(), &["list", what, "--json"]);
-        assert!(list.as_array().is_some_and(|l| !l.is_empty() && l[0]["name"].is_string() && l[0]["summary"].is_string()));
+        assert!(
+            list.as_array().is_some_and(|l| !l.is_empty() && l[0]["name"].is_string() && l[0]["summary"].is_string())
+        );
     }
     for command in ["run", "quantize", "simulate", "cosim", "rtl", "list"] {
         insta::assert_snapshot!(format!("schema_{command}"), schema(folder.path(), &["schema", "result", command]));
@@ -153,7 +169,12 @@ fn bad_options_are_refused_with_the_remedy() {
     refused(folder.path(), &simulate("1x64x1", "int4", "12"), 2, &["group is 12", "multiple of its 8 lanes"]);
     refused(folder.path(), &simulate("1x64x1", "int4", "0"), 2, &["group is 0"]);
     refused(folder.path(), &simulate("1x64x1", "fp99", "128"), 2, &["fp99", "known types: bitmod-fp4"]);
-    refused(folder.path(), &["cosim", "--design", "mosaic-tiny", "--engines", "modelsim"], 2, &["modelsim", "one of simulator"]);
+    refused(
+        folder.path(),
+        &["cosim", "--design", "mosaic-tiny", "--engines", "modelsim"],
+        2,
+        &["modelsim", "one of simulator"],
+    );
     refused(folder.path(), &["cosim", "--replay", "none.json"], 2, &["none.json"]);
     refused(folder.path(), &["cosim"], 2, &["--design"]);
     refused(folder.path(), &["list", "unicorns"], 2, &["unicorns", "designs"]);
@@ -211,11 +232,13 @@ fn a_quantized_checkpoint_runs_on_simulator_and_netlist() {
     bytes.extend(header.as_bytes());
     bytes.extend(&values);
     std::fs::write(folder.path().join("m.safetensors"), bytes).unwrap();
-    let quantize = ["quantize", "m.safetensors", "--type", "int4", "--group", "16", "-o", "trace", "--tokens", "5", "--json"];
+    let quantize =
+        ["quantize", "m.safetensors", "--type", "int4", "--group", "16", "-o", "trace", "--tokens", "5", "--json"];
     let document = json(folder.path(), &quantize);
     assert_eq!(document["tensors"][0]["shape"], serde_json::json!([6, 40]));
     assert!(document["tensors"][0]["relative_mse"].as_f64().unwrap() < 0.02);
-    let cosim = ["cosim", "--design", "mosaic-tiny", "--trace", "trace", "--engines", "simulator,step,netlist", "--json"];
+    let cosim =
+        ["cosim", "--design", "mosaic-tiny", "--trace", "trace", "--engines", "simulator,step,netlist", "--json"];
     let document = json(folder.path(), &cosim);
     assert_eq!(document["outputs"], 30);
     assert_eq!(document["mismatched_bits"], 0);

@@ -35,8 +35,7 @@ pub struct EngineRun {
 
 impl Engine {
     /// Engines by name, as the command line takes them.
-    pub const ALL: [Engine; 5] =
-        [Engine::Simulator, Engine::Step, Engine::Netlist, Engine::Verilator, Engine::Icarus];
+    pub const ALL: [Engine; 5] = [Engine::Simulator, Engine::Step, Engine::Netlist, Engine::Verilator, Engine::Icarus];
 
     /// Name.
     pub fn name(self) -> &'static str {

@@ -109,7 +109,9 @@ pub(crate) fn run(
         Tool::Verilator => {
             let mut command = Command::new(&binary);
             // Every register powers up random, by seed.
-            command.arg("+verilator+rand+reset+2").arg(format!("+verilator+seed+{}", case.state_seed % 0x7FFF_FFFE + 1));
+            command
+                .arg("+verilator+rand+reset+2")
+                .arg(format!("+verilator+seed+{}", case.state_seed % 0x7FFF_FFFE + 1));
             command
         }
         Tool::Icarus => {
@@ -137,7 +139,8 @@ fn parse_trace(tool: Tool, unit: &'static str, text: &str, stimulus: &UnitStimul
         let number = |i: usize| fields.get(i).and_then(|f| f.parse::<u64>().ok()).ok_or_else(|| broken(line));
         match fields.first().copied() {
             Some("o") => {
-                let data = fields.get(2).and_then(|f| parse_hex(f, stimulus.output_bits)).ok_or_else(|| broken(line))?;
+                let data =
+                    fields.get(2).and_then(|f| parse_hex(f, stimulus.output_bits)).ok_or_else(|| broken(line))?;
                 trace.outputs.push(OutputBeat { cycle: number(1)?, data });
             }
             Some("r") => trace.retirements.push(number(1)?),

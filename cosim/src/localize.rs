@@ -3,9 +3,7 @@
 
 use std::cell::Cell;
 
-use bitmosaic_mappings::{
-    PortInputs, Signals, Unit, UnitStimulus, aligner_stimulus, run_unit_observed, tile_stimulus,
-};
+use bitmosaic_mappings::{PortInputs, Signals, Unit, UnitStimulus, aligner_stimulus, run_unit_observed, tile_stimulus};
 use bitmosaic_rtl::netlist::Design;
 use bitmosaic_rtl::unit::NetlistUnit;
 use bitmosaic_sim::probe::{Probe, Probed};

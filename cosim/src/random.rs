@@ -82,7 +82,8 @@ pub fn design(random: &mut Random, most_pes: usize) -> DesignSpec {
     let rows = 1 + random.below(most_pes.min(8));
     let columns = 1 + random.below((most_pes / rows).min(8));
     let lanes = random.pick(&[1u32, 2, 4, 8, 16]);
-    let divides = |pes: &usize| (rows * columns).is_multiple_of(*pes) && (pes.is_multiple_of(rows) || rows.is_multiple_of(*pes));
+    let divides =
+        |pes: &usize| (rows * columns).is_multiple_of(*pes) && (pes.is_multiple_of(rows) || rows.is_multiple_of(*pes));
     let sharing: Vec<usize> = (1..=rows * columns).filter(divides).collect();
     let mut names: Vec<&str> = registry().iter().map(|t| t.name).collect();
     while names.len() > 1 && random.below(3) == 0 {
@@ -130,8 +131,9 @@ pub struct LayerShape {
 
 /// Random weights of a type: any code, selector and scale, special values that the type's planes reach.
 pub fn weights(random: &mut Random, weight_type: &WeightType, shape: LayerShape) -> QuantizedMatrix {
-    let codes: Vec<u8> =
-        (0..weight_type.codes.len() as u8).filter(|c| weight_type.codes[usize::from(*c)] != CodeValue::Unused).collect();
+    let codes: Vec<u8> = (0..weight_type.codes.len() as u8)
+        .filter(|c| weight_type.codes[usize::from(*c)] != CodeValue::Unused)
+        .collect();
     let count = shape.output_channels * shape.input_channels;
     let groups = shape.output_channels * shape.input_channels.div_ceil(shape.group);
     let special = weight_type.special.is_some();
@@ -196,4 +198,3 @@ pub fn stalls(random: &mut Random) -> Stalls {
         output_threshold: random.pick(&[0, 0, 64, 160, 240]),
     }
 }
-

@@ -134,7 +134,8 @@ impl ReplayLayer {
     }
 
     fn layer(&self) -> Result<LayerTrace, CosimError> {
-        let error = |reason: String| CosimError::File { path: format!("layer `{}` of the replay file", self.name), reason };
+        let error =
+            |reason: String| CosimError::File { path: format!("layer `{}` of the replay file", self.name), reason };
         let bytes = |field: &str, text: &str| {
             parse_hex(text).ok_or_else(|| error(format!("field `{field}`: not an even number of hexadecimal digits")))
         };

@@ -21,7 +21,8 @@ fn layer(type_name: &str) -> LayerTrace {
     let matrix = Checkpoint::open(&path).unwrap().read_matrix(TENSOR, ValueCheck::FiniteAsF16).unwrap();
     let shape = [matrix.rows, matrix.columns];
     assert_eq!(shape, [384, 384]);
-    let weights = quantize_matrix(&weights_to_fp16(&matrix.data), shape, 128, &weight_type(type_name).unwrap()).unwrap();
+    let weights =
+        quantize_matrix(&weights_to_fp16(&matrix.data), shape, 128, &weight_type(type_name).unwrap()).unwrap();
     let parameters =
         LayerParameters { tokens: 8, input_channels: 384, output_channels: 384, ..LayerParameters::default() };
     LayerTrace { name: TENSOR.into(), weights, activations: generate_activations(&parameters).unwrap() }

@@ -45,7 +45,10 @@ fn the_random_cases_reach_what_they_should() {
         shared += u32::from(case.machine.scale_unit.units > 1);
         nan += u32::from(case.outputs(&run.tile.outputs).unwrap().iter().flatten().any(|v| v.is_nan()));
     }
-    assert!(status.iter().all(|cases| *cases >= 20), "cases with compute, operand, scale unit, output cycles: {status:?}");
+    assert!(
+        status.iter().all(|cases| *cases >= 20),
+        "cases with compute, operand, scale unit, output cycles: {status:?}"
+    );
     assert!(depths.iter().all(|cases| *cases >= 40), "{depths:?}");
     assert!(padding >= 5 && nan >= 20 && shared >= 40, "{padding} {nan} {shared}");
 }

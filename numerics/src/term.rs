@@ -45,6 +45,10 @@ pub type Digits = [Digit; MAX_PLANES];
 /// digits in the lowest planes, then the smaller digits first as ordered in [`Digit::ALL`], compared from plane 0.
 pub fn canonical_digits(value: i32, planes: usize) -> Option<Digits> {
     let planes = planes.min(MAX_PLANES);
+    // No sum of MAX_PLANES digits goes further; beyond it the search could overflow.
+    if value.unsigned_abs() > 4 << (2 * MAX_PLANES) {
+        return None;
+    }
     let mut best: Option<(Key, Digits)> = None;
     let mut digits = Digits::default();
     search(value, 0, planes, &mut digits, &mut best);
@@ -165,6 +169,8 @@ mod tests {
         assert_eq!(digits(16), [0, 4, 0, 0]);
         assert_eq!(digits(20), [4, 4, 0, 0]);
         assert_eq!(canonical_digits(21, 2), None);
+        assert_eq!(canonical_digits(i32::MAX, 4), None);
+        assert_eq!(canonical_digits(i32::MIN, 4), None);
         // Exhaustive: no representation has fewer non-zero digits than the canonical one.
         for value in -340..=340 {
             let Some(best) = canonical_digits(value, 4) else { continue };

@@ -172,7 +172,7 @@ fn wide(weights: &[f16]) -> Vec<f64> {
 
 fn bits(values: impl IntoIterator<Item = f64>) -> Vec<u16> {
     // FP16-valued, so this conversion is exact.
-    values.into_iter().map(|v| f16::from_f64(v).to_bits()).collect()
+    values.into_iter().map(|v| f16::from_f32(v as f32).to_bits()).collect()
 }
 
 /// Bits with -0 as +0: the naive model looks values up, so it has no -0.
@@ -234,7 +234,7 @@ fn second_level_and_executable_form_equal_the_naive_model() {
                 let largest = expected.iter().map(|g| g.scale).fold(0.0, f64::max);
                 let mut channel = naive::fp16(largest / 255.0);
                 if largest > 0.0 && naive::fp16(largest / channel).round_ties_even() > 255.0 {
-                    channel = f16::from_bits(f16::from_f64(channel).to_bits() + 1).to_f64();
+                    channel = f16::from_bits(f16::from_f32(channel as f32).to_bits() + 1).to_f64();
                 }
                 let unit = f64::from(1u32 << weight_type.fraction_bits);
                 assert_eq!(matrix.channel_scales[r].to_f64(), channel * unit, "{name} {size} row {r}");

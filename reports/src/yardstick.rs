@@ -132,7 +132,13 @@ mod tests {
     use super::*;
 
     fn error(mean: f64, max: f64) -> ErrorStatistics {
-        ErrorStatistics { mean_relative: mean, max_relative: max, equal_outputs: 1, outputs: 2, ..ErrorStatistics::default() }
+        ErrorStatistics {
+            mean_relative: mean,
+            max_relative: max,
+            equal_outputs: 1,
+            outputs: 2,
+            ..ErrorStatistics::default()
+        }
     }
 
     #[test]

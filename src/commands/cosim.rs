@@ -1,7 +1,9 @@
 use std::path::PathBuf;
 
 use bitmosaic_arch::{DesignSpec, load_spec};
-use bitmosaic_cosim::{Case, Engine, ExternalSettings, Replay, STALL_SETTINGS, Tool, cosimulate, require, standard_case};
+use bitmosaic_cosim::{
+    Case, Engine, ExternalSettings, Replay, STALL_SETTINGS, Tool, cosimulate, require, standard_case,
+};
 use bitmosaic_mappings::Stalls;
 use bitmosaic_reports::cosim_text;
 use bitmosaic_results::{CosimDocument, CosimResult, EngineCycles, SCHEMA_VERSION};
@@ -84,14 +86,19 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
     let seed = cases[0].1.state_seed;
     let provenance = output::provenance(machine, workload, MAPPING, engine, &stalls, seed);
     let document = CosimDocument { schema_version: SCHEMA_VERSION, provenance, result };
-    if json { output::print_json(&document)? } else { output::print_text(&cosim_text(&document))? }
+    if json {
+        output::print_json(&document)?
+    } else {
+        output::print_text(&cosim_text(&document))?
+    }
     Ok(if failed { Outcome::CheckFailed } else { Outcome::Done })
 }
 
 fn parse_engines(names: &[String]) -> Result<Vec<Engine>, CliError> {
     let known = Engine::ALL.map(Engine::name).join(", ");
     let parse = |name: &String| {
-        Engine::from_name(name).ok_or_else(|| CliError::option("--engines", format!("`{name}`"), format!("one of {known}")))
+        Engine::from_name(name)
+            .ok_or_else(|| CliError::option("--engines", format!("`{name}`"), format!("one of {known}")))
     };
     names.iter().map(parse).collect()
 }
@@ -101,7 +108,8 @@ type Cases = (DesignSpec, String, Vec<(&'static str, Case)>);
 fn cases(arguments: &Arguments) -> Result<Cases, CliError> {
     let (spec, machine) = load_spec(arguments.design.as_deref().unwrap_or_default())?;
     let Some(folder) = &arguments.trace else {
-        let case = |(name, stalls): (&'static str, Stalls)| Ok((name, standard_case(&machine, arguments.seed, stalls)?));
+        let case =
+            |(name, stalls): (&'static str, Stalls)| Ok((name, standard_case(&machine, arguments.seed, stalls)?));
         let cases = STALL_SETTINGS.into_iter().map(case).collect::<Result<_, CliError>>()?;
         return Ok((spec, "standard program".to_string(), cases));
     };

@@ -38,7 +38,8 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
         What::Types => registry()
             .iter()
             .map(|t| {
-                let terms = TermTable::new(t).map_or("no digit planes".into(), |table| format!("{} terms", table.terms));
+                let terms =
+                    TermTable::new(t).map_or("no digit planes".into(), |table| format!("{} terms", table.terms));
                 entry(t.name, format!("{}; {terms}", t.summary))
             })
             .collect(),
@@ -50,6 +51,10 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
         What::Activations => ActivationKind::ALL.iter().map(|k| entry(k.name(), k.summary().into())).collect(),
     };
     let document = ListDocument(entries);
-    if json { output::print_json(&document)? } else { output::print_text(&list_text(&document))? }
+    if json {
+        output::print_json(&document)?
+    } else {
+        output::print_text(&list_text(&document))?
+    }
     Ok(Outcome::Done)
 }

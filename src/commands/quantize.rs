@@ -81,7 +81,11 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
     if let Some(folder) = &arguments.output {
         write_trace(folder, &layers)?;
     }
-    if json { output::print_json(&document)? } else { output::print_text(&quantize_text(&document))? }
+    if json {
+        output::print_json(&document)?
+    } else {
+        output::print_text(&quantize_text(&document))?
+    }
     Ok(Outcome::Done)
 }
 

@@ -23,7 +23,11 @@ pub(crate) struct Arguments {
 pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliError> {
     let machine = load(&arguments.design)?;
     let document = export(&machine, arguments)?;
-    if json { output::print_json(&document)? } else { output::print_text(&rtl_text(&document))? }
+    if json {
+        output::print_json(&document)?
+    } else {
+        output::print_text(&rtl_text(&document))?
+    }
     Ok(Outcome::Done)
 }
 

@@ -86,10 +86,8 @@ fn document(
     seed: u64,
 ) -> RunDocument {
     let layer = &case.layers[0];
-    let shape = format!(
-        "{}x{}x{}",
-        layer.activations.tokens, layer.weights.input_channels, layer.weights.output_channels
-    );
+    let shape =
+        format!("{}x{}x{}", layer.activations.tokens, layer.weights.input_channels, layer.weights.output_channels);
     let op = format!("matmul {shape} {WEIGHT_TYPE} g{GROUP}");
     let matmuls = case.lowered.program.matmuls().map(|m| (LAYER.to_string(), op.clone(), m.clone()));
     RunDocument {
@@ -136,10 +134,7 @@ fn errors(reference: &ExactResult, outputs: &[f16]) -> Result<ErrorStatistics, C
 /// Writes the page, the document and the layers as CSV.
 fn write(document: &RunDocument, arguments: &Arguments) -> Result<(), CliError> {
     output::create_folder(&arguments.output)?;
-    let details = RunDetails {
-        command: "bitmosaic run".to_string(),
-        notes: NOTES.map(String::from).to_vec(),
-    };
+    let details = RunDetails { command: "bitmosaic run".to_string(), notes: NOTES.map(String::from).to_vec() };
     write_run_page(&arguments.output.join(&document.report), document, &details)?;
     write_layers_csv(&arguments.output.join("layers.csv"), &document.simulate)?;
     let text = serde_json::to_string_pretty(document).map_err(|e| CliError::Internal(e.to_string()))?;

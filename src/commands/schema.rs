@@ -1,7 +1,5 @@
 use bitmosaic_arch::DesignSpec;
-use bitmosaic_results::{
-    CosimDocument, ListDocument, QuantizeDocument, RtlDocument, RunDocument, SimulateDocument,
-};
+use bitmosaic_results::{CosimDocument, ListDocument, QuantizeDocument, RtlDocument, RunDocument, SimulateDocument};
 use schemars::{Schema, schema_for};
 
 use crate::error::CliError;

@@ -1,8 +1,6 @@
 use bitmosaic_arch::{Machine, load};
 use bitmosaic_cosim::{Case, Engine, ExternalSettings, run_engine};
-use bitmosaic_mappings::{
-    BeatStream, Gate, Matmul, Stalls, TileWalk, UnitStimulus, UnitTrace, matmul_command, ports,
-};
+use bitmosaic_mappings::{BeatStream, Gate, Matmul, Stalls, TileWalk, UnitStimulus, UnitTrace, matmul_command, ports};
 use bitmosaic_numerics::{quantize_matrix::quantize_matrix, weight_type};
 use bitmosaic_reports::simulate_text;
 use bitmosaic_results::{LayerResult, SCHEMA_VERSION, SimulateDocument, SimulateResult};
@@ -77,7 +75,11 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
     let engine = format!("{:?}", arguments.engine).to_lowercase();
     let provenance = output::provenance(&machine, op, MAPPING, engine, &memory(stalls), arguments.seed);
     let document = SimulateDocument { schema_version: SCHEMA_VERSION, provenance, result };
-    if json { output::print_json(&document)? } else { output::print_text(&simulate_text(&document))? }
+    if json {
+        output::print_json(&document)?
+    } else {
+        output::print_text(&simulate_text(&document))?
+    }
     Ok(Outcome::Done)
 }
 
@@ -111,7 +113,11 @@ fn timing(machine: &Machine, matmul: &Matmul, stalls: Stalls) -> UnitTrace {
     debug_assert_eq!(stimulus.inputs[0].2.threshold, Gate::OPEN.threshold);
     let timing = tile_timing(machine, std::slice::from_ref(matmul), &stimulus);
     UnitTrace {
-        outputs: timing.outputs.iter().map(|c| bitmosaic_mappings::OutputBeat { cycle: *c, data: Vec::new() }).collect(),
+        outputs: timing
+            .outputs
+            .iter()
+            .map(|c| bitmosaic_mappings::OutputBeat { cycle: *c, data: Vec::new() })
+            .collect(),
         retirements: timing.retirements,
         status_cycles: timing.status_cycles.to_vec(),
     }
@@ -129,7 +135,9 @@ fn with_data(
         return Err(CliError::option(
             "--engine",
             format!("{} would run {estimate} cycles one by one", engine.name()),
-            format!("at most {STEP_CYCLE_CAP}; take a smaller product or `--engine cycle`, which gives the same cycles"),
+            format!(
+                "at most {STEP_CYCLE_CAP}; take a smaller product or `--engine cycle`, which gives the same cycles"
+            ),
         ));
     }
     let layer = generate(&LayerParameters {
@@ -178,4 +186,3 @@ pub(crate) fn result(machine: &Machine, layers: &[(String, String, Matmul)], tra
     result.utilization = if offered == 0 { 0.0 } else { useful as f64 / offered as f64 };
     result
 }
-

@@ -141,7 +141,13 @@ pub const HOSTILE: &str = "</style><script>alert('x')</script>&amp;\"\u{1b}[2J\u
 /// Every text hostile, every number at an edge.
 pub fn hostile(edge: f64, count: u64) -> RunDocument {
     let text = || HOSTILE.to_string();
-    let error = ErrorStatistics { mean_relative: edge, max_relative: edge, equal_outputs: count, outputs: count, ..ErrorStatistics::default() };
+    let error = ErrorStatistics {
+        mean_relative: edge,
+        max_relative: edge,
+        equal_outputs: count,
+        outputs: count,
+        ..ErrorStatistics::default()
+    };
     let energy = Some(EnergyPj { compute: edge, sram: edge, dram: edge, total: edge });
     let cycles =
         EngineCycles { simulator: Some(count), netlist: Some(count / 2), verilator: Some(0), icarus: Some(u64::MAX) };

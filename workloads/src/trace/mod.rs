@@ -91,8 +91,9 @@ impl LayerTrace {
     /// The layer's first output channels and first tokens.
     ///
     /// # Errors
-    /// `Shape` if either is zero.
+    /// As [`LayerTrace::check`], and `Shape` if either is zero.
     pub fn first(&self, output_channels: usize, tokens: usize) -> Result<LayerTrace, NumericsError> {
+        self.check()?;
         let (weights, activations) = (&self.weights, &self.activations);
         let channels = output_channels.min(weights.output_channels);
         let tokens = tokens.min(activations.tokens);
