@@ -12,6 +12,7 @@
 pub mod datapath;
 mod error;
 pub mod exact;
+pub mod float_datapath;
 pub mod stats;
 pub mod yardstick;
 
@@ -20,4 +21,5 @@ mod operands;
 pub use datapath::BlockDatapath;
 pub use error::KernelError;
 pub use exact::{ExactResult, exact};
+pub use float_datapath::FloatDatapath;
 pub use stats::{OutputErrors, output_errors};
