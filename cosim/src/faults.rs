@@ -2,7 +2,7 @@
 //! module has its mutants ([`mutants`]); the ones worth a name are in [`FAULTS`].
 
 use bitmosaic_rtl::hardware::Units;
-use bitmosaic_rtl::netlist::{Module, NetId, NetlistError, Op};
+use bitmosaic_rtl::netlist::{Design, Module, NetId, NetlistError, Op};
 
 /// A fault with a name.
 #[derive(Debug, Clone, Copy)]
@@ -53,13 +53,12 @@ pub struct Mutant {
 
 /// Every mutant of both units, modules in order. Those that break a rule of the netlist are left out.
 pub fn mutants(units: &Units) -> Vec<Mutant> {
-    let modules = units.aligner.modules_in_order().iter().chain(units.tile.modules_in_order());
-    modules.flat_map(mutants_of_module).collect()
+    units.designs().flat_map(Design::modules_in_order).flat_map(mutants_of_module).collect()
 }
 
 /// The mutant of a named fault.
 pub fn mutant_of(units: &Units, fault: &Fault) -> Option<Mutant> {
-    let module = units.tile.module(fault.module).or_else(|| units.aligner.module(fault.module))?;
+    let module = units.designs().find_map(|design| design.module(fault.module))?;
     mutants_of_module(module).into_iter().find(|m| m.net == fault.net)
 }
 
@@ -68,7 +67,7 @@ pub fn mutant_of(units: &Units, fault: &Fault) -> Option<Mutant> {
 /// # Errors
 /// A combinational loop through instances, or another broken rule.
 pub fn plant(units: &mut Units, mutant: &Mutant) -> Result<(), NetlistError> {
-    for design in [&mut units.tile, &mut units.aligner] {
+    for design in units.designs_mut() {
         let Some(module) = design.module_mut(&mutant.module) else { continue };
         module.ops[mutant.operation].op = mutant.op.clone();
         design.relink();

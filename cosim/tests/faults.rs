@@ -73,7 +73,7 @@ fn mutants_of_every_operation_are_found() {
     spec.tile.columns = 4;
     spec.processing_element.lanes = 4;
     spec.processing_element.pipeline_registers = 2;
-    spec.scale_unit.pes_per_scale_unit = 8;
+    spec.scale_unit = Some(bitmosaic_arch::ScaleUnitSpec { pes_per_scale_unit: 8 });
     let sound = hard_case(elaborate(&spec, "test").unwrap());
     let result = cosimulate(&sound, &[Engine::Netlist], &ExternalSettings::default()).unwrap();
     assert_eq!(result.mismatched_bits + result.mismatched_cycles, 0);

@@ -1,7 +1,7 @@
 //! The aligner: one pass fills a group buffer and finds the largest exponent, the second shifts and rounds; two buffers
 //! overlap the passes, so that it takes and gives a beat every cycle.
 
-use bitmosaic_arch::Machine;
+use bitmosaic_arch::{Aligner, Machine};
 use bitmosaic_mappings::{field, ports};
 
 use super::float::{gate, shift_right_sticky};
@@ -9,9 +9,9 @@ use super::index_bits;
 use crate::netlist::{Design, Module, ModuleBuilder, Net, NetlistError, address_bits};
 
 /// Design with the top module `aligner`.
-pub(super) fn build(machine: &Machine) -> Result<Design, NetlistError> {
-    let lane_module = align_lane(machine.pe.significand_bits)?;
-    let (lanes, w) = (machine.aligner.values_per_cycle, machine.pe.significand_bits);
+pub(super) fn build(machine: &Machine, aligner: &Aligner) -> Result<Design, NetlistError> {
+    let (lanes, w) = (aligner.values_per_cycle, machine.pe.activation_bits);
+    let lane_module = align_lane(w)?;
     let mut m = ModuleBuilder::new(
         "aligner",
         &format!(
@@ -53,7 +53,7 @@ pub(super) fn build(machine: &Machine) -> Result<Design, NetlistError> {
     m.ignore(command);
 
     // First pass: fill a buffer.
-    let group_beats = machine.aligner.group_beats;
+    let group_beats = aligner.group_beats;
     let beat_bits = index_bits(group_beats);
     let reading = m.register("reading_q", 1, false, "tokens are left to read");
     let write_side = m.register("write_side_q", 1, false, "buffer that is filled");

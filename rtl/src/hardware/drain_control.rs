@@ -12,9 +12,12 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
     let mut m = ModuleBuilder::new(
         "drain_control",
         &format!(
-            "Drain control: a finished group takes {} slots, one a cycle, through {} scale unit(s) of {} PEs;\n\
-             the metadata of the group stays here meanwhile.",
-            unit.slots, unit.units, unit.pes
+            "Drain control: a finished group takes {} cycles in which the PEs multiply by the scale code and {} slots,\n\
+             one a cycle, through {} scale unit(s) of {} PEs; the metadata of the group stays here meanwhile.",
+            unit.dequantize_cycles,
+            unit.ring_entries(),
+            unit.units,
+            unit.pes
         ),
     );
     let capture = m.input("capture_i", 1, "a finished group enters the hold chains");
@@ -23,17 +26,54 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
     let pass_end = m.input("pass_end_i", 1, "the group is the last of its pass");
     let last = m.input("last_i", 1, "the pass is the last of its command");
     let scale = m.input("scale_i", machine.tile.scale_beat_bits, "group scale code a column");
-    let exponent = m.input("exponent_i", machine.tile.exponent_beat_bits, "shared exponent and non-finite flag a row");
+    let exponent = machine
+        .tile
+        .exponent_beat_bits
+        .map(|bits| m.input("exponent_i", bits, "shared exponent and non-finite flag a row"));
+    let flags = match exponent {
+        Some(exponent) => {
+            let flags: Vec<Net> = (0..rows).map(|r| m.bit(exponent, r * 6 + 5)).collect();
+            m.concat(&flags)
+        }
+        None => m.input("non_finite_i", rows, "the group has a NaN or an infinity, a row"),
+    };
     let channel = m.input("channel_i", machine.tile.channel_beat_bits, "FP16 channel scale a column");
     let enable = Some(capture);
 
-    // Metadata.
-    let scale = m.reg("scale_q", scale, enable, None, "group scale codes");
-    let exponents: Vec<Net> = (0..rows).map(|r| m.slice(exponent, r * 6, 5)).collect();
-    let exponents = m.concat(&exponents);
-    let exponents = m.reg("exponent_q", exponents, enable, None, "shared exponents");
-    let flags: Vec<Net> = (0..rows).map(|r| m.bit(exponent, r * 6 + 5)).collect();
-    let flags = m.concat(&flags);
+    // Metadata. Where the PEs multiply, the scale codes leave bit by bit, the highest first.
+    let multiplies = unit.dequantize_cycles == 0;
+    let dequantize = m.wire("dequantize", 1, "the PEs take a bit of their scale codes");
+    let scale = if multiplies {
+        m.reg("scale_q", scale, enable, None, "group scale codes")
+    } else {
+        let register = m.register("scale_q", scale.width, false, "group scale codes, moved up as their bits leave");
+        let zero = m.constant(0, 1);
+        let moved: Vec<Net> = (0..columns)
+            .map(|c| {
+                let low = m.slice(register, c * 8, 7);
+                m.concat(&[zero, low])
+            })
+            .collect();
+        let next: Vec<Net> = (0..columns)
+            .map(|c| {
+                let fresh = m.slice(scale, c * 8, 8);
+                m.mux(capture, fresh, moved[c as usize])
+            })
+            .collect();
+        let next = m.concat(&next);
+        let changes = m.or(capture, dequantize);
+        m.drive(register, next, Some(changes), None);
+        let bits: Vec<Net> = (0..columns).map(|c| m.bit(register, c * 8 + 7)).collect();
+        let bits = m.concat(&bits);
+        m.output("dequantize_o", dequantize, "the PEs take a bit of their scale codes");
+        m.output("scale_bit_o", bits, "that bit, a column");
+        register
+    };
+    let exponents = exponent.map(|exponent| {
+        let exponents: Vec<Net> = (0..rows).map(|r| m.slice(exponent, r * 6, 5)).collect();
+        let exponents = m.concat(&exponents);
+        m.reg("exponent_q", exponents, enable, None, "shared exponents")
+    });
     let non_finite = m.register("non_finite_q", rows, false, "a non-finite activation was seen in the pass");
     let first_rows = m.replicate(first_group, rows);
     let later_rows = m.not(first_rows);
@@ -52,9 +92,18 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
     let draining = m.register("draining_q", 1, false, "slots are left");
     let final_slot = m.constant(u64::from(unit.slots - 1), bits);
     let at_final = m.eq(slot, final_slot);
-    let issue = m.and(draining, advance);
+    let walk = m.and(draining, advance);
+    let (issue, bit_leaves) = if multiplies {
+        (walk, m.constant(0, 1))
+    } else {
+        let limit = m.constant(u64::from(unit.dequantize_cycles), bits);
+        let early = m.lt(slot, limit);
+        let late = m.not(early);
+        (m.and(walk, late), m.and(walk, early))
+    };
+    m.assign(dequantize, bit_leaves);
     let issue = m.name(issue, "issue", "a slot leaves: the hold chains shift");
-    let leaves = m.and(issue, at_final);
+    let leaves = m.and(walk, at_final);
     let idle = m.not(draining);
     let hold_free = m.or(idle, leaves);
     let hold_free = m.name(hold_free, "hold_free", "a finished group may enter at this edge");
@@ -62,7 +111,7 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
     m.output("issue_o", issue, "a slot leaves: the hold chains shift");
     let stays = m.not(at_final);
     let next_draining = m.or(capture, stays);
-    let changes = m.or(capture, issue);
+    let changes = m.or(capture, walk);
     m.drive(draining, next_draining, Some(changes), Some(0));
     let next_slot = count(&mut m, slot, unit.slots);
     let next_slot = clear(&mut m, capture, next_slot);
@@ -71,6 +120,7 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
     let row = m.register("row_q", index_bits(rows_walked), false, "row of the slot, counted from the unit's first");
     let next_row = count(&mut m, row, rows_walked);
     let next_row = clear(&mut m, capture, next_row);
+    let changes = m.or(capture, issue);
     m.drive(row, next_row, Some(changes), None);
     let columns_walked = unit.pes.div_ceil(rows);
     let column = (columns_walked > 1).then(|| {
@@ -94,14 +144,18 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
                 (first_column..first_column + columns_walked).map(|c| m.slice(bus, c * bits, bits)).collect();
             column.map_or(choices[0], |index| m.select(index, &choices))
         };
-        scales.push(column_values(&mut m, scale, 8));
+        if multiplies {
+            scales.push(column_values(&mut m, scale, 8));
+        }
         channels.push(column_values(&mut m, channel, 16));
         let row_values = |m: &mut ModuleBuilder, bus: Net, bits: u32| {
             let choices: Vec<Net> =
                 (first_row..first_row + rows_walked).map(|r| m.slice(bus, r * bits, bits)).collect();
             m.select(row, &choices)
         };
-        slot_exponents.push(row_values(&mut m, exponents, 5));
+        if let Some(exponents) = exponents {
+            slot_exponents.push(row_values(&mut m, exponents, 5));
+        }
         flags.push(row_values(&mut m, non_finite, 1));
     }
     for (name, values, doc) in [
@@ -110,6 +164,9 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
         ("slot_channel_o", &channels, "channel scale of each unit's slot"),
         ("slot_non_finite_o", &flags, "non-finite flag of each unit's slot"),
     ] {
+        if values.is_empty() {
+            continue;
+        }
         let bus = m.concat(values);
         m.output(name, bus, doc);
     }
@@ -118,13 +175,14 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
     // Flags that move with a slot: valid in stages 1 to 3, output and last up to the output register.
     let enable = Some(advance);
     let one = m.constant(1, 1);
-    let real = if unit.slots > unit.pes {
-        let pes = m.constant(u64::from(unit.pes), bits);
+    let after = unit.dequantize_cycles + unit.pes;
+    let real = if unit.slots > after {
+        let pes = m.constant(u64::from(after), bits);
         m.lt(slot, pes)
     } else {
         one
     };
-    let final_pe = m.constant(u64::from(unit.pes - 1), bits);
+    let final_pe = m.constant(u64::from(after - 1), bits);
     let at_final_pe = m.eq(slot, final_pe);
     let output = m.and_all(&[issue, pass_end, real]);
     let finishes = m.and_all(&[output, last, at_final_pe]);

@@ -19,9 +19,11 @@ pub(super) fn scale_unit(machine: &Machine) -> Result<Module, NetlistError> {
             unit.pes
         ),
     );
-    let sum = m.input_signed("sum_i", machine.pe.accumulator_bits, "group sum at the head of the hold chain");
-    let scale = m.input("scale_i", 8, "group scale code of its column");
-    let exponent = m.input("exponent_i", 5, "shared exponent of its row");
+    let multiplies = unit.dequantize_cycles == 0;
+    let sum_bits = if multiplies { machine.pe.accumulator_bits } else { unit.product_bits };
+    let sum = m.input_signed("sum_i", sum_bits, "group sum at the head of the hold chain");
+    let scale = multiplies.then(|| m.input("scale_i", 8, "group scale code of its column"));
+    let exponent = m.input("exponent_i", unit.exponent_bits, "exponent of the group sum");
     let channel = m.input("channel_i", 16, "FP16 channel scale of its column");
     let non_finite = m.input("non_finite_i", 1, "the token has a NaN or an infinity");
     let advance = m.input("advance_i", 1, "the pipeline moves");
@@ -29,13 +31,15 @@ pub(super) fn scale_unit(machine: &Machine) -> Result<Module, NetlistError> {
     let write = m.input("write_i", 1, "stage 3 is valid: its result goes back to the accumulators");
     let enable = Some(advance);
 
-    // Stage 1: multiply.
-    let scale_wide = m.extend(scale, 9);
-    let scale_wide = m.as_signed(scale_wide);
-    let product = m.mul(sum, scale_wide);
-    let product = m.truncate(product, unit.product_bits);
+    // Stage 1: multiply, where the PEs have not done so.
+    let product = scale.map_or(sum, |scale| {
+        let scale = m.extend(scale, 9);
+        let scale = m.as_signed(scale);
+        let product = m.mul(sum, scale);
+        m.truncate(product, unit.product_bits)
+    });
     let product = m.reg("product_q", product, enable, None, "stage 1: group sum * scale code");
-    let exponent = m.reg("exponent_q", exponent, enable, None, "stage 1: shared exponent");
+    let exponent = m.reg("exponent_q", exponent, enable, None, "stage 1: exponent");
     // Carried along for the output stage.
     let carried = m.concat(&[channel, non_finite]);
     let carried = m.reg("carried_1_q", carried, enable, None, "stage 1: channel scale and non-finite flag");
@@ -43,11 +47,11 @@ pub(super) fn scale_unit(machine: &Machine) -> Result<Module, NetlistError> {
     let carried = m.reg("carried_3_q", carried, enable, None, "stage 3: the same");
 
     // Stage 2: convert.
-    let value = to_float(&mut m, product, exponent, unit.activation_exponent_offset);
+    let value = to_float(&mut m, product, exponent, unit.exponent_offset);
     let value = m.reg("value_q", value, enable, None, "stage 2: scaled group sum, binary32");
 
     // Stage 3: align and add.
-    let entries: Vec<Net> = (0..unit.slots)
+    let entries: Vec<Net> = (0..unit.ring_entries())
         .map(|i| m.register(&format!("accumulator_{i}_q"), 32, false, "rotating binary32 accumulators"))
         .collect();
     // The result of stage 3, if valid, enters the ring at this edge: then the next entry is this slot's.

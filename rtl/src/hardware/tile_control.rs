@@ -19,8 +19,11 @@ pub(super) fn tile_control(machine: &Machine) -> Result<Module, NetlistError> {
     let weight_valid = m.input("weight_valid_i", 1, "a weight beat is offered");
     let activation_valid = m.input("activation_valid_i", 1, "an activation beat is offered");
     let scale_valid = m.input("scale_valid_i", 1, "a scale beat is offered");
-    let exponent_valid = m.input("exponent_valid_i", 1, "an exponent beat is offered");
     let channel_valid = m.input("channel_valid_i", 1, "a channel beat is offered");
+    let mut metadata_valid = vec![scale_valid];
+    if machine.tile.exponent_beat_bits.is_some() {
+        metadata_valid.push(m.input("exponent_valid_i", 1, "an exponent beat is offered"));
+    }
     let hold_free = m.input("hold_free_i", 1, "the hold chains can take a group");
     let output_valid = m.input("output_valid_i", 1, "an output beat is offered");
     let output_last = m.input("output_last_i", 1, "it ends the command");
@@ -102,7 +105,8 @@ pub(super) fn tile_control(machine: &Machine) -> Result<Module, NetlistError> {
     let waits = m.and(term_valid, term_end);
     let mid_pass = m.not(term_pass_end);
     let channel_there = m.or(channel_valid, mid_pass);
-    let metadata = m.and_all(&[scale_valid, exponent_valid, channel_there]);
+    metadata_valid.push(channel_there);
+    let metadata = m.and_all(&metadata_valid);
     let capture = m.and_all(&[waits, hold_free, metadata]);
     let capture = m.name(capture, "capture", "a finished group enters the hold chains");
     let not_waiting = m.not(waits);
@@ -187,7 +191,7 @@ pub(super) fn tile_control(machine: &Machine) -> Result<Module, NetlistError> {
     // Outputs.
     m.output("command_ready_o", idle, "the command is taken");
     m.output("load_o", load, "weight and activation beats are taken");
-    m.output("capture_o", capture, "scale and exponent beats are taken; a finished group enters the hold chains");
+    m.output("capture_o", capture, "the metadata beats are taken; a finished group enters the hold chains");
     let channel_taken = m.and(capture, term_pass_end);
     m.output("channel_ready_o", channel_taken, "the channel beat is taken");
     m.output("moving_o", moving, "the scale units and the output stage move");

@@ -1,7 +1,9 @@
 //! Named values of the tile, in data-flow order, by the paths of the netlist.
 
 use super::tile::{Origin, TileStep};
+use crate::pe::{Arithmetic, Sum};
 use crate::probe::Probe;
+use bitmosaic_arch::PeWidths;
 
 /// What the control logic decides in a cycle.
 pub(super) struct Control {
@@ -32,7 +34,9 @@ pub(super) fn collect(tile: &TileStep<'_>, control: &Control) -> Vec<Probe> {
         push("u_control.operand_pass_end_q", "tile_control", u64::from(tile.operand.pass_end));
     }
     push("u_control.moving", "tile_control", u64::from(control.moving));
-    push("u_drain.issue", "drain_control", u64::from(control.moving && units.group.remaining > 0));
+    let left = units.group.remaining;
+    let issue = control.moving && left > 0 && left <= machine.scale_unit.ring_entries();
+    push("u_drain.issue", "drain_control", u64::from(issue));
     push("u_drain.hold_free", "drain_control", u64::from(control.hold_free));
     push("u_control.capture", "tile_control", u64::from(control.capture));
     push("u_control.advance", "tile_control", u64::from(control.advance));
@@ -47,22 +51,36 @@ pub(super) fn collect(tile: &TileStep<'_>, control: &Control) -> Vec<Probe> {
         }
     }
     let oldest = tile.pipeline.last().copied().flatten();
-    let draining = tile.scale_units.group.remaining > 0;
+    let module = match tile.arithmetic {
+        Arithmetic::Block => "block_pe",
+        Arithmetic::Float(_) => "float_pe",
+    };
+    let group = &tile.scale_units.group;
+    let dequantized = group.remaining > 0 && group.remaining <= machine.scale_unit.ring_entries();
+    let (tree_bits, held_bits) = match &machine.pe.kind {
+        PeWidths::Block(block) => (block.tree_bits, machine.pe.accumulator_bits),
+        PeWidths::Float(float) => (float.sum_bits, float.product_bits),
+    };
     for (i, pe) in tile.pes.iter().enumerate() {
         let (column, row) = ((i / rows) as u32, (i % rows) as u32);
-        let mut push = |name: &str, value: i64, bits: u32, (token, channel): Origin| {
-            let probe = Probe::new(format!("u_pe_{row}_{column}.{name}"), "block_pe", mask(value, bits));
-            let (row, column) = (Some((row, token + row)), Some((column, channel + column)));
-            probes.push(Probe { row, column, ..probe });
+        let mut push = |name: &str, value: Sum, bits: u32, (token, channel): Origin| {
+            let path = format!("u_pe_{row}_{column}.{name}");
+            let place = (Some((row, token + row)), Some((column, channel + column)));
+            let probe = Probe { row: place.0, column: place.1, ..Probe::new(format!("{path}_q"), module, 0) };
+            probes.push(Probe { value: mask(value.significand, bits), ..probe.clone() });
+            if module == "float_pe" {
+                let path = format!("{path}_exponent_q");
+                probes.push(Probe { path, value: u64::from(value.exponent), ..probe });
+            }
         };
         if let Some(flags) = oldest {
-            push("tree_q", pe.tree, machine.pe.tree_bits, flags.origin);
+            push("tree", pe.tree, tree_bits, flags.origin);
         }
         if let Some(origin) = tile.accumulated {
-            push("accumulator_q", pe.accumulator, machine.pe.accumulator_bits, origin);
+            push("accumulator", pe.accumulator, machine.pe.accumulator_bits, origin);
         }
-        if draining {
-            push("hold_q", pe.hold, machine.pe.accumulator_bits, tile.scale_units.group.origin);
+        if dequantized {
+            push("hold", pe.hold, held_bits, group.origin);
         }
     }
     let stage = |index: usize| tile.scale_units.stages[index].0.is_some().then_some(&tile.scale_units.stages[index].1);
