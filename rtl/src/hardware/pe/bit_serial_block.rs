@@ -26,6 +26,7 @@ pub(super) fn block_pe(machine: &Machine, block: &BlockPe) -> Result<Module, Net
     let accumulate = m.input("accumulate_i", 1, "a term reaches the accumulator");
     let clear = m.input("clear_i", 1, "the term is the first of its group");
     let plane = m.input("plane_i", index_bits(machine.max_terms), "digit plane of the term: it weighs 4^plane");
+    m.ignore(plane);
     let capture = m.input("capture_i", 1, "the term ends its group: the sum goes to the hold register");
     let shift = m.input("shift_i", 1, "the hold chain moves by one");
     let chain = m.input_signed("chain_i", pe.accumulator_bits, "hold register of the next PE in the chain");

@@ -31,6 +31,7 @@ pub(super) fn float_pe(machine: &Machine, widths: &FloatPe) -> Result<Module, Ne
     let accumulate = m.input("accumulate_i", 1, "a term reaches the accumulator");
     let clear = m.input("clear_i", 1, "the term is the first of its group");
     let plane = m.input("plane_i", index_bits(machine.max_terms), "digit plane of the term: it weighs 4^plane");
+    m.ignore(plane);
     let capture = m.input("capture_i", 1, "the term ends its group: the sum goes to the dequantizer");
     let dequantize = m.input("dequantize_i", 1, "the dequantizer takes a bit of the scale code");
     let scale_bit = m.input("scale_bit_i", 1, "that bit, the highest first");
