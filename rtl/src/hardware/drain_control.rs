@@ -39,8 +39,10 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
     let later_rows = m.not(first_rows);
     let kept = m.and(later_rows, non_finite);
     let seen = m.or(flags, kept);
+    let seen = m.name(seen, "non_finite_d", "flags of the pass with this group");
     m.drive(non_finite, seen, enable, None);
     let loads_channel = m.and(capture, pass_end);
+    let loads_channel = m.name(loads_channel, "loads_channel", "the last group of a pass enters");
     let channel = m.reg("channel_q", channel, Some(loads_channel), None, "channel scales");
     let first_group = m.reg("first_group_q", first_group, enable, None, "first group of its pass");
     let pass_end = m.reg("pass_end_q", pass_end, enable, None, "last group of its pass");
@@ -127,7 +129,9 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
     let final_pe = m.constant(u64::from(unit.pes - 1), bits);
     let at_final_pe = m.eq(slot, final_pe);
     let output = m.and_all(&[issue, pass_end, real]);
+    let output = m.name(output, "output_d", "the slot is an output");
     let finishes = m.and_all(&[output, last, at_final_pe]);
+    let finishes = m.name(finishes, "finish_d", "the slot ends its command");
     let valid_1 = m.reg("valid_1_q", issue, enable, Some(0), "stage 1 is valid");
     let valid_2 = m.reg("valid_2_q", valid_1, enable, Some(0), "stage 2 is valid");
     let valid_3 = m.reg("valid_3_q", valid_2, enable, Some(0), "stage 3 is valid");
