@@ -42,10 +42,8 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
 
     // Metadata. Where the PEs multiply, the scale codes leave bit by bit, the highest first.
     let multiplies = unit.dequantize_cycles == 0;
-    let dequantize = m.wire("dequantize", 1, "the PEs take a bit of their scale codes");
-    let scale = if multiplies {
-        m.reg("scale_q", scale, enable, None, "group scale codes")
-    } else {
+    let dequantize = (!multiplies).then(|| m.wire("dequantize", 1, "the PEs take a bit of their scale codes"));
+    let scale = if let Some(dequantize) = dequantize {
         let register = m.register("scale_q", scale.width, false, "group scale codes, moved up as their bits leave");
         let zero = m.constant(0, 1);
         let moved: Vec<Net> = (0..columns)
@@ -68,6 +66,8 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
         m.output("dequantize_o", dequantize, "the PEs take a bit of their scale codes");
         m.output("scale_bit_o", bits, "that bit, a column");
         register
+    } else {
+        m.reg("scale_q", scale, enable, None, "group scale codes")
     };
     let exponents = exponent.map(|exponent| {
         let exponents: Vec<Net> = (0..rows).map(|r| m.slice(exponent, r * 6, 5)).collect();
@@ -79,8 +79,10 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
     let later_rows = m.not(first_rows);
     let kept = m.and(later_rows, non_finite);
     let seen = m.or(flags, kept);
+    let seen = m.name(seen, "non_finite_d", "flags of the pass with this group");
     m.drive(non_finite, seen, enable, None);
     let loads_channel = m.and(capture, pass_end);
+    let loads_channel = m.name(loads_channel, "loads_channel", "the last group of a pass enters");
     let channel = m.reg("channel_q", channel, Some(loads_channel), None, "channel scales");
     let first_group = m.reg("first_group_q", first_group, enable, None, "first group of its pass");
     let pass_end = m.reg("pass_end_q", pass_end, enable, None, "last group of its pass");
@@ -93,15 +95,17 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
     let final_slot = m.constant(u64::from(unit.slots - 1), bits);
     let at_final = m.eq(slot, final_slot);
     let walk = m.and(draining, advance);
-    let (issue, bit_leaves) = if multiplies {
-        (walk, m.constant(0, 1))
-    } else {
-        let limit = m.constant(u64::from(unit.dequantize_cycles), bits);
-        let early = m.lt(slot, limit);
-        let late = m.not(early);
-        (m.and(walk, late), m.and(walk, early))
+    let issue = match dequantize {
+        None => walk,
+        Some(dequantize) => {
+            let limit = m.constant(u64::from(unit.dequantize_cycles), bits);
+            let early = m.lt(slot, limit);
+            let late = m.not(early);
+            let bit_leaves = m.and(walk, early);
+            m.assign(dequantize, bit_leaves);
+            m.and(walk, late)
+        }
     };
-    m.assign(dequantize, bit_leaves);
     let issue = m.name(issue, "issue", "a slot leaves: the hold chains shift");
     let leaves = m.and(walk, at_final);
     let idle = m.not(draining);
@@ -185,7 +189,9 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
     let final_pe = m.constant(u64::from(after - 1), bits);
     let at_final_pe = m.eq(slot, final_pe);
     let output = m.and_all(&[issue, pass_end, real]);
+    let output = m.name(output, "output_d", "the slot is an output");
     let finishes = m.and_all(&[output, last, at_final_pe]);
+    let finishes = m.name(finishes, "finish_d", "the slot ends its command");
     let valid_1 = m.reg("valid_1_q", issue, enable, Some(0), "stage 1 is valid");
     let valid_2 = m.reg("valid_2_q", valid_1, enable, Some(0), "stage 2 is valid");
     let valid_3 = m.reg("valid_3_q", valid_2, enable, Some(0), "stage 3 is valid");

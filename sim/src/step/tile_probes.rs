@@ -1,5 +1,7 @@
 //! Named values of the tile, in data-flow order, by the paths of the netlist.
 
+use bitmosaic_numerics::f16;
+
 use super::tile::{Origin, TileStep};
 use crate::pe::{Arithmetic, Sum};
 use crate::probe::Probe;
@@ -83,6 +85,9 @@ pub(super) fn collect(tile: &TileStep<'_>, control: &Control) -> Vec<Probe> {
             push("hold", pe.hold, held_bits, group.origin);
         }
     }
+    if control.moving && dequantized {
+        slot_metadata(tile, &mut probes);
+    }
     let stage = |index: usize| tile.scale_units.stages[index].0.is_some().then_some(&tile.scale_units.stages[index].1);
     for unit in 0..machine.scale_unit.units as usize {
         let mut push = |name: String, module: &'static str, value: u64| probes.push(Probe::new(name, module, value));
@@ -103,9 +108,40 @@ pub(super) fn collect(tile: &TileStep<'_>, control: &Control) -> Vec<Probe> {
             let sum = data[unit].accumulator + data[unit].value;
             push(format!("u_scale_{unit}.accumulator_d"), "scale_unit", u64::from(sum.to_bits()));
         }
+        if let Some(data) = stage(4) {
+            let product = data[unit].value * f16::from_bits(data[unit].channel).to_f32();
+            // The unit carries the product on with FP16's exponent bias; of zero it keeps no exponent.
+            if product != 0.0 {
+                let bits = u64::from(product.to_bits());
+                let field = (bits >> 23 & 0xFF).wrapping_sub(127 - 15) & 0x7FF;
+                push(format!("u_output_{unit}.single"), "output_stage", field << 23 | bits & 0x7F_FFFF);
+            }
+        }
         if let Some((_, values)) = &tile.scale_units.output {
             push(format!("u_output_{unit}.output_q"), "output_stage", u64::from(values[unit]));
         }
     }
     probes
+}
+
+/// What drain control gives the scale units for the slot that leaves in this cycle.
+fn slot_metadata(tile: &TileStep<'_>, probes: &mut Vec<Probe>) {
+    let (machine, group) = (tile.machine, &tile.scale_units.group);
+    let index = machine.scale_unit.ring_entries() - group.remaining;
+    for unit in 0..machine.scale_unit.units {
+        let Some((row, column)) = machine.pe_of_unit(unit, index) else { continue };
+        let mut push = |port: &str, value: u64| {
+            let place = Probe::new(format!("u_scale_{unit}.{port}"), "drain_control", value);
+            let (token, channel) = (group.origin.0 + row, group.origin.1 + column);
+            probes.push(Probe { row: Some((row, token)), column: Some((column, channel)), ..place });
+        };
+        if machine.scale_unit.dequantize_cycles == 0 {
+            push("scale_i", u64::from(group.scales[column as usize]));
+            push("exponent_i", u64::from(group.exponents[row as usize]));
+        }
+        push("non_finite_i", u64::from(group.non_finite[row as usize]));
+        if group.pass_end {
+            push("channel_i", u64::from(group.channels[column as usize]));
+        }
+    }
 }
