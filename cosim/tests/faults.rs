@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bitmosaic_arch::{DesignSpec, Machine, ScaleUnitSpec, elaborate, load, parse, presets};
 use bitmosaic_cosim::faults::{FAULTS, Mutant, mutant_of, mutants, plant};
-use bitmosaic_cosim::{ExternalSettings, localize};
+use bitmosaic_cosim::{Case, Engine, ExternalSettings, cosimulate, localize};
+use bitmosaic_rtl::hardware::build;
 use common::equivalents::EQUIVALENTS;
 use common::system::{System, hard_case, systems};
 use common::{all_modules, check_of, module};
@@ -32,6 +33,47 @@ fn every_named_fault_is_found_and_localized() {
         })
         .collect();
     assert!(missed.is_empty(), "{} of {}:\n{}", missed.len(), FAULTS.len(), missed.join("\n"));
+}
+
+/// Which of the two is made from a machine that is not the same.
+#[derive(Debug, Clone, Copy)]
+enum Side {
+    Simulator,
+    Netlist,
+}
+
+/// A field of the machine by one off, on one side.
+const MODEL_FAULTS: [(&str, Side, fn(&mut Machine)); 13] = [
+    ("significand bits", Side::Simulator, |m| m.pe.significand_bits -= 1),
+    ("significand bits", Side::Netlist, |m| m.pe.significand_bits -= 1),
+    ("pipeline registers", Side::Simulator, |m| m.pe.pipeline_registers += 1),
+    ("pipeline registers", Side::Netlist, |m| m.pe.pipeline_registers -= 1),
+    ("slots", Side::Simulator, |m| m.scale_unit.slots += 1),
+    ("slots", Side::Netlist, |m| m.scale_unit.slots += 1),
+    ("output latency", Side::Simulator, |m| m.scale_unit.output_latency_cycles += 1),
+    ("output latency", Side::Netlist, |m| m.scale_unit.output_latency_cycles -= 1),
+    ("exponent of aligned activations", Side::Simulator, |m| m.scale_unit.activation_exponent_offset += 1),
+    ("exponent of aligned activations", Side::Netlist, |m| m.scale_unit.activation_exponent_offset -= 1),
+    ("accumulator bits", Side::Netlist, |m| m.pe.accumulator_bits -= 1),
+    ("bits of the scaled sum", Side::Netlist, |m| m.scale_unit.product_bits -= 1),
+    ("order of the weight types", Side::Netlist, |m| m.types.reverse()),
+];
+
+#[test]
+fn machines_that_are_not_the_same_are_told_apart() {
+    let sound = hard_case(&load("mosaic-tile").unwrap());
+    let missed = MODEL_FAULTS.par_iter().filter(|(_, side, change)| {
+        let mut machine = sound.machine.clone();
+        change(&mut machine);
+        let case = match side {
+            Side::Simulator => Case { machine, ..sound.clone() },
+            Side::Netlist => Case { units: build(&machine).unwrap(), ..sound.clone() },
+        };
+        let result = cosimulate(&case, &[Engine::Netlist], &ExternalSettings::default());
+        result.is_ok_and(|r| r.mismatched_bits + r.mismatched_cycles == 0)
+    });
+    let missed: Vec<(&str, Side)> = missed.map(|(name, side, _)| (*name, *side)).collect();
+    assert!(missed.is_empty(), "not found: {missed:?}");
 }
 
 /// Small machines that together have everything: any depth of the PE pipeline, padding slots, scale units that serve several

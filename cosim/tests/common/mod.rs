@@ -7,6 +7,7 @@ pub mod align_lane;
 pub mod bench;
 pub mod equivalents;
 pub mod output_stage;
+pub mod paths;
 pub mod scale_unit;
 pub mod system;
 pub mod term_generator;

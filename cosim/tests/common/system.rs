@@ -10,6 +10,7 @@ use bitmosaic_mappings::{
     BeatStream, Lowered, PortInputs, Signals, Stalls, Unit, UnitStimulus, aligner_stimulus, field, run_unit,
     run_unit_observed, tile_stimulus,
 };
+use bitmosaic_numerics::{CodeValue, f16};
 use bitmosaic_rtl::hardware::Units;
 use bitmosaic_rtl::netlist::Design;
 use bitmosaic_rtl::unit::NetlistUnit;
@@ -176,7 +177,27 @@ fn hard_layers(machine: &Machine, random: &mut Random) -> Vec<LayerTrace> {
         };
         random::layer(random, &machine.types[i % machine.types.len()].weight_type, shape, kind)
     };
-    Activation::ALL.into_iter().chain(Activation::ALL).enumerate().map(layer).collect()
+    let layers = Activation::ALL.into_iter().chain(Activation::ALL).enumerate().map(layer);
+    let mut layers: Vec<LayerTrace> = layers.collect();
+    layers.extend(largest_sums(machine));
+    layers
+}
+
+/// The largest sums, of both signs, that the widths of the machine are made for: the largest group of the largest
+/// activations times the largest special value that can be programmed, times the largest scale code.
+fn largest_sums(machine: &Machine) -> Option<LayerTrace> {
+    let executed = machine.types.iter().find(|t| t.weight_type.special.is_some())?;
+    let group = machine.max_group as usize;
+    let shape = LayerShape { tokens: 2, output_channels: 2, input_channels: group, group };
+    let mut layer = random::layer(&mut Random::new(0), &executed.weight_type, shape, Activation::Maximum);
+    let special = executed.weight_type.codes.iter().position(|c| *c == CodeValue::Special)?;
+    layer.weights.codes.fill(special as u8);
+    layer.weights.scales.fill(u8::MAX);
+    layer.weights.special_values = [(0..executed.table.terms).map(|plane| 4 << (2 * plane)).sum(); 4];
+    for (i, value) in layer.activations.values.iter_mut().enumerate() {
+        *value = if i < group { f16::MAX } else { f16::MIN };
+    }
+    Some(layer)
 }
 
 /// Groups so short that scale units and metadata are late.
