@@ -5,7 +5,7 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bitmosaic_arch::{DesignSpec, Machine, ScaleUnitSpec, elaborate, load, parse, presets};
+use bitmosaic_arch::{DesignSpec, Machine, PeWidths, ScaleUnitSpec, elaborate, load, parse, presets};
 use bitmosaic_cosim::faults::{FAULTS, Mutant, mutant_of, mutants, plant};
 use bitmosaic_cosim::{Case, Engine, ExternalSettings, cosimulate, localize};
 use bitmosaic_rtl::hardware::build;
@@ -42,22 +42,31 @@ enum Side {
     Netlist,
 }
 
+type Change = fn(&mut Machine);
+
 /// A field of the machine by one off, on one side.
-const MODEL_FAULTS: [(&str, Side, fn(&mut Machine)); 13] = [
-    ("significand bits", Side::Simulator, |m| m.pe.significand_bits -= 1),
-    ("significand bits", Side::Netlist, |m| m.pe.significand_bits -= 1),
+const MODEL_FAULTS: [(&str, Side, Change); 13] = [
+    ("significand bits", Side::Simulator, narrow),
+    ("significand bits", Side::Netlist, narrow),
     ("pipeline registers", Side::Simulator, |m| m.pe.pipeline_registers += 1),
     ("pipeline registers", Side::Netlist, |m| m.pe.pipeline_registers -= 1),
     ("slots", Side::Simulator, |m| m.scale_unit.slots += 1),
     ("slots", Side::Netlist, |m| m.scale_unit.slots += 1),
     ("output latency", Side::Simulator, |m| m.scale_unit.output_latency_cycles += 1),
     ("output latency", Side::Netlist, |m| m.scale_unit.output_latency_cycles -= 1),
-    ("exponent of aligned activations", Side::Simulator, |m| m.scale_unit.activation_exponent_offset += 1),
-    ("exponent of aligned activations", Side::Netlist, |m| m.scale_unit.activation_exponent_offset -= 1),
+    ("exponent of aligned activations", Side::Simulator, |m| m.scale_unit.exponent_offset += 1),
+    ("exponent of aligned activations", Side::Netlist, |m| m.scale_unit.exponent_offset -= 1),
     ("accumulator bits", Side::Netlist, |m| m.pe.accumulator_bits -= 1),
     ("bits of the scaled sum", Side::Netlist, |m| m.scale_unit.product_bits -= 1),
     ("order of the weight types", Side::Netlist, |m| m.types.reverse()),
 ];
+
+fn narrow(machine: &mut Machine) {
+    machine.pe.activation_bits -= 1;
+    if let PeWidths::Block(block) = &mut machine.pe.kind {
+        block.significand_bits -= 1;
+    }
+}
 
 #[test]
 fn machines_that_are_not_the_same_are_told_apart() {
