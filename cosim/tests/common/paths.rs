@@ -10,6 +10,8 @@ pub struct Paths {
     nets: BTreeMap<String, usize>,
     /// Nets that a net drives, and the registers in between: 0, 1, or 2 through a memory (written, read).
     drives: Vec<Vec<(usize, u32)>>,
+    /// Nets that drive a net.
+    driven_by: Vec<Vec<usize>>,
 }
 
 /// Fewest and most registers on the ways from one net to another; no most where a way has a loop.
@@ -31,8 +33,12 @@ impl Registers {
 impl Paths {
     /// Flattens a design.
     pub fn new(design: &Design) -> Paths {
-        let mut paths = Paths { nets: BTreeMap::new(), drives: Vec::new() };
+        let mut paths = Paths { nets: BTreeMap::new(), drives: Vec::new(), driven_by: Vec::new() };
         paths.add(design, design.top(), "");
+        paths.driven_by.resize(paths.drives.len(), Vec::new());
+        for (node, edges) in paths.drives.iter().enumerate() {
+            edges.iter().for_each(|(next, _)| paths.driven_by[*next].push(node));
+        }
         paths
     }
 
@@ -83,17 +89,18 @@ impl Paths {
             let edges = self.drives[node].iter().filter(|(next, _)| !closed[*next]).copied();
             edges.filter(move |_| node != to)
         };
-        let least = least(self.drives.len(), from, &open)[to]?;
-        let mut arrives = vec![false; self.drives.len()];
+        let least = least(self.drives.len(), from, &open);
+        let fewest = least[to]?;
         let order = postorder(self.drives.len(), from, &open);
-        arrives[to] = true;
-        // Repeated for the sake of loops.
-        while order.iter().fold(false, |changed, &node| {
-            let new = !arrives[node] && open(node).any(|(next, _)| arrives[next]);
-            arrives[node] |= new;
-            changed | new
-        }) {}
-        Some(Registers { least, most: most(from, to, &order, &arrives, &open) })
+        let mut arrives = vec![false; self.drives.len()];
+        let mut stack = vec![to];
+        while let Some(node) = stack.pop() {
+            // Backwards, from nets that are open, to nets that the start reaches.
+            if !std::mem::replace(&mut arrives[node], true) && !closed[node] {
+                stack.extend(self.driven_by[node].iter().filter(|n| least[**n].is_some() && **n != to));
+            }
+        }
+        Some(Registers { least: fewest, most: most(from, to, &order, &arrives, &open) })
     }
 
     /// Fewest registers of a loop through a net.
@@ -146,14 +153,15 @@ fn most<E: Iterator<Item = (usize, u32)>>(
     arrives: &[bool],
     open: &dyn Fn(usize) -> E,
 ) -> Option<u32> {
-    let mut most: BTreeMap<usize, u32> = BTreeMap::from([(to, 0)]);
+    let mut most = vec![None; arrives.len()];
+    most[to] = Some(0);
     for &node in order.iter().filter(|&&n| arrives[n] && n != to) {
         let mut longest = 0;
         for (next, registers) in open(node).filter(|(next, _)| arrives[*next]) {
             // In postorder only a loop leads to a node that comes later.
-            longest = longest.max(most.get(&next)? + registers);
+            longest = longest.max(most[next]? + registers);
         }
-        most.insert(node, longest);
+        most[node] = Some(longest);
     }
-    most.get(&from).copied()
+    most[from]
 }
