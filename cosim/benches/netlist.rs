@@ -1,0 +1,197 @@
+//! Speed of the engines on one core, side by side in one run: step simulator, event-driven simulator and netlist simulator
+//! (criterion), then Verilator's binary on the same stimulus, with its build times. Prints the tables of
+//! docs/evidence/speed.md.
+
+#![allow(missing_docs)]
+
+use std::hint::black_box;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::{fs, iter};
+
+use bitmosaic_arch::{Machine, ScaleUnitSpec, elaborate, parse, presets};
+use bitmosaic_cosim::random::{self, Activation, LayerShape, Random};
+use bitmosaic_cosim::{Case, Engine, ExternalSettings, Tool, require, run_engine};
+use bitmosaic_mappings::{Stalls, UnitStimulus, run_unit, tile_stimulus};
+use bitmosaic_rtl::emit::testbench::{VERILATOR_MAIN, testbench};
+use bitmosaic_rtl::emit::verilog_files;
+use bitmosaic_rtl::unit::NetlistUnit;
+use bitmosaic_sim::{cycle, step};
+use criterion::{BatchSize, Criterion, Throughput};
+
+/// Cycles a second that the netlist simulator must reach with 16 PEs of 4 lanes.
+const REQUIRED: f64 = 40_000.0;
+
+/// A tile with a program that keeps it busy.
+struct Bench {
+    name: String,
+    case: Case,
+    stimulus: UnitStimulus,
+    cycles: u64,
+    /// Of the output beats, as the driver computes it.
+    hash: u64,
+}
+
+impl Bench {
+    /// A square tile and a layer that fills it `times` times in either direction.
+    fn new(side: u32, lanes: u32, times: usize) -> Bench {
+        let machine = machine(side, lanes);
+        let size = times * side as usize;
+        let shape = LayerShape { tokens: size, output_channels: size, input_channels: 2048, group: 128 };
+        let layer = random::layer(&mut Random::new(1), &machine.types[0].weight_type, shape, Activation::Normal);
+        let case = Case::new(machine, vec![layer], Stalls::NONE, 1).unwrap();
+        let run = run_engine(&case, Engine::Simulator, &ExternalSettings::default()).unwrap();
+        let stimulus = tile_stimulus(&case.machine, &case.lowered, &run.aligner.outputs, case.stalls).unwrap();
+        let name = format!("{} PEs of {lanes} lanes", side * side);
+        let words = run.tile.outputs.iter().flat_map(|beat| &beat.data);
+        let hash = words.fold(0u64, |hash, word| hash.wrapping_mul(1_000_003).wrapping_add(*word));
+        Bench { name, cycles: run.tile.cycles(), hash, case, stimulus }
+    }
+
+    fn limit(&self) -> u64 {
+        self.case.cycle_limit()
+    }
+}
+
+fn machine(side: u32, lanes: u32) -> Machine {
+    let mut spec = parse(presets()[0].text, "preset").unwrap();
+    (spec.tile.rows, spec.tile.columns) = (side, side);
+    spec.processing_element.lanes = lanes;
+    spec.scale_unit = Some(ScaleUnitSpec { pes_per_scale_unit: (side * side).min(32) });
+    elaborate(&spec, "bench").unwrap()
+}
+
+fn engines(criterion: &mut Criterion, bench: &Bench) {
+    let (machine, stimulus) = (&bench.case.machine, &bench.stimulus);
+    let mut group = criterion.benchmark_group(&bench.name);
+    group.throughput(Throughput::Elements(bench.cycles)).sample_size(10);
+    group.bench_function("event-driven", |b| b.iter(|| cycle::run_tile(machine, black_box(stimulus))));
+    let step = || step::TileStep::new(machine);
+    group.bench_function("step", |b| {
+        b.iter_batched(step, |mut unit| run_unit(&mut unit, stimulus, bench.limit()), BatchSize::PerIteration);
+    });
+    let netlist = || NetlistUnit::new(&bench.case.units.tile, stimulus, 1).unwrap();
+    group.bench_function("netlist", |b| {
+        b.iter_batched(netlist, |mut unit| run_unit(&mut unit, stimulus, bench.limit()), BatchSize::PerIteration);
+    });
+    group.finish();
+}
+
+/// CPU seconds of this thread so far: other work on the machine does not count.
+fn cpu_seconds() -> f64 {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    text.split_whitespace().next().and_then(|ns| ns.parse::<f64>().ok()).unwrap_or(0.0) / 1e9
+}
+
+/// The fewest of five measurements.
+fn fewest(run: impl FnMut() -> f64) -> f64 {
+    iter::repeat_with(run).take(5).fold(f64::INFINITY, f64::min)
+}
+
+/// Builds a simulation in `folder` with the flags of `cosim/src/external.rs` but for the C++ optimisation; the CPU seconds
+/// that takes.
+fn build(folder: &Path, files: &[(String, String)], top: &str, optimisation: &str) -> f64 {
+    fs::create_dir_all(folder).unwrap();
+    for (name, text) in files {
+        fs::write(folder.join(name), text).unwrap();
+    }
+    // The shell tells what its children took.
+    let names: Vec<&str> = files.iter().map(|(name, _)| &name[..]).collect();
+    let script = format!(
+        "verilator --cc --exe --build -j 2 --top-module {top} --x-assign unique --x-initial unique -O3 \
+         -CFLAGS {optimisation} -Mdir obj -o simulation {} >/dev/null && times",
+        names.join(" ")
+    );
+    let output = Command::new("sh").args(["-c", &script]).current_dir(folder).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // Two lines, user and system time of the shell and of its children: `0m1.23s 0m0.45s`.
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let seconds = |field: &str| {
+        let (minutes, seconds) = field.trim_end_matches('s').split_once('m').unwrap();
+        minutes.parse::<f64>().unwrap() * 60.0 + seconds.parse::<f64>().unwrap()
+    };
+    text.split_whitespace().skip(2).map(seconds).sum()
+}
+
+/// The tile's Verilog with the C++ driver, which tells its own CPU time: cycles a second and CPU seconds of the build.
+fn verilator(bench: &Bench, folder: &Path, optimisation: &str) -> (f64, f64) {
+    let mut files = verilog_files(&bench.case.units.tile);
+    files.push(("driver.cpp".into(), include_str!("driver.cpp").into()));
+    let built = build(folder, &files, "tile", optimisation);
+    for (name, stream, _) in &bench.stimulus.inputs {
+        let text: String = (0..stream.len()).map(|beat| stream.hex(beat) + "\n").collect();
+        fs::write(folder.join(format!("{name}.hex")), text).unwrap();
+    }
+    let seconds = fewest(|| {
+        let mut command = Command::new(folder.join("obj/simulation"));
+        command.args(["+verilator+rand+reset+2", "+verilator+seed+1"]).current_dir(folder).stdin(Stdio::null());
+        let output = command.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let [_, seconds, hash] = text.split_whitespace().collect::<Vec<_>>()[..] else { panic!("driver: {text}") };
+        assert_eq!(hash, bench.hash.to_string(), "{}: the outputs differ", bench.name);
+        seconds.parse().unwrap()
+    });
+    (bench.cycles as f64 / seconds, built)
+}
+
+/// A row of the table; gives the netlist's cycles a second.
+fn row(bench: &Bench) -> f64 {
+    let folder = tempfile::tempdir().unwrap();
+    let new = || NetlistUnit::new(&bench.case.units.tile, &bench.stimulus, 1).unwrap();
+    let mut units: Vec<NetlistUnit> = Vec::new();
+    let compile = fewest(|| {
+        let start = cpu_seconds();
+        units.push(new());
+        cpu_seconds() - start
+    });
+    let netlist = fewest(|| {
+        let mut unit = units.pop().unwrap();
+        let start = cpu_seconds();
+        run_unit(&mut unit, &bench.stimulus, bench.limit()).unwrap();
+        cpu_seconds() - start
+    });
+    let netlist = bench.cycles as f64 / netlist;
+    let (o1, build_o1) = verilator(bench, &folder.path().join("o1"), "-O1");
+    let (o3, build_o3) = verilator(bench, &folder.path().join("o3"), "-O3");
+    let mut files = verilog_files(&bench.case.units.tile);
+    files.push(("testbench.v".into(), testbench(&bench.case.units.tile, &bench.stimulus)));
+    files.push(("main.cpp".into(), VERILATOR_MAIN.into()));
+    let with_testbench = build(&folder.path().join("testbench"), &files, "testbench", "-O1");
+    println!(
+        "| {} | {} | {:.0} | {:.0} | {:.2} | {:.0} | {:.2} | {:.0} | {:.1} | {:.1} | {:.1} |",
+        bench.name,
+        bench.cycles,
+        netlist / 1e3,
+        o1 / 1e3,
+        o1 / netlist,
+        o3 / 1e3,
+        o3 / netlist,
+        compile * 1e3,
+        build_o1,
+        build_o3,
+        with_testbench,
+    );
+    netlist
+}
+
+fn main() {
+    let benches = [Bench::new(4, 4, 6), Bench::new(8, 4, 6), Bench::new(8, 8, 8)];
+    let mut criterion = Criterion::default().configure_from_args();
+    engines(&mut criterion, &benches[0]);
+    criterion.final_summary();
+    // `cargo test --all-targets` only sees whether it runs.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
+    let version = require(Tool::Verilator).unwrap_or_else(|error| {
+        eprintln!("{error}");
+        std::process::exit(3);
+    });
+    println!("\n{version}. CPU time on one core, the fewest of five runs; build: CPU time of all processes.\n");
+    println!(
+        "| tile | cycles | netlist, k cycles/s | Verilator -O1, k cycles/s | ratio | -O3, k cycles/s | ratio | netlist, ms to compile | Verilator -O1, s to build | -O3, s | with testbench -O1, s |"
+    );
+    println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+    let speeds: Vec<f64> = benches.iter().map(row).collect();
+    assert!(speeds[0] >= REQUIRED, "{:.0} cycles/s with {}, {REQUIRED} are required", speeds[0], benches[0].name);
+}
