@@ -1,12 +1,15 @@
 //! AVX2: a chunk is two 256-bit vectors of codes, four of values. `vpshufb` decodes, `vpmaddubsw` multiplies and adds
 //! pairs into 16 bits, `vpmaddwd` applies the scale code and widens.
 //!
+//! No closures here or in `avx512`: a closure is a function of its own without the `target_feature` of its caller, in
+//! which every intrinsic becomes a call.
+//!
 //! Safety of every block: the method's own condition, AVX2 on this host, is that of the intrinsics; each pointer given to
 //! an unaligned load or store comes from an array that is long enough for it, the offset being at most its length less 32.
 
 use std::arch::x86_64::*;
 
-use super::{Codes, Limb, ROWS, SEGMENTED, SEGMENTS, Table, UNIFORM, Vectors, WIDE};
+use super::{Codes, Limb, ROWS, SEGMENTS, Table, UNIFORM, Vectors, WIDE};
 
 /// 256-bit integer vectors.
 pub(super) struct Avx2;
@@ -35,7 +38,12 @@ unsafe fn pairs(values: &Values, limb: &Limb, i: usize) -> __m256i {
 #[inline(always)]
 unsafe fn halves(values: &Values, limb: &Limb) -> [__m256i; 2] {
     // SAFETY: AVX2 by the module's condition.
-    unsafe { [0, 2].map(|i| _mm256_add_epi16(pairs(values, limb, i), pairs(values, limb, i + 1))) }
+    unsafe {
+        [
+            _mm256_add_epi16(pairs(values, limb, 0), pairs(values, limb, 1)),
+            _mm256_add_epi16(pairs(values, limb, 2), pairs(values, limb, 3)),
+        ]
+    }
 }
 
 /// Adds the two 64-bit pairs of every row's 32-bit lanes: `[row 0, row 1, row 2, row 3]` in each 128-bit lane.
@@ -43,6 +51,39 @@ unsafe fn halves(values: &Values, limb: &Limb) -> [__m256i; 2] {
 unsafe fn transpose_add(rows: [__m256i; ROWS]) -> __m256i {
     // SAFETY: AVX2 by the module's condition.
     unsafe { _mm256_hadd_epi32(_mm256_hadd_epi32(rows[0], rows[1]), _mm256_hadd_epi32(rows[2], rows[3])) }
+}
+
+/// Codes to values: low, high.
+#[inline(always)]
+unsafe fn decode_half(codes: __m256i, table: __m256i) -> [__m256i; 2] {
+    // SAFETY: AVX2 by the module's condition.
+    unsafe {
+        let nibble = _mm256_set1_epi8(15);
+        let high = _mm256_and_si256(_mm256_srli_epi16::<4>(codes), nibble);
+        [_mm256_shuffle_epi8(table, _mm256_and_si256(codes, nibble)), _mm256_shuffle_epi8(table, high)]
+    }
+}
+
+/// Unscaled 32-bit sums of a row, a half each; in the uniform mode all of them in the first.
+#[inline(always)]
+unsafe fn row_sums<const MODE: u8>(values: &Values, limb: &Limb) -> [__m256i; 2] {
+    // SAFETY: AVX2 by the module's condition.
+    unsafe {
+        let ones = _mm256_set1_epi16(1);
+        if MODE == WIDE {
+            let mut wide = [_mm256_setzero_si256(); 2];
+            for i in 0..4 {
+                wide[i / 2] = _mm256_add_epi32(wide[i / 2], _mm256_madd_epi16(pairs(values, limb, i), ones));
+            }
+            return wide;
+        }
+        let [a, b] = halves(values, limb);
+        if MODE == UNIFORM {
+            [_mm256_madd_epi16(_mm256_add_epi16(a, b), ones), _mm256_setzero_si256()]
+        } else {
+            [_mm256_madd_epi16(a, ones), _mm256_madd_epi16(b, ones)]
+        }
+    }
 }
 
 impl Vectors for Avx2 {
@@ -55,14 +96,9 @@ impl Vectors for Avx2 {
     unsafe fn decode(codes: &Codes, table: &Table) -> Values {
         // SAFETY: AVX2 by the module's condition; offsets 0 and 32 of 64 bytes.
         unsafe {
-            let nibble = _mm256_set1_epi8(15);
-            let [a, b] = [0, 32].map(|offset| {
-                let (codes, table) = (load(&codes.0, offset), load(&table.0, offset));
-                let low = _mm256_shuffle_epi8(table, _mm256_and_si256(codes, nibble));
-                let high = _mm256_and_si256(_mm256_srli_epi16::<4>(codes), nibble);
-                [low, _mm256_shuffle_epi8(table, high)]
-            });
-            [a[0], a[1], b[0], b[1]]
+            let [a, b] = decode_half(load(&codes.0, 0), load(&table.0, 0));
+            let [c, d] = decode_half(load(&codes.0, 32), load(&table.0, 32));
+            [a, b, c, d]
         }
     }
 
@@ -75,7 +111,13 @@ impl Vectors for Avx2 {
     #[inline(always)]
     unsafe fn negative_magnitudes(values: Values) -> Values {
         // SAFETY: AVX2 by the module's condition.
-        unsafe { values.map(|v| _mm256_min_epi8(v, _mm256_sub_epi8(_mm256_setzero_si256(), v))) }
+        unsafe {
+            let mut negative = values;
+            for v in &mut negative {
+                *v = _mm256_min_epi8(*v, _mm256_sub_epi8(_mm256_setzero_si256(), *v));
+            }
+            negative
+        }
     }
 
     #[inline(always)]
@@ -87,10 +129,9 @@ impl Vectors for Avx2 {
             }
             // Byte s of the broadcast double word into every 16-bit lane of segment s; -128 gives zero.
             let all = _mm256_set1_epi32(i32::from_le_bytes(*scales));
-            let pattern = |low: i16, high: i16| {
-                _mm256_setr_m128i(_mm_set1_epi16(low | i16::MIN), _mm_set1_epi16(high | i16::MIN))
-            };
-            [_mm256_shuffle_epi8(all, pattern(0, 1)), _mm256_shuffle_epi8(all, pattern(2, 3))]
+            let pattern = _mm256_setr_m128i(_mm_set1_epi16(i16::MIN), _mm_set1_epi16(i16::MIN | 1));
+            let two = _mm256_set1_epi16(2);
+            [_mm256_shuffle_epi8(all, pattern), _mm256_shuffle_epi8(all, _mm256_or_si256(pattern, two))]
         }
     }
 
@@ -138,27 +179,15 @@ impl Vectors for Avx2 {
         // SAFETY: AVX2 by the module's condition; the stores go to the two halves of an array of 64 bytes.
         unsafe {
             let mut sums = [[0i32; ROWS]; SEGMENTS];
-            let ones = _mm256_set1_epi16(1);
+            let mut rows = [[_mm256_setzero_si256(); 2]; ROWS];
+            for (row, values) in rows.iter_mut().zip(values) {
+                *row = row_sums::<MODE>(values, limb);
+            }
+            let [a, b, c, d] = rows;
             let pointer: *mut i32 = sums.as_mut_ptr().cast();
-            match MODE {
-                UNIFORM => {
-                    let rows = values.map(|v| {
-                        let [a, b] = halves(&v, limb);
-                        _mm256_madd_epi16(_mm256_add_epi16(a, b), ones)
-                    });
-                    _mm256_storeu_si256(pointer.cast(), transpose_add(rows));
-                }
-                SEGMENTED => {
-                    let rows = values.map(|v| halves(&v, limb).map(|half| _mm256_madd_epi16(half, ones)));
-                    _mm256_storeu_si256(pointer.cast(), transpose_add(rows.map(|r| r[0])));
-                    _mm256_storeu_si256(pointer.add(8).cast(), transpose_add(rows.map(|r| r[1])));
-                }
-                _ => {
-                    let wide = |v: &Values, i| _mm256_madd_epi16(pairs(v, limb, i), ones);
-                    let rows = values.map(|v| [0, 2].map(|i| _mm256_add_epi32(wide(&v, i), wide(&v, i + 1))));
-                    _mm256_storeu_si256(pointer.cast(), transpose_add(rows.map(|r| r[0])));
-                    _mm256_storeu_si256(pointer.add(8).cast(), transpose_add(rows.map(|r| r[1])));
-                }
+            _mm256_storeu_si256(pointer.cast(), transpose_add([a[0], b[0], c[0], d[0]]));
+            if MODE != UNIFORM {
+                _mm256_storeu_si256(pointer.add(8).cast(), transpose_add([a[1], b[1], c[1], d[1]]));
             }
             sums
         }

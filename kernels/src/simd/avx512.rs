@@ -23,7 +23,10 @@ unsafe fn load(bytes: &[u8; 64]) -> __m512i {
 #[inline(always)]
 unsafe fn load_limb(limb: &Limb) -> [__m512i; 2] {
     // SAFETY: 128 bytes behind the pointer; AVX-512 by the module's condition.
-    unsafe { [0, 64].map(|offset| _mm512_loadu_si512(limb.0.as_ptr().add(offset).cast())) }
+    unsafe {
+        let pointer = limb.0.as_ptr();
+        [_mm512_loadu_si512(pointer.cast()), _mm512_loadu_si512(pointer.add(64).cast())]
+    }
 }
 
 /// All products of each 32-bit lane. `vpdpbusd` adds in 32 bits, so this serves narrow and wide values.
@@ -62,7 +65,11 @@ impl Vectors for Avx512 {
     #[inline(always)]
     unsafe fn negative_magnitudes(values: Values) -> Values {
         // SAFETY: AVX-512 by the module's condition.
-        unsafe { values.map(|v| _mm512_min_epi8(v, _mm512_sub_epi8(_mm512_setzero_si512(), v))) }
+        unsafe {
+            let [low, high] = values;
+            let zero = _mm512_setzero_si512();
+            [_mm512_min_epi8(low, _mm512_sub_epi8(zero, low)), _mm512_min_epi8(high, _mm512_sub_epi8(zero, high))]
+        }
     }
 
     /// Narrow: the code in the low half of each 32-bit lane, where the 16-bit sum is. Wide: in both halves.
@@ -72,9 +79,13 @@ impl Vectors for Avx512 {
         unsafe {
             let all = _mm512_set1_epi32(i32::from_le_bytes(*scales));
             // Byte s of the broadcast double word; 0x80 gives zero.
-            let lane = |s: i32| if MODE == WIDE { -0x7FFF_8000 | s << 16 | s } else { -0x7F7F_8000 | s };
-            let [a, b, c, d] = [0, 1, 2, 3].map(lane);
-            let pattern = _mm512_setr_epi32(a, a, a, a, b, b, b, b, c, c, c, c, d, d, d, d);
+            let segment = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
+            let pattern = if MODE == WIDE {
+                let both = _mm512_or_si512(segment, _mm512_slli_epi32::<16>(segment));
+                _mm512_or_si512(both, _mm512_set1_epi32(-0x7FFF_8000))
+            } else {
+                _mm512_or_si512(segment, _mm512_set1_epi32(-0x7F7F_8000))
+            };
             _mm512_shuffle_epi8(all, pattern)
         }
     }
@@ -114,7 +125,8 @@ impl Vectors for Avx512 {
         // SAFETY: AVX-512 by the module's condition; the store goes to an array of its size.
         unsafe {
             let limb = load_limb(limb);
-            let [a, b, c, d] = values.map(|v| dots(&v, limb));
+            let [a, b, c, d] = values;
+            let (a, b, c, d) = (dots(a, limb), dots(b, limb), dots(c, limb), dots(d, limb));
             // Per 128-bit lane: [a0+a2, b0+b2, a1+a3, b1+b3], then [a, b, c, d].
             let ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
             let cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));

@@ -240,7 +240,9 @@ unsafe fn block_panel<V: Vectors, const LIMBS: usize, const MODE: u8>(
         let mut parts = [[[0i32; ROWS]; SEGMENTS]; LIMBS];
         // SAFETY: passed on.
         unsafe {
-            let values = [0, 1, 2, 3].map(|row| panel.values::<V>(places.start + row));
+            let p = places.start;
+            let values =
+                [panel.values::<V>(p), panel.values::<V>(p + 1), panel.values::<V>(p + 2), panel.values::<V>(p + 3)];
             for limb in 0..LIMBS {
                 parts[limb] = V::group_sums::<MODE>(&values, &limbs[limb]);
             }
