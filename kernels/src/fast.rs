@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use crate::datapath::{self, align_group};
 use crate::exact::integer;
 use crate::limbs::TokenLimbs;
-use crate::operands::{check_activations, map_output_channels, non_finite_tokens};
+use crate::operands::{check_activations, non_finite_tokens};
 use crate::packed::{PackedWeights, Panels, Store, channel_factor};
 use crate::simd::{BlockToken, MAX_LIMBS, ROWS};
 use crate::{BlockDatapath, ExactResult, KernelError, exact};
@@ -143,13 +143,21 @@ impl PackedWeights {
         prepared: &[Option<P>],
         rows: impl Fn(usize, &P) -> [T; ROWS] + Sync,
     ) -> Vec<Option<T>> {
-        let of_panel = |panel| prepared.iter().map(|token| token.as_ref().map(|token| rows(panel, token))).collect();
-        let all = map_output_channels(prepared.len(), panels.panels(), of_panel);
-        let token = |token: &[Option<[T; ROWS]>]| -> Vec<Option<T>> {
-            let rows = token.iter().flat_map(|rows| [0, 1, 2, 3].map(|row| rows.map(|rows| rows[row])));
-            rows.take(self.output_channels).collect()
-        };
-        all.chunks(panels.panels()).flat_map(token).collect()
+        let tokens = prepared.len();
+        let mut all = vec![None; panels.panels() * tokens]; // [panel, token]
+        all.par_chunks_mut(tokens).enumerate().for_each(|(panel, outputs)| {
+            for (output, token) in outputs.iter_mut().zip(prepared) {
+                *output = token.as_ref().map(|token| rows(panel, token));
+            }
+        });
+        let mut outputs = Vec::with_capacity(tokens * self.output_channels);
+        for token in 0..tokens {
+            for (panel, first) in (0..self.output_channels).step_by(ROWS).enumerate() {
+                let rows = all[panel * tokens + token];
+                outputs.extend((0..ROWS.min(self.output_channels - first)).map(|row| rows.map(|rows| rows[row])));
+            }
+        }
+        outputs
     }
 }
 

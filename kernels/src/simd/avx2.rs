@@ -87,7 +87,7 @@ unsafe fn row_sums<const MODE: u8>(values: &Values, limb: &Limb) -> [__m256i; 2]
 }
 
 impl Vectors for Avx2 {
-    const ROWS_TOGETHER: [usize; 2] = [1, 1];
+    const ROWS_TOGETHER: [usize; 2] = [4, 4];
     type Values = Values;
     type Scales = [__m256i; 2];
     type Sums = __m256i;

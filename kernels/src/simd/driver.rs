@@ -43,16 +43,30 @@ impl PanelView<'_> {
         self.selectors.len() / ROWS
     }
 
+    /// Values of a row in a chunk.
+    ///
     /// Safety: that of [`Vectors`].
     #[inline(always)]
-    unsafe fn values<V: Vectors>(&self, block: usize) -> V::Values {
+    unsafe fn values<V: Vectors>(&self, chunk: usize, row: usize) -> V::Values {
         // SAFETY: passed on.
         unsafe {
             match self.tables {
-                Some(tables) => V::decode(&self.codes[block], &tables[usize::from(self.selectors[block])]),
-                None => V::values(&self.codes[2 * block], &self.codes[2 * block + 1]),
+                Some(tables) => {
+                    let selector = self.selectors.as_chunks::<ROWS>().0[chunk][row];
+                    V::decode(&self.codes.as_chunks::<ROWS>().0[chunk][row], &tables[usize::from(selector)])
+                }
+                None => {
+                    let [low, high] = &self.codes.as_chunks::<2>().0.as_chunks::<ROWS>().0[chunk][row];
+                    V::values(low, high)
+                }
             }
         }
+    }
+
+    /// Scale codes of the four rows in a chunk.
+    #[inline(always)]
+    fn scales(&self, chunk: usize) -> &[[u8; SEGMENTS]; ROWS] {
+        &self.scales.as_chunks::<ROWS>().0[chunk]
     }
 
     /// Σ limb · value · scale code, `[row][limb]`, of a token's `[chunk, limb]`; with `magnitudes`, -|value| for value.
@@ -200,12 +214,11 @@ unsafe fn exact_rows<V: Vectors, const LIMBS: usize, const MODE: u8, const TOGET
             let mut sums = [[V::zero(); LIMBS]; TOGETHER];
             for limbs in limbs.chunks_exact(LIMBS) {
                 for row in 0..TOGETHER {
-                    let place = chunk * ROWS + first + row;
-                    let mut values = panel.values::<V>(place);
+                    let mut values = panel.values::<V>(chunk, first + row);
                     if magnitudes {
                         values = V::negative_magnitudes(values);
                     }
-                    let scales = V::scales::<MODE>(&panel.scales[place]);
+                    let scales = V::scales::<MODE>(&panel.scales(chunk)[first + row]);
                     for limb in 0..LIMBS {
                         sums[row][limb] = V::add::<MODE>(sums[row][limb], values, &limbs[limb], scales);
                     }
@@ -235,14 +248,16 @@ unsafe fn block_panel<V: Vectors, const LIMBS: usize, const MODE: u8>(
     let mut sums = [[0i32; ROWS]; LIMBS];
     let (mut group, mut segment_of_group) = (0, 0);
     for (chunk, limbs) in token.limbs.chunks_exact(LIMBS).enumerate() {
-        let places = chunk * ROWS..(chunk + 1) * ROWS;
-        let scales = &panel.scales[places.clone()];
+        let scales = panel.scales(chunk);
         let mut parts = [[[0i32; ROWS]; SEGMENTS]; LIMBS];
         // SAFETY: passed on.
         unsafe {
-            let p = places.start;
-            let values =
-                [panel.values::<V>(p), panel.values::<V>(p + 1), panel.values::<V>(p + 2), panel.values::<V>(p + 3)];
+            let values = [
+                panel.values::<V>(chunk, 0),
+                panel.values::<V>(chunk, 1),
+                panel.values::<V>(chunk, 2),
+                panel.values::<V>(chunk, 3),
+            ];
             for limb in 0..LIMBS {
                 parts[limb] = V::group_sums::<MODE>(&values, &limbs[limb]);
             }
