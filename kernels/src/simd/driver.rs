@@ -213,21 +213,21 @@ unsafe fn exact_rows<V: Vectors, const LIMBS: usize, const MODE: u8, const TOGET
         unsafe {
             let mut sums = [[V::zero(); LIMBS]; TOGETHER];
             for limbs in limbs.chunks_exact(LIMBS) {
-                for row in 0..TOGETHER {
+                for (row, sums) in sums.iter_mut().enumerate() {
                     let mut values = panel.values::<V>(chunk, first + row);
                     if magnitudes {
                         values = V::negative_magnitudes(values);
                     }
                     let scales = V::scales::<MODE>(&panel.scales(chunk)[first + row]);
-                    for limb in 0..LIMBS {
-                        sums[row][limb] = V::add::<MODE>(sums[row][limb], values, &limbs[limb], scales);
+                    for (sum, limb) in sums.iter_mut().zip(limbs) {
+                        *sum = V::add::<MODE>(*sum, values, limb, scales);
                     }
                 }
                 chunk += 1;
             }
-            for row in 0..TOGETHER {
-                for limb in 0..LIMBS {
-                    totals[first + row][limb] += V::total(sums[row][limb]);
+            for (totals, sums) in totals[first..].iter_mut().zip(sums) {
+                for (total, sum) in totals.iter_mut().zip(sums) {
+                    *total += V::total(sum);
                 }
             }
         }

@@ -142,19 +142,19 @@ fn lanes_hold_the_largest_sums() {
     }
 }
 
+/// Low limbs at their most, 0xFF or 0x7F everywhere, against the largest values: 16-bit sums at their limits.
 #[test]
-fn what_a_lane_has_to_hold_is_in_the_tests_above() {
-    // Every activation of the second row of bytes at its most: all limbs 0xFF (or 0x7F), against -16, 16, -128 and 127.
+fn lanes_hold_the_largest_pairs() {
     let pools = pools();
     for (name, codes) in [("narrow at its limit", [1u8, 2]), ("bytes", [127, 128])] {
         let weight_type = types().into_iter().find(|t| t.name == name).unwrap();
         let channels = 128 * 140;
         let mut matrix = Random::new(2).any_matrix(&weight_type, [2, channels], 128);
         matrix.scales.fill(255);
-        for row in 0..2 {
-            matrix.codes[row * channels..(row + 1) * channels].fill(codes[row]);
+        for (row, code) in matrix.codes.chunks_exact_mut(channels).zip(codes) {
+            row.fill(code);
         }
-        // 2047 and -2048 span 12 bits; 1985 · 2^n with a common unit leaves all ones in the low limb, -1 everywhere.
+        // In units of the last activation: biased, -1 and 255 have a low limb of ones, as has 2047.
         for value in [-1.0, 127.0, -128.0, 255.0, 2047.0] {
             let mut activations = vec![f16::from_f32(value); channels];
             activations[channels - 1] = f16::ONE;
