@@ -60,7 +60,7 @@ impl WeightType {
     /// `(value, code)` of every usable code in a group with this special value, ascending by value.
     /// `special = None` leaves the special code out.
     pub fn codebook(&self, special: Option<i32>) -> Vec<(i32, u8)> {
-        let mut book: Vec<(i32, u8)> = (0u8..)
+        let mut book: Vec<(i32, u8)> = (0..=u8::MAX)
             .zip(&self.codes)
             .filter_map(|(code, value)| match value {
                 CodeValue::Value(v) => Some((*v, code)),
