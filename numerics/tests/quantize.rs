@@ -332,6 +332,44 @@ fn edge_cases_equal_the_published_results() {
     }
 }
 
+/// BitNet b1.58's rule by hand: the mean magnitude 1.0, values rounded to the nearest of -1, 0, 1.
+#[test]
+fn ternary_and_binary_scale_by_the_mean_magnitude() {
+    let weights = [0.25, -0.75, 2.5, -1.5, 0.5, -0.5, 0.75, -1.25].map(f16::from_f32);
+    let check = |name: &str, expected: [f64; 8]| {
+        let weight_type = weight_type(name).unwrap();
+        let found = quantize_group(&weights, &weight_type).unwrap();
+        assert_eq!((found.scale, values(&weight_type, &found.codes, 0)), (f16::ONE, expected.to_vec()), "{name}");
+    };
+    check("ternary", [0., -1., 1., -1., 0., 0., 1., -1.]); // 0.5 to even
+    check("binary", [1., -1., 1., -1., 1., -1., 1., -1.]);
+}
+
+/// Smallest and largest magnitude of the fractions, as their definitions give them.
+#[test]
+fn fractions_reach_what_their_definitions_say() {
+    for (name, smallest, largest) in [
+        ("fp3", 1.0, 4.0),
+        ("fp4", 0.5, 6.0),
+        ("fp5-e2m2", 0.25, 7.0),
+        ("fp5-e3m1", 0.125, 24.0),
+        ("fp6-e2m3", 0.125, 7.5),
+        ("fp6-e3m2", 0.0625, 28.0),
+        ("fp8-e4m3", 1.0 / 512.0, 448.0),
+        ("bitmod-fp3", 1.0, 6.0),
+        ("bitmod-fp4", 0.5, 8.0),
+        ("razer-fp4", 0.5, 8.0),
+        ("nf4", 2608.0 / 32768.0, 1.0),
+    ] {
+        let weight_type = weight_type(name).unwrap();
+        let values = weight_type.all_values();
+        let unit = f64::from(1u32 << weight_type.fraction_bits);
+        let magnitudes = || values.iter().filter(|v| **v != 0).map(|v| f64::from(*v).abs() / unit);
+        assert_eq!(magnitudes().fold(f64::INFINITY, f64::min), smallest, "{name}");
+        assert_eq!(magnitudes().fold(0.0, f64::max), largest, "{name}");
+    }
+}
+
 #[test]
 fn an_all_zero_group_is_selector_0_with_zero_codes() {
     for weight_type in registry() {
