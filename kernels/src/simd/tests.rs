@@ -24,6 +24,7 @@ fn table_type(name: &'static str, code_bits: u32, values: impl IntoIterator<Item
         codes,
         special: None,
         rounding: Rounding::TableTieToLower,
+        scale_rule: bitmosaic_numerics::ScaleRule::LargestMagnitude,
     }
 }
 
