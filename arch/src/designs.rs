@@ -21,7 +21,8 @@ macro_rules! preset {
 
 /// Every embedded design, in the order listings show.
 pub fn presets() -> &'static [Preset] {
-    const PRESETS: &[Preset] = &[preset!("mosaic-tile"), preset!("mosaic-tiny")];
+    const PRESETS: &[Preset] =
+        &[preset!("mosaic-tile"), preset!("mosaic-tiny"), preset!("bitmod-tile"), preset!("bitmod-tiny")];
     PRESETS
 }
 

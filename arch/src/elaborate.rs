@@ -1,8 +1,8 @@
 use bitmosaic_numerics::{MAX_GROUP, TermTable, term, weight_type};
 use sha2::{Digest as _, Sha256};
 
-use crate::machine::{Aligner, BlockPe, ExecutedType, Machine, ScaleUnit, Tile};
-use crate::{ArchError, DesignSpec};
+use crate::machine::{Aligner, BlockPe, ExecutedType, FloatPe, Machine, Pe, PeWidths, ScaleUnit, Tile};
+use crate::{ArchError, DesignSpec, PeKind};
 
 /// Widest sum the netlist's arithmetic and the simulator's integers hold.
 const MAX_PRODUCT_BITS: u32 = 64;
@@ -27,8 +27,6 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
     let lanes = spec.processing_element.lanes;
     check.range("processing_element.lanes", lanes, 1, 16)?;
     check.that("processing_element.lanes", lanes, lanes.is_power_of_two(), "must be a power of two")?;
-    let w = spec.processing_element.significand_bits;
-    check.range("processing_element.significand_bits", w, 8, 24)?;
     let pipeline_registers = spec.processing_element.pipeline_registers;
     check.range("processing_element.pipeline_registers", pipeline_registers, 0, 2)?;
     let max_group = spec.weights.max_group;
@@ -41,18 +39,6 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
     )?;
 
     let (rows, columns) = (spec.tile.rows, spec.tile.columns);
-    let pes = spec.scale_unit.pes_per_scale_unit;
-    let field = "scale_unit.pes_per_scale_unit";
-    check.range(field, pes, 1, rows * columns)?;
-    check.that(
-        field,
-        pes,
-        rows * columns % pes == 0,
-        &format!("must divide the {} PEs of the tile", rows * columns),
-    )?;
-    let whole = pes.is_multiple_of(rows) || rows.is_multiple_of(pes);
-    check.that(field, pes, whole, &format!("must divide the {rows} rows or be a multiple of them"))?;
-
     let types = executed_types(spec, &check)?;
     let code_bits = types.iter().map(|t| t.weight_type.code_bits).max().unwrap_or(1);
     let max_terms = types.iter().map(|t| t.table.terms).max().unwrap_or(1) as u32;
@@ -60,16 +46,20 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
     let special = |t: &ExecutedType| t.weight_type.special.as_ref().map_or(0, |_| bits(largest_value(t.table.terms)));
     let weight_magnitude_bits = types.iter().map(|t| t.weight_type.magnitude_bits().max(special(t))).max().unwrap_or(1);
 
-    let accumulator_bits = w - 1 + weight_magnitude_bits + ceil_log2(max_group) + 1;
-    let product_bits = accumulator_bits + 8;
-    check.that(
-        "processing_element.significand_bits",
-        w,
-        product_bits <= MAX_PRODUCT_BITS,
-        &format!("the scaled group sum would need {product_bits} bits, at most {MAX_PRODUCT_BITS} are supported"),
-    )?;
-    let units = rows * columns / pes;
-    let loop_cycles = 2;
+    let common = Common { rows, columns, lanes, max_group, max_terms, weight_magnitude_bits };
+    let (pe, scale_unit) = match spec.processing_element.kind {
+        PeKind::BitSerialBlock => block(spec, &check, common)?,
+        PeKind::BitSerialFloat => float(spec, &check, common)?,
+    };
+    let aligner = match &pe.kind {
+        PeWidths::Block(block) => Some(Aligner {
+            values_per_cycle: lanes,
+            group_beats: max_group / lanes,
+            output_beat_bits: lanes * block.significand_bits + 6,
+            latency_cycles: 3,
+        }),
+        PeWidths::Float(_) => None,
+    };
     Ok(Machine {
         name: spec.name.clone(),
         summary: spec.summary.clone(),
@@ -79,41 +69,126 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
             rows,
             columns,
             weight_beat_bits: columns * (lanes * code_bits + 2),
-            activation_beat_bits: rows * lanes * w,
+            activation_beat_bits: rows * lanes * pe.activation_bits,
             scale_beat_bits: columns * 8,
-            exponent_beat_bits: rows * 6,
+            exponent_beat_bits: aligner.is_some().then_some(rows * 6),
             channel_beat_bits: columns * 16,
-            output_beat_bits: units * 16,
+            output_beat_bits: scale_unit.units * 16,
         },
-        pe: BlockPe {
-            lanes,
-            significand_bits: w,
-            product_bits: w + 2,
-            tree_bits: w + 2 + ceil_log2(lanes) + u32::from(w < 12),
-            weight_magnitude_bits,
-            accumulator_bits,
-            pipeline_registers,
-        },
-        aligner: Aligner {
-            values_per_cycle: lanes,
-            group_beats: max_group / lanes,
-            output_beat_bits: lanes * w + 6,
-            latency_cycles: 3,
-        },
-        scale_unit: ScaleUnit {
-            pes,
-            units,
-            slots: pes.max(loop_cycles),
-            product_bits,
-            loop_cycles,
-            output_latency_cycles: 6,
-            activation_exponent_offset: -25 - (w as i32 - 12),
-        },
+        pe,
+        aligner,
+        scale_unit,
         types,
         code_bits,
         max_terms,
         max_group,
     })
+}
+
+/// What both kinds of processing element derive their widths from.
+#[derive(Clone, Copy)]
+struct Common {
+    rows: u32,
+    columns: u32,
+    lanes: u32,
+    max_group: u32,
+    max_terms: u32,
+    weight_magnitude_bits: u32,
+}
+
+/// Cycles of the FP32 accumulator loop, and registers from a hold register to the output register.
+const LOOP_CYCLES: u32 = 2;
+const OUTPUT_LATENCY_CYCLES: u32 = 6;
+
+fn block(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleUnit), ArchError> {
+    let element = &spec.processing_element;
+    let field = "processing_element.significand_bits";
+    let w = check.given(field, element.significand_bits)?;
+    check.range(field, w, 8, 24)?;
+    check.absent("processing_element.guard_bits", element.guard_bits)?;
+    check.absent("processing_element.accumulator_guard_bits", element.accumulator_guard_bits)?;
+    let (rows, all) = (common.rows, common.rows * common.columns);
+    let field = "scale_unit.pes_per_scale_unit";
+    let pes = check.given("scale_unit", spec.scale_unit.as_ref())?.pes_per_scale_unit;
+    check.range(field, pes, 1, all)?;
+    check.that(field, pes, all.is_multiple_of(pes), &format!("must divide the {all} PEs of the tile"))?;
+    let whole = pes.is_multiple_of(rows) || rows.is_multiple_of(pes);
+    check.that(field, pes, whole, &format!("must divide the {rows} rows or be a multiple of them"))?;
+    let accumulator_bits = w - 1 + common.weight_magnitude_bits + ceil_log2(common.max_group) + 1;
+    let product_bits = accumulator_bits + 8;
+    check.that(
+        "processing_element.significand_bits",
+        w,
+        product_bits <= MAX_PRODUCT_BITS,
+        &format!("the scaled group sum would need {product_bits} bits, at most {MAX_PRODUCT_BITS} are supported"),
+    )?;
+    let pe = Pe {
+        lanes: common.lanes,
+        activation_bits: w,
+        weight_magnitude_bits: common.weight_magnitude_bits,
+        accumulator_bits,
+        pipeline_registers: element.pipeline_registers,
+        kind: PeWidths::Block(BlockPe {
+            significand_bits: w,
+            product_bits: w + 2,
+            tree_bits: w + 2 + ceil_log2(common.lanes) + u32::from(w < 12),
+        }),
+    };
+    let scale_unit = ScaleUnit {
+        pes,
+        units: all / pes,
+        dequantize_cycles: 0,
+        slots: pes.max(LOOP_CYCLES),
+        product_bits,
+        exponent_bits: 5,
+        loop_cycles: LOOP_CYCLES,
+        output_latency_cycles: OUTPUT_LATENCY_CYCLES,
+        exponent_offset: -25 - (w as i32 - 12),
+    };
+    Ok((pe, scale_unit))
+}
+
+fn float(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleUnit), ArchError> {
+    let element = &spec.processing_element;
+    check.absent("processing_element.significand_bits", element.significand_bits)?;
+    check.absent("scale_unit", spec.scale_unit.as_ref())?;
+    let field = "processing_element.guard_bits";
+    let guard_bits = check.given(field, element.guard_bits)?;
+    check.range(field, guard_bits, 0, 8)?;
+    let field = "processing_element.accumulator_guard_bits";
+    let accumulator_guard_bits = check.given(field, element.accumulator_guard_bits)?;
+    check.range(field, accumulator_guard_bits, 0, 8)?;
+    let sum_bits = 11 + guard_bits + ceil_log2(common.lanes) + 1;
+    let steps = common.max_group / common.lanes * common.max_terms;
+    let accumulator_bits = sum_bits + accumulator_guard_bits + ceil_log2(steps);
+    let exponent_bits = bits(30 + 2 + 2 * (common.max_terms - 1));
+    let dequantize_cycles = 8;
+    let pe = Pe {
+        lanes: common.lanes,
+        activation_bits: 16,
+        weight_magnitude_bits: common.weight_magnitude_bits,
+        accumulator_bits,
+        pipeline_registers: element.pipeline_registers,
+        kind: PeWidths::Float(FloatPe {
+            guard_bits,
+            accumulator_guard_bits,
+            sum_bits,
+            exponent_bits,
+            product_bits: accumulator_bits + 8,
+        }),
+    };
+    let scale_unit = ScaleUnit {
+        pes: common.rows,
+        units: common.columns,
+        dequantize_cycles,
+        slots: dequantize_cycles + common.rows.max(LOOP_CYCLES),
+        product_bits: accumulator_bits + 8,
+        exponent_bits,
+        loop_cycles: LOOP_CYCLES,
+        output_latency_cycles: OUTPUT_LATENCY_CYCLES,
+        exponent_offset: -25 - (guard_bits + accumulator_guard_bits) as i32,
+    };
+    Ok((pe, scale_unit))
 }
 
 fn executed_types(spec: &DesignSpec, check: &Check) -> Result<Vec<ExecutedType>, ArchError> {
@@ -162,6 +237,14 @@ impl Check<'_> {
         if ok { Ok(()) } else { Err(self.error(field, found, expected)) }
     }
 
+    fn given<T>(&self, field: &str, value: Option<T>) -> Result<T, ArchError> {
+        value.ok_or_else(|| self.error(field, "missing", "this kind of processing element needs it"))
+    }
+
+    fn absent<T>(&self, field: &str, value: Option<T>) -> Result<(), ArchError> {
+        self.that(field, "given", value.is_none(), "this kind of processing element has none: remove it")
+    }
+
     fn range(&self, field: &str, found: u32, low: u32, high: u32) -> Result<(), ArchError> {
         self.that(field, found, (low..=high).contains(&found), &format!("must be {low} to {high}"))
     }
@@ -182,27 +265,27 @@ impl Check<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::presets;
+    use crate::{ScaleUnitSpec, presets};
 
     #[test]
     fn widths_of_the_default_tile() {
         let machine = crate::load("mosaic-tile").unwrap();
         // W 14, 8 lanes, group 128, FP4 values and programmable specials up to 20 (5 bits).
-        assert_eq!(machine.pe.product_bits, 16);
-        assert_eq!(machine.pe.tree_bits, 19);
+        assert_eq!(machine.pe.kind, PeWidths::Block(BlockPe { significand_bits: 14, product_bits: 16, tree_bits: 19 }));
         assert_eq!(machine.pe.accumulator_bits, 13 + 5 + 7 + 1);
         assert_eq!(machine.scale_unit.units, 2);
-        assert_eq!(machine.scale_unit.activation_exponent_offset, -27);
-        assert_eq!(machine.pe_of_slot(1, 0), Some((0, 4)));
-        assert_eq!(machine.pe_of_slot(1, 31), Some((7, 7)));
-        assert_eq!(machine.pe_of_slot(0, 32), None);
+        assert_eq!(machine.scale_unit.exponent_offset, -27);
+        assert_eq!(machine.pe_of_unit(1, 0), Some((0, 4)));
+        assert_eq!(machine.pe_of_unit(1, 31), Some((7, 7)));
+        assert_eq!(machine.pe_of_unit(0, 32), None);
     }
 
     #[test]
     fn accumulators_hold_the_largest_group_sum() {
         for preset in presets() {
             let machine = crate::load(preset.name).unwrap();
-            let activation = 1i64 << (machine.pe.significand_bits - 1);
+            let Some(w) = machine.significand_bits() else { continue };
+            let activation = 1i64 << (w - 1);
             let weight = (1i64 << machine.pe.weight_magnitude_bits) - 1;
             let largest = activation * weight * i64::from(machine.max_group);
             assert!(largest < 1 << (machine.pe.accumulator_bits - 1), "{}", preset.name);
@@ -224,7 +307,13 @@ mod tests {
         refuse(|s| s.weights.max_group = 512, "weights.max_group", "1 to 256");
         refuse(|s| s.tile.rows = 0, "tile.rows", "must be 1 to 64");
         refuse(|s| s.tile.columns = u32::MAX, "tile.columns", "must be 1 to 64");
-        refuse(|s| s.scale_unit.pes_per_scale_unit = 5, "scale_unit.pes_per_scale_unit", "must divide the 64 PEs");
+        refuse(
+            |s| s.scale_unit = Some(ScaleUnitSpec { pes_per_scale_unit: 5 }),
+            "scale_unit.pes_per_scale_unit",
+            "must divide the 64 PEs",
+        );
+        refuse(|s| s.scale_unit = None, "scale_unit", "needs it");
+        refuse(|s| s.processing_element.guard_bits = Some(3), "processing_element.guard_bits", "remove it");
         refuse(|s| s.weights.types = vec!["int9".into()], "weights.types[0]", "known types: bitmod-fp4");
         refuse(|s| s.weights.types = vec![], "weights.types", "at least one");
         refuse(|s| s.weights.types = vec!["int4".into(), "int4".into()], "weights.types[1]", "twice");

@@ -15,10 +15,10 @@ pub struct Machine {
     /// Tile shape.
     pub tile: Tile,
     /// Processing element.
-    pub pe: BlockPe,
-    /// Aligner on the way into the activation buffer.
-    pub aligner: Aligner,
-    /// Shared scale unit and output stage.
+    pub pe: Pe,
+    /// Aligner on the way into the activation buffer, for PEs whose activations share an exponent.
+    pub aligner: Option<Aligner>,
+    /// Scale units and output stages.
     pub scale_unit: ScaleUnit,
     /// Executed weight types; a command names one by its index.
     pub types: Vec<ExecutedType>,
@@ -39,23 +39,47 @@ pub struct Tile {
     pub columns: u32,
     /// Bits of a weight beat: per column, lowest first, `lanes` codes and the 2-bit special value selector of its group.
     pub weight_beat_bits: u32,
-    /// Bits of an activation beat: per row, `lanes` aligned activations.
+    /// Bits of an activation beat: per row, `lanes` activations.
     pub activation_beat_bits: u32,
     /// Bits of a scale beat: per column an 8-bit group scale code.
     pub scale_beat_bits: u32,
-    /// Bits of an exponent beat: per row 5 bits of shared exponent and the non-finite flag above them.
-    pub exponent_beat_bits: u32,
+    /// Bits of an exponent beat: per row 5 bits of shared exponent and the non-finite flag above them; none without aligner.
+    pub exponent_beat_bits: Option<u32>,
     /// Bits of a channel beat: per column an FP16 channel scale.
     pub channel_beat_bits: u32,
     /// Bits of an output beat: an FP16 per scale unit.
     pub output_beat_bits: u32,
 }
 
-/// `bit-serial-block` processing element: digits times aligned activations, summed as integers.
+/// Processing element: what both kinds have.
 #[derive(Debug, Clone, PartialEq)]
-pub struct BlockPe {
+pub struct Pe {
     /// Weights a cycle.
     pub lanes: u32,
+    /// Bits of an activation on the activation stream.
+    pub activation_bits: u32,
+    /// Largest |weight value| in bits, programmable special values included.
+    pub weight_magnitude_bits: u32,
+    /// Group accumulator, sign included.
+    pub accumulator_bits: u32,
+    /// Registers between the operand register and the accumulator (0 to 2).
+    pub pipeline_registers: u32,
+    /// Kind and its own widths.
+    pub kind: PeWidths,
+}
+
+/// Widths of a kind of processing element.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PeWidths {
+    /// Digits times aligned activations, summed as integers.
+    Block(BlockPe),
+    /// Digits times FP16 activations, aligned every cycle.
+    Float(FloatPe),
+}
+
+/// `bit-serial-block`. The group accumulator has W - 1 + weight bits + log2 of the largest group + 1 bits; its sum is exact.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BlockPe {
     /// Aligned activation, sign included (W).
     pub significand_bits: u32,
     /// Digit times activation in ones' complement (the carry is added apart): W + 2, since |activation| <= 2^(W-1) and
@@ -63,12 +87,22 @@ pub struct BlockPe {
     pub product_bits: u32,
     /// Sum of `lanes` products: W + 2 + log2 lanes, and one more where alignment can round to -2^(W-1) (W < 12).
     pub tree_bits: u32,
-    /// Largest |weight value| in bits, programmable special values included.
-    pub weight_magnitude_bits: u32,
-    /// Group accumulator: W - 1 + weight bits + log2 of the largest group + 1; the group sum is exact.
-    pub accumulator_bits: u32,
-    /// Registers between the operand register and the accumulator (0 to 2).
-    pub pipeline_registers: u32,
+}
+
+/// `bit-serial-float`. The group accumulator has an exponent of its own and holds an aligned significand, the lanes, the
+/// guard bits, and one addition a cycle, of which none is larger than the first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FloatPe {
+    /// Bits kept below an 11-bit significand.
+    pub guard_bits: u32,
+    /// Bits kept below a cycle's sum in the accumulator.
+    pub accumulator_guard_bits: u32,
+    /// Sum of `lanes` aligned significands, sign included.
+    pub sum_bits: u32,
+    /// Exponent of lanes and accumulator: up to 30 + 2 + 2 · (planes - 1).
+    pub exponent_bits: u32,
+    /// Accumulator times an 8-bit scale code.
+    pub product_bits: u32,
 }
 
 /// Aligner: FP16 in, W-bit integers with a shared exponent per (token, group) out.
@@ -91,17 +125,23 @@ pub struct ScaleUnit {
     pub pes: u32,
     /// Units in the tile.
     pub units: u32,
-    /// Cycles a group occupies a unit: a slot a PE, at least the loop of the FP32 adder.
+    /// Cycles in which the PEs themselves multiply by the scale code, one bit a cycle, before their slots; 0 where the unit
+    /// multiplies.
+    pub dequantize_cycles: u32,
+    /// Cycles a group occupies hold registers and unit: `dequantize_cycles`, then a slot a PE, at least the loop of the FP32
+    /// adder.
     pub slots: u32,
     /// Group sum times scale code.
     pub product_bits: u32,
+    /// Bits of a group's exponent.
+    pub exponent_bits: u32,
     /// Cycles from reading a PE's FP32 accumulator to having its new value: align and add, normalize and round.
     pub loop_cycles: u32,
     /// Registers from a PE's hold register to the output register: multiply, convert, align and add, normalize and
     /// round, multiply by the channel scale, round to FP16.
     pub output_latency_cycles: u32,
-    /// An aligned integer `a` stands for `a · 2^(exponent + activation_exponent_offset)`: -25 - (W - 12).
-    pub activation_exponent_offset: i32,
+    /// A group sum `s` stands for `s · 2^(exponent + exponent_offset)`: -25 less the bits kept below an 11-bit significand.
+    pub exponent_offset: i32,
 }
 
 /// A weight type this machine executes.
@@ -130,6 +170,13 @@ pub enum Support {
     },
 }
 
+impl ScaleUnit {
+    /// FP32 accumulators of a unit: one a slot, the PEs' own dequantizing cycles left out.
+    pub fn ring_entries(&self) -> u32 {
+        self.slots - self.dequantize_cycles
+    }
+}
+
 impl Machine {
     /// Processing elements of the tile.
     pub fn pes(&self) -> u32 {
@@ -152,9 +199,17 @@ impl Machine {
         }
     }
 
-    /// Row and column of the PE that scale unit `unit` serves in slot `slot`, or `None` for a padding slot.
-    pub fn pe_of_slot(&self, unit: u32, slot: u32) -> Option<(u32, u32)> {
-        let index = unit * self.scale_unit.pes + slot;
-        (slot < self.scale_unit.pes).then_some((index % self.tile.rows, index / self.tile.rows))
+    /// Row and column of the PE that scale unit `unit` serves as its `index`-th, or `None` beyond its PEs.
+    pub fn pe_of_unit(&self, unit: u32, index: u32) -> Option<(u32, u32)> {
+        let pe = unit * self.scale_unit.pes + index;
+        (index < self.scale_unit.pes).then_some((pe % self.tile.rows, pe / self.tile.rows))
+    }
+
+    /// W of a machine whose activations share an exponent.
+    pub fn significand_bits(&self) -> Option<u32> {
+        match &self.pe.kind {
+            PeWidths::Block(block) => Some(block.significand_bits),
+            PeWidths::Float(_) => None,
+        }
     }
 }

@@ -17,8 +17,10 @@ pub struct DesignSpec {
     pub tile: TileSpec,
     /// The processing element.
     pub processing_element: ProcessingElementSpec,
-    /// The shared scale unit of the `bit-serial-block` processing element.
-    pub scale_unit: ScaleUnitSpec,
+    /// The shared scale unit of the `bit-serial-block` processing element. The `bit-serial-float` one multiplies by the scale
+    /// in each PE and has an accumulator a column instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale_unit: Option<ScaleUnitSpec>,
     /// What the machine can execute.
     pub weights: WeightsSpec,
 }
@@ -39,6 +41,8 @@ pub struct TileSpec {
 pub enum PeKind {
     /// Activations of a group share an exponent; the PE is pure integer and a shared scale unit finishes the group.
     BitSerialBlock,
+    /// The BitMoD paper's PE, made correct: exponents are aligned every cycle, each PE has a bit-serial dequantizer.
+    BitSerialFloat,
 }
 
 /// The processing element.
@@ -49,9 +53,17 @@ pub struct ProcessingElementSpec {
     pub kind: PeKind,
     /// Weights (and activations) a cycle: a power of two, 1 to 16.
     pub lanes: u32,
-    /// Bits of an aligned activation, sign included (W), 8 to 24.
-    pub significand_bits: u32,
-    /// Registers between the operand register and the accumulator: 0 none, 1 after the adder tree, 2 after lanes and tree.
+    /// `bit-serial-block`: bits of an aligned activation, sign included (W), 8 to 24.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub significand_bits: Option<u32>,
+    /// `bit-serial-float`: bits kept below an 11-bit significand when it is aligned within its cycle, 0 to 8 (the paper: 3).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard_bits: Option<u32>,
+    /// `bit-serial-float`: bits kept below a cycle's sum in the group accumulator, 0 to 8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accumulator_guard_bits: Option<u32>,
+    /// Registers between the operand register and the accumulator: 0 none, 1 after the adder tree, 2 also after the lanes
+    /// (`bit-serial-float`: after the largest exponent).
     pub pipeline_registers: u32,
 }
 

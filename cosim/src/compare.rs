@@ -1,6 +1,9 @@
-use bitmosaic_kernels::BlockDatapath;
+use bitmosaic_arch::{Machine, PeWidths};
+use bitmosaic_kernels::{BlockDatapath, FloatDatapath, KernelError};
 use bitmosaic_mappings::{Command, TileWalk, UnitTrace, read_bits};
 use bitmosaic_results::{CosimResult, Mismatch};
+
+use bitmosaic_workloads::trace::LayerTrace;
 
 use crate::{Case, CosimError, Engine, EngineRun, Outputs};
 
@@ -28,9 +31,7 @@ pub fn compare(case: &Case, engine: Engine, reference: &EngineRun, run: &EngineR
 pub fn compare_with_host(case: &Case, run: &EngineRun, result: &mut CosimResult) -> Result<Vec<Outputs>, CosimError> {
     let outputs = case.outputs(&run.tile.outputs)?;
     for (layer, machine) in case.layers.iter().zip(&outputs) {
-        let significand_bits = case.machine.pe.significand_bits;
-        let datapath = BlockDatapath { significand_bits, group: layer.weights.group };
-        let host = datapath.outputs(&layer.activations.values, &layer.weights)?;
+        let host = host_outputs(&case.machine, layer)?;
         let channels = layer.weights.output_channels;
         for (i, (machine, host)) in machine.iter().zip(&host).enumerate() {
             let bits = (machine.to_bits() ^ host.to_bits()).count_ones();
@@ -48,6 +49,28 @@ pub fn compare_with_host(case: &Case, run: &EngineRun, result: &mut CosimResult)
         }
     }
     Ok(outputs)
+}
+
+/// Outputs of a layer as the host computes them for this machine, without cycles.
+///
+/// # Errors
+/// `Kernel` for operands the host refuses.
+pub fn host_outputs(machine: &Machine, layer: &LayerTrace) -> Result<Outputs, KernelError> {
+    let (activations, weights) = (&layer.activations.values, &layer.weights);
+    match &machine.pe.kind {
+        PeWidths::Block(block) => {
+            let datapath = BlockDatapath { significand_bits: block.significand_bits, group: weights.group };
+            datapath.outputs(activations, weights)
+        }
+        PeWidths::Float(float) => {
+            let datapath = FloatDatapath {
+                lanes: machine.pe.lanes as usize,
+                guard_bits: float.guard_bits,
+                accumulator_guard_bits: float.accumulator_guard_bits,
+            };
+            datapath.outputs(activations, weights)
+        }
+    }
 }
 
 /// Differing data bits (a missing or extra beat counts all its bits), and differing cycles of beats and retirements and

@@ -27,7 +27,7 @@ pub enum Engine {
 /// What both units of a machine did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineRun {
-    /// Aligner.
+    /// Aligner; nothing for a machine without one.
     pub aligner: UnitTrace,
     /// Tile.
     pub tile: UnitTrace,
@@ -78,20 +78,22 @@ impl Engine {
     }
 }
 
-/// Runs the whole program: the aligner, and the tile on what the same engine's aligner gave.
+/// Runs the whole program: the aligner if there is one, and the tile on what the same engine's aligner gave.
 ///
 /// # Errors
 /// A missing or failing tool, a hang, an X or Z.
 pub fn run_engine(case: &Case, engine: Engine, settings: &ExternalSettings) -> Result<EngineRun, CosimError> {
     let machine = &case.machine;
-    let stimulus = aligner_stimulus(machine, &case.lowered, case.stalls);
-    let aligner = match engine {
-        Engine::Simulator | Engine::Step => {
-            step_unit(case, engine, "aligner", &mut step::AlignerStep::new(machine), &stimulus)?
-        }
-        Engine::Netlist => netlist_unit(case, "aligner", &case.units.aligner, &stimulus)?,
-        Engine::Verilator => external::run(case, Tool::Verilator, "aligner", &case.units.aligner, &stimulus, settings)?,
-        Engine::Icarus => external::run(case, Tool::Icarus, "aligner", &case.units.aligner, &stimulus, settings)?,
+    let aligner = match (aligner_stimulus(machine, &case.lowered, case.stalls), &case.units.aligner) {
+        (Some(stimulus), Some(design)) => match engine {
+            Engine::Simulator | Engine::Step => {
+                step_unit(case, engine, "aligner", &mut step::AlignerStep::new(machine), &stimulus)?
+            }
+            Engine::Netlist => netlist_unit(case, "aligner", design, &stimulus)?,
+            Engine::Verilator => external::run(case, Tool::Verilator, "aligner", design, &stimulus, settings)?,
+            Engine::Icarus => external::run(case, Tool::Icarus, "aligner", design, &stimulus, settings)?,
+        },
+        _ => UnitTrace::default(),
     };
     let stimulus = tile_stimulus(machine, &case.lowered, &aligner.outputs, case.stalls)?;
     let tile = match engine {

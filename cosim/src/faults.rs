@@ -1,8 +1,12 @@
-//! Faults: changes of one operation in the built netlist, in memory. No product code knows them. Every operation of every
-//! module has its mutants ([`mutants`]); the ones worth a name are in [`FAULTS`].
+//! Faults: changes of one operation, register or connection of the built netlist, in memory. No product code knows them.
+//! Everything in every module has its mutants ([`mutants`]); the ones worth a name are in [`FAULTS`].
+
+mod mutants;
 
 use bitmosaic_rtl::hardware::Units;
-use bitmosaic_rtl::netlist::{Module, NetId, NetlistError, Op};
+use bitmosaic_rtl::netlist::{NetId, NetlistError, Op, Register};
+
+pub use mutants::mutants;
 
 /// A fault with a name.
 #[derive(Debug, Clone, Copy)]
@@ -11,56 +15,81 @@ pub struct Fault {
     pub name: &'static str,
     /// Module that is changed.
     pub module: &'static str,
-    /// Net whose operation gets its first mutant.
-    pub net: &'static str,
+    /// Place that is changed, see [`Mutant::place`].
+    pub place: &'static str,
+    /// What is done there, see [`Mutant::change`].
+    pub change: &'static str,
 }
 
-const fn fault(name: &'static str, module: &'static str, net: &'static str) -> Fault {
-    Fault { name, module, net }
+const fn fault(name: &'static str, module: &'static str, place: &'static str, change: &'static str) -> Fault {
+    Fault { name, module, place, change }
 }
 
 /// The named faults.
 pub const FAULTS: &[Fault] = &[
-    fault("lane-sign-or", "block_pe", "product_0"),
-    fault("last-lane-sign-or", "block_pe", "product_7"),
-    fault("special-digit-of-another-selector", "term_generator", "special_digit"),
-    fault("pe-pipeline-never-waits", "tile_control", "advance"),
-    fault("group-ends-without-metadata", "tile_control", "capture"),
-    fault("scale-units-move-while-blocked", "tile_control", "moving"),
-    fault("chunk-loads-into-a-full-register", "tile_control", "load"),
-    fault("step-without-operands", "tile_control", "step"),
-    fault("restart-on-any-command", "tile_control", "start"),
-    fault("hold-chains-free-too-early", "drain_control", "hold_free"),
-    fault("slots-leave-while-blocked", "drain_control", "issue"),
-    fault("exact-zero-not-positive", "scale_unit", "accumulator_d"),
-    fault("exponent-without-fraction-bits", "output_stage", "field"),
-    fault("aligner-overwrites", "aligner", "take"),
-    fault("aligner-reads-an-empty-buffer", "aligner", "fetch"),
+    fault("special-digit-of-another-selector", "term_generator", "special_digit", "rotated"),
+    fault("lane-sign-or", "block_pe", "product_0", "or"),
+    fault("last-lane-sign-or", "block_pe", "product_7", "or"),
+    fault("group-sum-without-its-start", "block_pe", "accumulator_d/truncate.0/add.0", "swapped"),
+    fault("pe-pipeline-stops-at-a-group-end", "tile_control", "advance", "only the first"),
+    fault("group-ends-without-metadata", "tile_control", "capture", "or"),
+    fault("scale-units-move-while-blocked", "tile_control", "moving", "not inverted"),
+    fault("chunk-loads-into-a-full-register", "tile_control", "load", "or"),
+    fault("step-without-operands", "tile_control", "step", "or"),
+    fault("restart-on-any-command", "tile_control", "start", "or"),
+    fault("short-groups-go-on", "tile_control", "at_group_end", "only the first"),
+    fault("hold-chains-free-too-early", "drain_control", "hold_free", "and"),
+    fault("slots-leave-while-blocked", "drain_control", "issue", "or"),
+    fault("non-finite-flag-of-the-last-group-only", "drain_control", "non_finite_d", "only the first"),
+    fault("exponent-of-another-row", "drain_control", "slot_exponent_o/concat.0", "rotated"),
+    fault("scale-of-another-column", "drain_control", "slot_scale_o/concat.0", "rotated"),
+    fault("scaled-sum-cut-off", "scale_unit", "value_rounds_up", "only the second"),
+    fault("addends-never-swapped", "scale_unit", "swap", "swapped"),
+    fault("smaller-addend-half-aligned", "scale_unit", "smaller_down_8", "swapped"),
+    fault("sum-not-normalized", "scale_unit", "total_up_1", "swapped"),
+    fault("sum-always-rounds-up", "scale_unit", "sum_rounds_up", "only the first"),
+    fault("exact-zero-not-positive", "scale_unit", "accumulator_d", "swapped"),
+    fault("product-rounds-ties-up", "output_stage", "single_rounds_up", "only the first"),
+    fault("exponent-without-fraction-bits", "output_stage", "field", "swapped"),
+    fault("subnormal-half-shifted", "output_stage", "significand_down_4", "swapped"),
+    fault("output-rounds-without-its-guard", "output_stage", "half_rounds_up", "only the second"),
+    fault("aligner-overwrites", "aligner", "take", "or"),
+    fault("aligner-reads-an-empty-buffer", "aligner", "fetch", "or"),
+    fault("largest-exponent-of-the-beat-only", "aligner", "exponent_d", "swapped"),
+    fault("distance-the-wrong-way", "align_lane", "distance", "only the second"),
+    fault("activation-half-shifted", "align_lane", "significand_down_4", "swapped"),
+    fault("activation-rounds-ties-up", "align_lane", "rounds_up", "only the first"),
 ];
 
-/// An operation of one of the machine's units.
+/// A change of one thing in one of the machine's modules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mutant {
     /// Module.
     pub module: String,
-    /// Net that the operation drives.
-    pub net: String,
-    /// Index of the operation in the module.
-    pub operation: usize,
-    /// What replaces it.
-    pub op: Op,
+    /// What is changed: a net with a name, or an operand's way down to one (`field/sub.1/extend.0` is the operand of the
+    /// extension that is the second operand of the subtraction that drives `field`). Does not hang on numbered names.
+    pub place: String,
+    /// What is done to it, in a word or two that tells the mutants of a place apart.
+    pub change: &'static str,
+    /// The change.
+    pub edit: Edit,
 }
 
-/// Every mutant of both units, modules in order. Those that break a rule of the netlist are left out.
-pub fn mutants(units: &Units) -> Vec<Mutant> {
-    let modules = units.aligner.modules_in_order().iter().chain(units.tile.modules_in_order());
-    modules.flat_map(mutants_of_module).collect()
+/// A change of a module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edit {
+    /// Another operation in the place of this one.
+    Operation(usize, Op),
+    /// Another register in the place of this one, of the same net.
+    Register(usize, Register),
+    /// Another net at an input of an instance: instance, input, net.
+    Connection(usize, usize, NetId),
 }
 
 /// The mutant of a named fault.
 pub fn mutant_of(units: &Units, fault: &Fault) -> Option<Mutant> {
-    let module = units.tile.module(fault.module).or_else(|| units.aligner.module(fault.module))?;
-    mutants_of_module(module).into_iter().find(|m| m.net == fault.net)
+    let is_it = |m: &Mutant| m.module == fault.module && m.place == fault.place && m.change == fault.change;
+    mutants(units).into_iter().find(is_it)
 }
 
 /// Plants a mutant.
@@ -68,66 +97,11 @@ pub fn mutant_of(units: &Units, fault: &Fault) -> Option<Mutant> {
 /// # Errors
 /// A combinational loop through instances, or another broken rule.
 pub fn plant(units: &mut Units, mutant: &Mutant) -> Result<(), NetlistError> {
-    for design in [&mut units.tile, &mut units.aligner] {
+    for design in units.designs_mut() {
         let Some(module) = design.module_mut(&mutant.module) else { continue };
-        module.ops[mutant.operation].op = mutant.op.clone();
+        mutant.edit.apply(module);
         design.relink();
         design.check()?;
     }
     Ok(())
-}
-
-fn mutants_of_module(module: &Module) -> Vec<Mutant> {
-    let mut changed = module.clone();
-    let mut all = Vec::new();
-    for (operation, driver) in module.ops.iter().enumerate() {
-        for op in mutants_of(module, &driver.op, driver.result) {
-            changed.ops[operation].op = op.clone();
-            if changed.check().is_ok() {
-                let net = module.nets[driver.result.index()].name.clone();
-                all.push(Mutant { module: module.name.clone(), net, operation, op });
-            }
-        }
-        changed.ops[operation].op = driver.op.clone();
-    }
-    all
-}
-
-/// Small changes of an operation that keep its shape.
-fn mutants_of(module: &Module, op: &Op, result: NetId) -> Vec<Op> {
-    let width = module.shape(result).width;
-    match op {
-        Op::Constant(value) => vec![Op::Constant(value ^ 1)],
-        Op::Not(a) => vec![Op::Reinterpret(*a)],
-        Op::And(a, b) => vec![Op::Or(*a, *b), Op::Reinterpret(*a), Op::Reinterpret(*b)],
-        Op::Or(a, b) => vec![Op::And(*a, *b), Op::Reinterpret(*a), Op::Reinterpret(*b)],
-        Op::Xor(a, b) => vec![Op::Or(*a, *b), Op::And(*a, *b)],
-        Op::ReduceOr(a) => vec![Op::ReduceAnd(*a)],
-        Op::ReduceAnd(a) => vec![Op::ReduceOr(*a)],
-        Op::ReduceXor(a) => vec![Op::ReduceOr(*a)],
-        Op::Add(a, b) | Op::Mul(a, b) => vec![Op::Extend(*a), Op::Extend(*b)],
-        Op::Sub(a, b) => vec![Op::Sub(*b, *a)],
-        Op::Negate(a) => vec![Op::Extend(*a)],
-        Op::Eq(a, b) => vec![Op::Ne(*a, *b)],
-        Op::Ne(a, b) => vec![Op::Eq(*a, *b)],
-        Op::Lt(a, b) => vec![Op::Lt(*b, *a)],
-        Op::Mux { select, when_true, when_false } => {
-            vec![Op::Mux { select: *select, when_true: *when_false, when_false: *when_true }]
-        }
-        Op::Select { index, choices } => {
-            let mut rotated = choices.clone();
-            rotated.rotate_left(1);
-            vec![Op::Select { index: *index, choices: rotated }]
-        }
-        Op::ShiftLeft { a, amount } => vec![Op::ShiftRight { a: *a, amount: *amount }],
-        Op::ShiftRight { a, amount } => vec![Op::ShiftLeft { a: *a, amount: *amount }, Op::Reinterpret(*a)],
-        Op::Slice { a, low } => {
-            let up = low + width < module.shape(*a).width;
-            let down = *low > 0;
-            let moved = [(up, low + 1), (down && !up, low.saturating_sub(1))];
-            moved.into_iter().filter(|(ok, _)| *ok).map(|(_, low)| Op::Slice { a: *a, low }).collect()
-        }
-        Op::Concat(_) | Op::Replicate(_) | Op::Extend(_) | Op::Truncate(_) | Op::Reinterpret(_) => vec![],
-        Op::ShiftLeftConst { .. } => vec![],
-    }
 }

@@ -13,7 +13,7 @@ mod replay;
 mod standard;
 
 pub use case::{Case, Outputs};
-pub use compare::{compare, compare_with_host};
+pub use compare::{compare, compare_with_host, host_outputs};
 pub use engine::{Engine, EngineRun, ExternalSettings, run_engine};
 pub use error::CosimError;
 pub use external::{Tool, require};

@@ -58,10 +58,12 @@ pub(crate) fn verilog_only() -> Vec<String> {
 /// # Errors
 /// A netlist that breaks a rule, or an aligner that hangs.
 pub fn localize(case: &Case, settings: &ExternalSettings) -> Result<Option<Localization>, CosimError> {
-    let stimulus = aligner_stimulus(&case.machine, &case.lowered, case.stalls);
-    let reference = AlignerStep::with_probes(&case.machine);
-    if let Some(found) = lockstep(case, "aligner", reference, &case.units.aligner, &stimulus)? {
-        return Ok(Some(found));
+    let units = (aligner_stimulus(&case.machine, &case.lowered, case.stalls), &case.units.aligner);
+    if let (Some(stimulus), Some(design)) = units {
+        let reference = AlignerStep::with_probes(&case.machine);
+        if let Some(found) = lockstep(case, "aligner", reference, design, &stimulus)? {
+            return Ok(Some(found));
+        }
     }
     let aligned = run_engine(case, Engine::Simulator, settings)?.aligner;
     let stimulus = tile_stimulus(&case.machine, &case.lowered, &aligned.outputs, case.stalls)?;

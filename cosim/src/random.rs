@@ -77,7 +77,7 @@ impl Random {
     }
 }
 
-/// A random `mosaic` tile of at most `most_pes` PEs.
+/// A random tile of at most `most_pes` PEs, one in three with `bit-serial-float` ones.
 pub fn design(random: &mut Random, most_pes: usize) -> DesignSpec {
     let rows = 1 + random.below(most_pes.min(8));
     let columns = 1 + random.below((most_pes / rows).min(8));
@@ -89,18 +89,24 @@ pub fn design(random: &mut Random, most_pes: usize) -> DesignSpec {
     while names.len() > 1 && random.below(3) == 0 {
         names.remove(random.below(names.len()));
     }
+    let float = random.below(3) == 0;
+    let block = |value: u32| (!float).then_some(value);
+    let (significand_bits, pes) = (8 + random.below(11) as u32, random.pick(&sharing) as u32);
+    let (guard_bits, accumulator_guard_bits) = (random.below(5) as u32, random.below(4) as u32);
     DesignSpec {
         name: "random".into(),
         summary: "random tile".into(),
         clock_mhz: 1000,
         tile: TileSpec { rows: rows as u32, columns: columns as u32 },
         processing_element: ProcessingElementSpec {
-            kind: PeKind::BitSerialBlock,
+            kind: if float { PeKind::BitSerialFloat } else { PeKind::BitSerialBlock },
             lanes,
-            significand_bits: 8 + random.below(11) as u32,
+            significand_bits: block(significand_bits),
+            guard_bits: float.then_some(guard_bits),
+            accumulator_guard_bits: float.then_some(accumulator_guard_bits),
             pipeline_registers: random.below(3) as u32,
         },
-        scale_unit: ScaleUnitSpec { pes_per_scale_unit: random.pick(&sharing) as u32 },
+        scale_unit: block(pes).map(|pes_per_scale_unit| ScaleUnitSpec { pes_per_scale_unit }),
         weights: WeightsSpec {
             types: names.into_iter().map(String::from).collect(),
             max_group: lanes * (1 + random.below((128 / lanes) as usize)) as u32,

@@ -1,59 +1,29 @@
-//! Every named fault is found and the localizer names its module; mutants of all operations are found.
+//! Every named fault is found and the localizer names its module; of the mutants of every operation, register and
+//! connection only those survive that change nothing, each listed with the reason.
 
-use bitmosaic_arch::{elaborate, load, parse, presets};
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bitmosaic_arch::{DesignSpec, Machine, PeWidths, ScaleUnitSpec, elaborate, load, parse, presets};
 use bitmosaic_cosim::faults::{FAULTS, Mutant, mutant_of, mutants, plant};
-use bitmosaic_cosim::random::{self, Activation, LayerShape, Random};
-use bitmosaic_cosim::{Case, CosimError, Engine, ExternalSettings, cosimulate, localize};
-use bitmosaic_mappings::Stalls;
+use bitmosaic_cosim::{Case, Engine, ExternalSettings, cosimulate, localize};
+use bitmosaic_rtl::hardware::build;
+use common::equivalents::EQUIVALENTS;
+use common::system::{System, hard_case, systems};
+use common::{all_modules, check_of, module};
 use rayon::prelude::*;
-
-/// A case that a fault should not survive: all kinds of activations, both types, short and ragged groups, stalls.
-fn hard_case(machine: bitmosaic_arch::Machine) -> Case {
-    let mut layers = Vec::new();
-    for (i, kind) in Activation::ALL.into_iter().chain(Activation::ALL).enumerate() {
-        let mut random = Random::new(i as u64);
-        let group = [4, 1, 2, 16][i % 4] * machine.pe.lanes as usize;
-        let shape = LayerShape {
-            tokens: machine.tile.rows as usize + 1 + i % 2,
-            output_channels: machine.tile.columns as usize * (1 + i % 2) + i % 3,
-            input_channels: 2 * group + 3 + i,
-            group,
-        };
-        layers.push(random::layer(&mut random, &machine.types[i % machine.types.len()].weight_type, shape, kind));
-    }
-    let stalls = Stalls { seed: 3, input_threshold: 60, output_threshold: 110 };
-    Case::new(machine, layers, stalls, 1).unwrap()
-}
-
-/// Whether comparison or watchdog notice the mutant.
-fn is_found(sound: &Case, mutant: &Mutant) -> bool {
-    let mut case = sound.clone();
-    if plant(&mut case.units, mutant).is_err() {
-        return true; // a combinational loop: no simulator would take it
-    }
-    match cosimulate(&case, &[Engine::Netlist], &ExternalSettings::default()) {
-        Ok(result) if result.mismatched_bits + result.mismatched_cycles > 0 => true,
-        // FP16 outputs hide most errors in the last bit of an FP32 register; the lockstep comparison sees the register.
-        Ok(_) => localize(&case, &ExternalSettings::default()).unwrap().is_some(),
-        Err(CosimError::Watchdog { .. } | CosimError::Mapping(_)) => true,
-        Err(error) => panic!("{mutant:?}: {error}"),
-    }
-}
 
 #[test]
 fn every_named_fault_is_found_and_localized() {
-    let sound = hard_case(load("mosaic-tile").unwrap());
-    let result = cosimulate(&sound, &[Engine::Netlist], &ExternalSettings::default()).unwrap();
-    assert_eq!(result.mismatched_bits + result.mismatched_cycles, 0);
+    let sound = hard_case(&load("mosaic-tile").unwrap());
+    assert_eq!(localize(&sound, &ExternalSettings::default()).unwrap(), None);
     let missed: Vec<String> = FAULTS
         .par_iter()
         .filter_map(|fault| {
             let Some(mutant) = mutant_of(&sound.units, fault) else {
-                return Some(format!("{}: {} has no net {}", fault.name, fault.module, fault.net));
+                return Some(format!("{}: {} has no {} to change", fault.name, fault.module, fault.place));
             };
-            if !is_found(&sound, &mutant) {
-                return Some(format!("{}: not found", fault.name));
-            }
             let mut case = sound.clone();
             plant(&mut case.units, &mutant).unwrap();
             match localize(&case, &ExternalSettings::default()).unwrap() {
@@ -65,25 +35,159 @@ fn every_named_fault_is_found_and_localized() {
     assert!(missed.is_empty(), "{} of {}:\n{}", missed.len(), FAULTS.len(), missed.join("\n"));
 }
 
-/// Mutants of a small machine that has everything: PE pipeline, several scale units.
+/// Which of the two is made from a machine that is not the same.
+#[derive(Debug, Clone, Copy)]
+enum Side {
+    Simulator,
+    Netlist,
+}
+
+type Change = fn(&mut Machine);
+
+/// A field of the machine by one off, on one side.
+const MODEL_FAULTS: [(&str, Side, Change); 13] = [
+    ("significand bits", Side::Simulator, narrow),
+    ("significand bits", Side::Netlist, narrow),
+    ("pipeline registers", Side::Simulator, |m| m.pe.pipeline_registers += 1),
+    ("pipeline registers", Side::Netlist, |m| m.pe.pipeline_registers -= 1),
+    ("slots", Side::Simulator, |m| m.scale_unit.slots += 1),
+    ("slots", Side::Netlist, |m| m.scale_unit.slots += 1),
+    ("output latency", Side::Simulator, |m| m.scale_unit.output_latency_cycles += 1),
+    ("output latency", Side::Netlist, |m| m.scale_unit.output_latency_cycles -= 1),
+    ("exponent of aligned activations", Side::Simulator, |m| m.scale_unit.exponent_offset += 1),
+    ("exponent of aligned activations", Side::Netlist, |m| m.scale_unit.exponent_offset -= 1),
+    ("accumulator bits", Side::Netlist, |m| m.pe.accumulator_bits -= 1),
+    ("bits of the scaled sum", Side::Netlist, |m| m.scale_unit.product_bits -= 1),
+    ("order of the weight types", Side::Netlist, |m| m.types.reverse()),
+];
+
+fn narrow(machine: &mut Machine) {
+    machine.pe.activation_bits -= 1;
+    if let PeWidths::Block(block) = &mut machine.pe.kind {
+        block.significand_bits -= 1;
+    }
+}
+
 #[test]
-fn mutants_of_every_operation_are_found() {
-    let mut spec = parse(presets()[0].text, "preset").unwrap();
-    spec.tile.rows = 4;
-    spec.tile.columns = 4;
-    spec.processing_element.lanes = 4;
-    spec.processing_element.pipeline_registers = 2;
-    spec.scale_unit.pes_per_scale_unit = 8;
-    let sound = hard_case(elaborate(&spec, "test").unwrap());
-    let result = cosimulate(&sound, &[Engine::Netlist], &ExternalSettings::default()).unwrap();
-    assert_eq!(result.mismatched_bits + result.mismatched_cycles, 0);
-    let every = std::env::var("MUTANTS_EVERY").ok().and_then(|v| v.parse().ok()).unwrap_or(1);
-    let all: Vec<Mutant> = mutants(&sound.units).into_iter().step_by(every).collect();
-    let survivors: Vec<String> = all
-        .par_iter()
-        .filter(|m| !is_found(&sound, m))
-        .map(|m| format!("{}.{} -> {:?}", m.module, m.net, m.op))
-        .collect();
-    println!("{} mutants, {} survive", all.len(), survivors.len());
-    assert!(survivors.is_empty(), "{} of {} survive:\n{}", survivors.len(), all.len(), survivors.join("\n"));
+fn machines_that_are_not_the_same_are_told_apart() {
+    let sound = hard_case(&load("mosaic-tile").unwrap());
+    let missed = MODEL_FAULTS.par_iter().filter(|(_, side, change)| {
+        let mut machine = sound.machine.clone();
+        change(&mut machine);
+        let case = match side {
+            Side::Simulator => Case { machine, ..sound.clone() },
+            Side::Netlist => Case { units: build(&machine).unwrap(), ..sound.clone() },
+        };
+        let result = cosimulate(&case, &[Engine::Netlist], &ExternalSettings::default());
+        result.is_ok_and(|r| r.mismatched_bits + r.mismatched_cycles == 0)
+    });
+    let missed: Vec<(&str, Side)> = missed.map(|(name, side, _)| (*name, *side)).collect();
+    assert!(missed.is_empty(), "not found: {missed:?}");
+}
+
+/// Small machines that together have everything: any depth of the PE pipeline, padding slots, scale units that serve several
+/// columns, one column and a part of one, narrow and wide significands.
+fn machines() -> [(&'static str, Machine); 4] {
+    // rows, columns, lanes, W, pipeline registers, PEs per scale unit
+    let machine = |rows, columns, lanes, w, pipeline_registers, pes| {
+        let mut spec: DesignSpec = parse(presets()[0].text, "preset").unwrap();
+        (spec.tile.rows, spec.tile.columns) = (rows, columns);
+        spec.processing_element.lanes = lanes;
+        spec.processing_element.significand_bits = Some(w);
+        spec.processing_element.pipeline_registers = pipeline_registers;
+        spec.scale_unit = Some(ScaleUnitSpec { pes_per_scale_unit: pes });
+        elaborate(&spec, "test").unwrap()
+    };
+    [
+        ("wide", machine(4, 4, 4, 14, 2, 8)),
+        ("odd", machine(3, 3, 2, 9, 0, 9)),
+        ("short", machine(4, 1, 1, 18, 1, 2)),
+        ("padded", machine(2, 2, 2, 12, 0, 1)),
+    ]
+}
+
+/// What noticed a mutant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Killer {
+    /// A combinational loop: no simulator would take it.
+    Rule,
+    /// The module alone against host arithmetic.
+    Module,
+    /// The ports of the unit against the simulator.
+    Ports,
+}
+
+fn killer(machine: &Machine, systems: &[System], mutant: &Mutant) -> Option<Killer> {
+    let mut units = systems[0].case.units.clone();
+    if plant(&mut units, mutant).is_err() {
+        return Some(Killer::Rule);
+    }
+    let check = check_of(&mutant.module);
+    if check.is_some_and(|check| check(machine, module(&units, &mutant.module)).is_err()) {
+        return Some(Killer::Module);
+    }
+    // What a register holds after reset may matter under some power-up states of the others only.
+    let state_seeds = if mutant.change == "other reset value" { 2..18 } else { 0..0 };
+    let is_found = systems.iter().any(|s| s.ports_differ(&units, &mutant.module, 1))
+        || state_seeds.into_iter().any(|seed| systems[1].ports_differ(&units, &mutant.module, seed));
+    is_found.then_some(Killer::Ports)
+}
+
+/// A place of the hardware description and a change, whichever machine it is found on.
+type Key = (String, String, &'static str);
+
+#[test]
+fn only_equivalent_mutants_survive() {
+    let every: usize = std::env::var("MUTANTS_EVERY").ok().and_then(|v| v.parse().ok()).unwrap_or(1);
+    let mut results: BTreeMap<Key, Option<Killer>> = BTreeMap::new();
+    for (name, machine) in machines() {
+        let systems = systems(&machine);
+        let units = &systems[0].case.units;
+        for (module, system) in all_modules(units).iter().flat_map(|m| systems.iter().map(move |s| (m, s))) {
+            assert!(!system.ports_differ(units, &module.name, 1), "{name}: {} without a fault", module.name);
+        }
+        let mut left: BTreeMap<Key, Mutant> = BTreeMap::new();
+        for mutant in mutants(units).into_iter().step_by(every) {
+            let key = (mutant.module.clone(), mutant.place.clone(), mutant.change);
+            if !matches!(results.get(&key), Some(Some(_))) {
+                let other = left.insert(key, mutant);
+                assert!(other.is_none(), "two mutants of one name: {other:?}");
+            }
+        }
+        let left: Vec<(Key, Mutant)> = left.into_iter().collect();
+        let killers = left.par_iter().with_max_len(1).map(|(_, mutant)| killer(&machine, &systems, mutant));
+        let killers: Vec<Option<Killer>> = killers.collect();
+        results.extend(left.into_iter().map(|(key, _)| key).zip(killers));
+    }
+    print_counts(&results);
+    let survives = |module: &str, place: &str, change: &str| {
+        results.iter().any(|(k, killer)| killer.is_none() && (&k.0[..], &k.1[..], k.2) == (module, place, change))
+    };
+    let is_listed = |(module, place, change): &Key| {
+        EQUIVALENTS.iter().any(|e| e.module == module && e.places.contains(&&place[..]) && e.change == *change)
+    };
+    let survivors = results.iter().filter(|(_, killer)| killer.is_none()).map(|(key, _)| key);
+    let missed: Vec<&Key> = survivors.filter(|key| !is_listed(key)).collect();
+    assert!(missed.is_empty(), "{} mutants are not found: {missed:#?}", missed.len());
+    if every == 1 {
+        let listed = EQUIVALENTS.iter().flat_map(|e| e.places.iter().map(move |place| (e.module, *place, e.change)));
+        let stale: Vec<_> = listed.filter(|(module, place, change)| !survives(module, place, change)).collect();
+        assert!(stale.is_empty(), "listed as equivalent, but found or gone: {stale:#?}");
+    }
+}
+
+/// The table of docs/evidence/mutants.md.
+fn print_counts(results: &BTreeMap<Key, Option<Killer>>) {
+    println!("| module | mutants | found by its check | found at the ports | no simulator takes it | equivalent |");
+    println!("| --- | ---: | ---: | ---: | ---: | ---: |");
+    let print = |name: &str, killers: Vec<Option<Killer>>| {
+        let count = |killer: Option<Killer>| killers.iter().filter(|k| **k == killer).count();
+        let [module, ports, rule] = [Killer::Module, Killer::Ports, Killer::Rule].map(|k| count(Some(k)));
+        println!("| {name} | {} | {module} | {ports} | {rule} | {} |", killers.len(), count(None));
+    };
+    let modules: BTreeSet<&str> = results.keys().map(|key| &key.0[..]).collect();
+    for name in modules {
+        print(name, results.iter().filter(|(key, _)| key.0 == name).map(|(_, killer)| *killer).collect());
+    }
+    print("all", results.values().copied().collect());
 }

@@ -17,7 +17,7 @@ fn silent(folder: &Path, program: &str, arguments: &[&str]) {
 
 fn lint(machine: &Machine) {
     let units = build(machine).unwrap();
-    for design in [&units.aligner, &units.tile] {
+    for design in units.designs() {
         let folder = tempfile::tempdir().unwrap();
         let mut names = Vec::new();
         for (name, text) in verilog_files(design) {

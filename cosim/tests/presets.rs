@@ -3,8 +3,7 @@
 
 use bitmosaic_arch::{load, presets};
 use bitmosaic_cosim::random::{self, Activation, LayerShape, Random};
-use bitmosaic_cosim::{Case, Engine, ExternalSettings, cosimulate, run_engine};
-use bitmosaic_kernels::BlockDatapath;
+use bitmosaic_cosim::{Case, Engine, ExternalSettings, cosimulate, host_outputs, run_engine};
 use bitmosaic_mappings::Stalls;
 use rayon::prelude::*;
 
@@ -59,9 +58,7 @@ fn outputs_equal_the_host_datapath() {
         let run = run_engine(&case, Engine::Simulator, &settings).unwrap();
         let layer = &case.layers[0];
         let outputs = &case.outputs(&run.tile.outputs).unwrap()[0];
-        let significand_bits = case.machine.pe.significand_bits;
-        let datapath = BlockDatapath { significand_bits, group: layer.weights.group };
-        let host = datapath.outputs(&layer.activations.values, &layer.weights).unwrap();
+        let host = host_outputs(&case.machine, layer).unwrap();
         for (i, (machine, host)) in outputs.iter().zip(&host).enumerate() {
             assert_eq!(machine.to_bits(), host.to_bits(), "{name}: output {i}");
         }
@@ -86,7 +83,8 @@ fn cycles_follow_the_closed_formula() {
             let slots = u64::from(machine.scale_unit.slots);
             let groups = 3 * passes;
             let captured = 1 + terms + (groups - 1) * terms.max(slots) + u64::from(machine.pe.pipeline_registers);
-            let last = captured + u64::from(machine.scale_unit.pes + machine.scale_unit.output_latency_cycles);
+            let unit = &machine.scale_unit;
+            let last = captured + u64::from(unit.dequantize_cycles + unit.pes + unit.output_latency_cycles);
             assert_eq!(run.tile.cycles(), last + 1, "{} g{group}", preset.name);
             let stalled = (groups - 1) * slots.saturating_sub(terms);
             assert_eq!(run.tile.status_cycles, [groups * terms, 0, stalled, 0], "{} g{group}", preset.name);

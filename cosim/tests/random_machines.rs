@@ -33,7 +33,7 @@ fn two_hundred_random_tiles_agree_on_every_engine() {
 fn the_random_cases_reach_what_they_should() {
     // The sample is worth its name only if it has every stall cause, every pipeline depth, padding slots and NaN.
     let mut status = [0u64; 4];
-    let (mut depths, mut padding, mut nan, mut shared) = ([0; 3], 0, 0, 0);
+    let (mut depths, mut padding, mut nan, mut shared, mut float) = ([0; 3], 0, 0, 0, 0);
     for seed in 0..240 {
         let case = case(seed);
         let run = bitmosaic_cosim::run_engine(&case, Engine::Simulator, &ExternalSettings::default()).unwrap();
@@ -41,7 +41,8 @@ fn the_random_cases_reach_what_they_should() {
             *sum += u64::from(*count > 0);
         }
         depths[case.machine.pe.pipeline_registers as usize] += 1;
-        padding += u32::from(case.machine.scale_unit.slots > case.machine.scale_unit.pes);
+        padding += u32::from(case.machine.scale_unit.ring_entries() > case.machine.scale_unit.pes);
+        float += u32::from(case.machine.aligner.is_none());
         shared += u32::from(case.machine.scale_unit.units > 1);
         nan += u32::from(case.outputs(&run.tile.outputs).unwrap().iter().flatten().any(|v| v.is_nan()));
     }
@@ -50,5 +51,5 @@ fn the_random_cases_reach_what_they_should() {
         "cases with compute, operand, scale unit, output cycles: {status:?}"
     );
     assert!(depths.iter().all(|cases| *cases >= 40), "{depths:?}");
-    assert!(padding >= 5 && nan >= 20 && shared >= 40, "{padding} {nan} {shared}");
+    assert!(padding >= 5 && nan >= 20 && shared >= 40 && float >= 50, "{padding} {nan} {shared} {float}");
 }

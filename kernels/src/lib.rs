@@ -13,6 +13,7 @@
 pub mod datapath;
 mod error;
 pub mod exact;
+pub mod float_datapath;
 pub mod stats;
 pub mod yardstick;
 
@@ -25,6 +26,7 @@ mod simd;
 pub use datapath::BlockDatapath;
 pub use error::KernelError;
 pub use exact::{ExactResult, exact};
+pub use float_datapath::FloatDatapath;
 pub use packed::PackedWeights;
 #[doc(hidden)]
 pub use simd::Level;

@@ -2,7 +2,7 @@
 
 mod common;
 
-use bitmosaic_kernels::{BlockDatapath, ExactResult, OutputErrors, exact, output_errors, yardstick};
+use bitmosaic_kernels::{BlockDatapath, ExactResult, FloatDatapath, OutputErrors, exact, output_errors, yardstick};
 use bitmosaic_numerics::{QuantizedMatrix, f16, registry};
 use common::{Activations, Random};
 use proptest::prelude::*;
@@ -48,6 +48,34 @@ fn fourteen_bits_are_more_accurate_than_fp16_accumulation() {
 #[test]
 fn sixteen_bits_are_more_accurate_than_fp16_accumulation_in_a_single_group_with_outliers() {
     compare(Activations::Outliers, GROUP, 16);
+}
+
+/// The paper's processing element, made correct: its exponents follow every cycle, so outliers cost it little.
+#[test]
+fn the_bit_serial_float_machine_is_more_accurate_than_fp16_accumulation() {
+    for kind in [Activations::Normal, Activations::HeavyTailed, Activations::Outliers] {
+        for (input_channels, group) in [(GROUP, GROUP), (512, GROUP), (1024, GROUP), (512, 32)] {
+            for weight_type in registry() {
+                for seed in 14..18 {
+                    let mut random = Random::new(seed);
+                    let weights = random.quantized_matrix(&weight_type, [64, input_channels], group);
+                    let activations = random.activations(kind, 16, input_channels);
+                    let reference = exact(&activations, &weights).unwrap();
+                    let errors = |outputs: &[f16]| output_errors(&reference, outputs).unwrap();
+                    let machine = errors(&FloatDatapath::BITMOD.outputs(&activations, &weights).unwrap());
+                    let fp16 = errors(&yardstick::fp16_outputs(&activations, &weights).unwrap());
+                    let place = format!("{kind:?} {} K {input_channels} g{group} seed {seed}", weight_type.name);
+                    println!(
+                        "{place}: mean {:.2e} against {:.2e}, max {:.2e} against {:.2e}",
+                        machine.mean_normalized, fp16.mean_normalized, machine.max_normalized, fp16.max_normalized
+                    );
+                    assert_eq!(machine.non_finite_mismatches, 0, "{place}");
+                    assert!(machine.mean_normalized < fp16.mean_normalized, "mean, {place}");
+                    assert!(machine.max_normalized < fp16.max_normalized, "max, {place}");
+                }
+            }
+        }
+    }
 }
 
 /// Claims smaller mean and maximum normalised errors than FP16 accumulation, and that each further bit helps.

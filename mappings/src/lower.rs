@@ -94,7 +94,7 @@ impl TileWalk {
     /// First pass, slot and unit of output value `value` of beat `beat` of the product.
     pub fn output_place(self, machine: &Machine, beat: usize, unit: usize) -> Option<OutputPlace> {
         let slots = machine.scale_unit.pes as usize;
-        let (row, column) = machine.pe_of_slot(unit as u32, (beat % slots) as u32)?;
+        let (row, column) = machine.pe_of_unit(unit as u32, (beat % slots) as u32)?;
         let blocks = self.tokens.div_ceil(self.rows);
         let pass = beat / slots;
         let token = pass % blocks * self.rows + row as usize;
@@ -123,7 +123,7 @@ impl TileWalk {
             (tile.weight_beat_bits, chunks),
             (tile.activation_beat_bits, chunks),
             (tile.scale_beat_bits, groups),
-            (tile.exponent_beat_bits, groups),
+            (tile.exponent_beat_bits.unwrap_or(0), groups),
             (tile.channel_beat_bits, passes),
         ];
         streams.iter().map(|(bits, beats)| (u64::from(*bits) * beats).div_ceil(8)).sum()

@@ -17,14 +17,15 @@ pub struct AlignedGroup {
     pub non_finite: bool,
 }
 
-/// Stimulus of the aligner for a lowered program.
-pub fn aligner_stimulus(machine: &Machine, lowered: &Lowered, stalls: Stalls) -> UnitStimulus {
+/// Stimulus of the aligner for a lowered program; `None` for a machine without one.
+pub fn aligner_stimulus(machine: &Machine, lowered: &Lowered, stalls: Stalls) -> Option<UnitStimulus> {
+    let aligner = machine.aligner.as_ref()?;
     let streams = [lowered.commands.clone(), lowered.fp16.clone()];
     let inputs = ports::ALIGNER_INPUTS.into_iter().zip(streams).collect();
-    UnitStimulus::new(inputs, machine.aligner.output_beat_bits, &ports::ALIGNER_STATUS, stalls)
+    Some(UnitStimulus::new(inputs, aligner.output_beat_bits, &ports::ALIGNER_STATUS, stalls))
 }
 
-/// Stimulus of the tile, given the aligner's output beats for the same program.
+/// Stimulus of the tile, given the aligner's output beats for the same program (none for a machine without aligner).
 ///
 /// # Errors
 /// `Field` if the aligner gave another number of beats than the program needs.
@@ -35,28 +36,41 @@ pub fn tile_stimulus(
     stalls: Stalls,
 ) -> Result<UnitStimulus, MappingError> {
     let mut activations = BeatStream::new(machine.tile.activation_beat_bits);
-    let mut exponents = BeatStream::new(machine.tile.exponent_beat_bits);
+    let mut exponents = machine.tile.exponent_beat_bits.map(BeatStream::new);
     let mut beats = aligned;
+    let mut first_chunk = 0;
     for matmul in lowered.program.matmuls() {
         let walk = TileWalk::new(machine, matmul);
-        let tokens = aligned_activations(machine, matmul, &mut beats)?;
-        for (_, m) in walk.passes() {
-            push_pass(machine, walk, &tokens[m..tokens.len().min(m + machine.tile.rows as usize)], &mut activations);
-            push_exponents(walk, &tokens, m, machine.tile.rows as usize, &mut exponents);
+        let rows = machine.tile.rows as usize;
+        match &mut exponents {
+            Some(exponents) => {
+                let tokens = aligned_activations(machine, matmul, &mut beats)?;
+                for (_, m) in walk.passes() {
+                    push_pass(machine, walk, &tokens[m..tokens.len().min(m + rows)], &mut activations);
+                    push_exponents(walk, &tokens, m, rows, exponents);
+                }
+            }
+            None => {
+                let tokens = matmul.tokens as usize;
+                for (_, m) in walk.passes() {
+                    push_fp16_pass(machine, walk, lowered, first_chunk, m..tokens.min(m + rows), &mut activations);
+                }
+                first_chunk += tokens * walk.chunks();
+            }
         }
     }
     if !beats.is_empty() {
         return Err(MappingError::field("aligned beats left over", beats.len(), "the program needs none of them"));
     }
-    let streams = [
+    let mut streams = vec![
         lowered.commands.clone(),
         lowered.weights.clone(),
         activations,
         lowered.scales.clone(),
-        exponents,
         lowered.channels.clone(),
     ];
-    let inputs = ports::TILE_INPUTS.into_iter().zip(streams).collect();
+    streams.extend(exponents);
+    let inputs = ports::tile_inputs(machine).iter().copied().zip(streams).collect();
     Ok(UnitStimulus::new(inputs, machine.tile.output_beat_bits, &ports::TILE_STATUS, stalls))
 }
 
@@ -75,7 +89,7 @@ pub fn aligned_activations(
         return Err(MappingError::field("aligned beats", beats.len(), format!("the program needs {needed}")));
     };
     *beats = rest;
-    let (lanes, w) = (machine.pe.lanes, machine.pe.significand_bits);
+    let (lanes, w) = (machine.pe.lanes, machine.pe.activation_bits);
     let mut own = own.iter();
     let mut group = |chunks: usize| {
         let mut group =
@@ -91,12 +105,28 @@ pub fn aligned_activations(
 }
 
 fn push_pass(machine: &Machine, walk: TileWalk, tokens: &[Vec<AlignedGroup>], stream: &mut BeatStream) {
-    let (lanes, w) = (machine.pe.lanes as usize, machine.pe.significand_bits);
+    let (lanes, w) = (machine.pe.lanes as usize, machine.pe.activation_bits);
     for (group, chunks) in walk.group_chunks().enumerate() {
         for chunk in 0..chunks {
             let of = |token: &Vec<AlignedGroup>| token[group].values[chunk * lanes..(chunk + 1) * lanes].to_vec();
             stream.push_fields(tokens.iter().flat_map(of).map(|v| (u64::from(v), w)));
         }
+    }
+}
+
+/// A pass over FP16 activations as they are; the program's beats hold a token's chunks one after the other.
+fn push_fp16_pass(
+    machine: &Machine,
+    walk: TileWalk,
+    lowered: &Lowered,
+    first_chunk: usize,
+    tokens: std::ops::Range<usize>,
+    stream: &mut BeatStream,
+) {
+    for chunk in 0..walk.chunks() {
+        let beat = |token: usize| lowered.fp16.beat(first_chunk + token * walk.chunks() + chunk);
+        let lanes = |token: usize| (0..machine.pe.lanes).map(move |lane| (read_bits(beat(token), lane * 16, 16), 16));
+        stream.push_fields(tokens.clone().flat_map(lanes));
     }
 }
 

@@ -5,8 +5,14 @@ use crate::{BeatStream, Gate, Lfsr};
 /// Names of the ready/valid streams and status bits of the two units. A stream `x` has the ports `x_valid_i`, `x_ready_o`
 /// and `x_data_i`; the output stream is `output`; a status bit `y` is the port `y_o`.
 pub mod ports {
-    /// Input streams of the tile, in port order.
-    pub const TILE_INPUTS: [&str; 6] = ["command", "weight", "activation", "scale", "exponent", "channel"];
+    /// Input streams of the tile, in port order; machines without aligner have no exponents.
+    const TILE_INPUTS: [&str; 6] = ["command", "weight", "activation", "scale", "channel", "exponent"];
+
+    /// Input streams of a machine's tile, in port order.
+    pub fn tile_inputs(machine: &bitmosaic_arch::Machine) -> &'static [&'static str] {
+        if machine.aligner.is_some() { &TILE_INPUTS } else { &TILE_INPUTS[..5] }
+    }
+
     /// Status bits of the tile; each cycle at most one is set, the rest of a run is fill and drain.
     pub const TILE_STATUS: [&str; 4] = ["compute", "stall_operand", "stall_scale_unit", "stall_output"];
     /// Input streams of the aligner, in port order.

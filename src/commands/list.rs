@@ -43,10 +43,16 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
                 entry(t.name, format!("{}; {terms}", t.summary))
             })
             .collect(),
-        What::Pe => vec![entry(
-            "bit-serial-block",
-            "activations of a group share an exponent; digits times integers, shared scale units".into(),
-        )],
+        What::Pe => vec![
+            entry(
+                "bit-serial-block",
+                "activations of a group share an exponent; digits times integers, shared scale units".into(),
+            ),
+            entry(
+                "bit-serial-float",
+                "the BitMoD paper's, made correct: digits times FP16 aligned every cycle, a dequantizer in each".into(),
+            ),
+        ],
         What::Engines => Engine::ALL.iter().map(|e| entry(e.name(), e.summary().into())).collect(),
         What::Activations => ActivationKind::ALL.iter().map(|k| entry(k.name(), k.summary().into())).collect(),
     };

@@ -37,7 +37,7 @@ fn export(machine: &Machine, arguments: &Arguments) -> Result<RtlDocument, CliEr
     let folder = &arguments.output;
     output::create_folder(&folder.join("rtl"))?;
     let mut result = RtlResult::default();
-    for design in [&units.aligner, &units.tile] {
+    for design in units.designs() {
         for (name, text) in verilog_files(design) {
             let name = format!("rtl/{name}");
             if !result.files.contains(&name) {

@@ -108,7 +108,7 @@ fn parse_shape(text: &str) -> Result<[usize; 3], CliError> {
 
 /// Event-driven timing without data: the streams only lend their gates.
 fn timing(machine: &Machine, matmul: &Matmul, stalls: Stalls) -> UnitTrace {
-    let streams = ports::TILE_INPUTS.into_iter().map(|name| (name, BeatStream::new(1))).collect();
+    let streams = ports::tile_inputs(machine).iter().map(|name| (*name, BeatStream::new(1))).collect();
     let stimulus = UnitStimulus::new(streams, machine.tile.output_beat_bits, &ports::TILE_STATUS, stalls);
     debug_assert_eq!(stimulus.inputs[0].2.threshold, Gate::OPEN.threshold);
     let timing = tile_timing(machine, std::slice::from_ref(matmul), &stimulus);

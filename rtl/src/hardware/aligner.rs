@@ -1,7 +1,7 @@
 //! The aligner: one pass fills a group buffer and finds the largest exponent, the second shifts and rounds; two buffers
 //! overlap the passes, so that it takes and gives a beat every cycle.
 
-use bitmosaic_arch::Machine;
+use bitmosaic_arch::{Aligner, Machine};
 use bitmosaic_mappings::{field, ports};
 
 use super::float::{gate, shift_right_sticky};
@@ -9,9 +9,9 @@ use super::index_bits;
 use crate::netlist::{Design, Module, ModuleBuilder, Net, NetlistError, address_bits};
 
 /// Design with the top module `aligner`.
-pub(super) fn build(machine: &Machine) -> Result<Design, NetlistError> {
-    let lane_module = align_lane(machine.pe.significand_bits)?;
-    let (lanes, w) = (machine.aligner.values_per_cycle, machine.pe.significand_bits);
+pub(super) fn build(machine: &Machine, aligner: &Aligner) -> Result<Design, NetlistError> {
+    let (lanes, w) = (aligner.values_per_cycle, machine.pe.activation_bits);
+    let lane_module = align_lane(w)?;
     let mut m = ModuleBuilder::new(
         "aligner",
         &format!(
@@ -40,6 +40,7 @@ pub(super) fn build(machine: &Machine) -> Result<Design, NetlistError> {
     let is_end = m.not(is_product);
     let end = m.and(accept, is_end);
     let finish = m.and_all(&[output_valid, output_last, output_ready]);
+    let finish = m.name(finish, "finish", "the last beat of the command is taken");
     let busy_changes = m.or(start, finish);
     m.drive(busy, start, Some(busy_changes), Some(0));
     let retire = m.or(finish, end);
@@ -53,7 +54,7 @@ pub(super) fn build(machine: &Machine) -> Result<Design, NetlistError> {
     m.ignore(command);
 
     // First pass: fill a buffer.
-    let group_beats = machine.aligner.group_beats;
+    let group_beats = aligner.group_beats;
     let beat_bits = index_bits(group_beats);
     let reading = m.register("reading_q", 1, false, "tokens are left to read");
     let write_side = m.register("write_side_q", 1, false, "buffer that is filled");
@@ -82,6 +83,7 @@ pub(super) fn build(machine: &Machine) -> Result<Design, NetlistError> {
         m.drive(register, next, Some(moves), None);
     }
     let token_ends = m.and(take, token_end);
+    let token_ends = m.name(token_ends, "token_ends", "the last beat of a token enters");
     let keep = m.not(start);
     let next_token = gate(&mut m, keep, next_token);
     let token_moves = m.or(start, token_ends);
@@ -101,11 +103,13 @@ pub(super) fn build(machine: &Machine) -> Result<Design, NetlistError> {
     let floor = m.constant(1, 5);
     let so_far = m.mux(any_before, exponent_so_far, floor);
     let exponent = larger(&mut m, so_far, largest);
+    let exponent = m.name(exponent, "exponent_d", "largest exponent with this beat");
     let so_far = m.and(any_before, non_finite_so_far);
     let non_finite = m.or(so_far, any_infinite);
     m.drive(exponent_so_far, exponent, Some(take), None);
     m.drive(non_finite_so_far, non_finite, Some(take), None);
     let ends = m.and(take, group_end);
+    let ends = m.name(ends, "group_ends", "the last beat of a group enters");
     let next_side = m.not(write_side);
     m.drive(write_side, next_side, Some(ends), Some(0));
     let last_group = m.and(token_end, last_token);
@@ -215,16 +219,18 @@ fn align_lane(w: u32) -> Result<Module, NetlistError> {
     let distance = m.as_unsigned(distance);
     let extra = m.constant(u64::from(down), 5);
     let distance = m.add(distance, extra);
+    let distance = m.name(distance, "distance", "bits that the magnitude is moved down");
     // A bit below for the guard, and the sticky bit below it.
     let zero = m.constant(0, 1);
     let wide = m.concat(&[zero, magnitude]);
-    let shifted = shift_right_sticky(&mut m, wide, distance);
+    let shifted = shift_right_sticky(&mut m, wide, distance, "significand");
     let kept = m.slice(shifted, 2, magnitude.width);
     let guard = m.bit(shifted, 1);
     let sticky = m.bit(shifted, 0);
     let odd = m.bit(shifted, 2);
     let tail = m.or(sticky, odd);
     let up = m.and(guard, tail);
+    let up = m.name(up, "rounds_up", "to nearest even");
     let up = m.extend(up, magnitude.width);
     let rounded = m.add(kept, up);
     let sign = m.bit(value, 15);

@@ -12,9 +12,12 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
     let mut m = ModuleBuilder::new(
         "drain_control",
         &format!(
-            "Drain control: a finished group takes {} slots, one a cycle, through {} scale unit(s) of {} PEs;\n\
-             the metadata of the group stays here meanwhile.",
-            unit.slots, unit.units, unit.pes
+            "Drain control: a finished group takes {} cycles in which the PEs multiply by the scale code and {} slots,\n\
+             one a cycle, through {} scale unit(s) of {} PEs; the metadata of the group stays here meanwhile.",
+            unit.dequantize_cycles,
+            unit.ring_entries(),
+            unit.units,
+            unit.pes
         ),
     );
     let capture = m.input("capture_i", 1, "a finished group enters the hold chains");
@@ -23,24 +26,63 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
     let pass_end = m.input("pass_end_i", 1, "the group is the last of its pass");
     let last = m.input("last_i", 1, "the pass is the last of its command");
     let scale = m.input("scale_i", machine.tile.scale_beat_bits, "group scale code a column");
-    let exponent = m.input("exponent_i", machine.tile.exponent_beat_bits, "shared exponent and non-finite flag a row");
+    let exponent = machine
+        .tile
+        .exponent_beat_bits
+        .map(|bits| m.input("exponent_i", bits, "shared exponent and non-finite flag a row"));
+    let flags = match exponent {
+        Some(exponent) => {
+            let flags: Vec<Net> = (0..rows).map(|r| m.bit(exponent, r * 6 + 5)).collect();
+            m.concat(&flags)
+        }
+        None => m.input("non_finite_i", rows, "the group has a NaN or an infinity, a row"),
+    };
     let channel = m.input("channel_i", machine.tile.channel_beat_bits, "FP16 channel scale a column");
     let enable = Some(capture);
 
-    // Metadata.
-    let scale = m.reg("scale_q", scale, enable, None, "group scale codes");
-    let exponents: Vec<Net> = (0..rows).map(|r| m.slice(exponent, r * 6, 5)).collect();
-    let exponents = m.concat(&exponents);
-    let exponents = m.reg("exponent_q", exponents, enable, None, "shared exponents");
-    let flags: Vec<Net> = (0..rows).map(|r| m.bit(exponent, r * 6 + 5)).collect();
-    let flags = m.concat(&flags);
+    // Metadata. Where the PEs multiply, the scale codes leave bit by bit, the highest first.
+    let multiplies = unit.dequantize_cycles == 0;
+    let dequantize = (!multiplies).then(|| m.wire("dequantize", 1, "the PEs take a bit of their scale codes"));
+    let scale = if let Some(dequantize) = dequantize {
+        let register = m.register("scale_q", scale.width, false, "group scale codes, moved up as their bits leave");
+        let zero = m.constant(0, 1);
+        let moved: Vec<Net> = (0..columns)
+            .map(|c| {
+                let low = m.slice(register, c * 8, 7);
+                m.concat(&[zero, low])
+            })
+            .collect();
+        let next: Vec<Net> = (0..columns)
+            .map(|c| {
+                let fresh = m.slice(scale, c * 8, 8);
+                m.mux(capture, fresh, moved[c as usize])
+            })
+            .collect();
+        let next = m.concat(&next);
+        let changes = m.or(capture, dequantize);
+        m.drive(register, next, Some(changes), None);
+        let bits: Vec<Net> = (0..columns).map(|c| m.bit(register, c * 8 + 7)).collect();
+        let bits = m.concat(&bits);
+        m.output("dequantize_o", dequantize, "the PEs take a bit of their scale codes");
+        m.output("scale_bit_o", bits, "that bit, a column");
+        register
+    } else {
+        m.reg("scale_q", scale, enable, None, "group scale codes")
+    };
+    let exponents = exponent.map(|exponent| {
+        let exponents: Vec<Net> = (0..rows).map(|r| m.slice(exponent, r * 6, 5)).collect();
+        let exponents = m.concat(&exponents);
+        m.reg("exponent_q", exponents, enable, None, "shared exponents")
+    });
     let non_finite = m.register("non_finite_q", rows, false, "a non-finite activation was seen in the pass");
     let first_rows = m.replicate(first_group, rows);
     let later_rows = m.not(first_rows);
     let kept = m.and(later_rows, non_finite);
     let seen = m.or(flags, kept);
+    let seen = m.name(seen, "non_finite_d", "flags of the pass with this group");
     m.drive(non_finite, seen, enable, None);
     let loads_channel = m.and(capture, pass_end);
+    let loads_channel = m.name(loads_channel, "loads_channel", "the last group of a pass enters");
     let channel = m.reg("channel_q", channel, Some(loads_channel), None, "channel scales");
     let first_group = m.reg("first_group_q", first_group, enable, None, "first group of its pass");
     let pass_end = m.reg("pass_end_q", pass_end, enable, None, "last group of its pass");
@@ -52,9 +94,20 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
     let draining = m.register("draining_q", 1, false, "slots are left");
     let final_slot = m.constant(u64::from(unit.slots - 1), bits);
     let at_final = m.eq(slot, final_slot);
-    let issue = m.and(draining, advance);
+    let walk = m.and(draining, advance);
+    let issue = match dequantize {
+        None => walk,
+        Some(dequantize) => {
+            let limit = m.constant(u64::from(unit.dequantize_cycles), bits);
+            let early = m.lt(slot, limit);
+            let late = m.not(early);
+            let bit_leaves = m.and(walk, early);
+            m.assign(dequantize, bit_leaves);
+            m.and(walk, late)
+        }
+    };
     let issue = m.name(issue, "issue", "a slot leaves: the hold chains shift");
-    let leaves = m.and(issue, at_final);
+    let leaves = m.and(walk, at_final);
     let idle = m.not(draining);
     let hold_free = m.or(idle, leaves);
     let hold_free = m.name(hold_free, "hold_free", "a finished group may enter at this edge");
@@ -62,7 +115,7 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
     m.output("issue_o", issue, "a slot leaves: the hold chains shift");
     let stays = m.not(at_final);
     let next_draining = m.or(capture, stays);
-    let changes = m.or(capture, issue);
+    let changes = m.or(capture, walk);
     m.drive(draining, next_draining, Some(changes), Some(0));
     let next_slot = count(&mut m, slot, unit.slots);
     let next_slot = clear(&mut m, capture, next_slot);
@@ -71,6 +124,7 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
     let row = m.register("row_q", index_bits(rows_walked), false, "row of the slot, counted from the unit's first");
     let next_row = count(&mut m, row, rows_walked);
     let next_row = clear(&mut m, capture, next_row);
+    let changes = m.or(capture, issue);
     m.drive(row, next_row, Some(changes), None);
     let columns_walked = unit.pes.div_ceil(rows);
     let column = (columns_walked > 1).then(|| {
@@ -94,14 +148,18 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
                 (first_column..first_column + columns_walked).map(|c| m.slice(bus, c * bits, bits)).collect();
             column.map_or(choices[0], |index| m.select(index, &choices))
         };
-        scales.push(column_values(&mut m, scale, 8));
+        if multiplies {
+            scales.push(column_values(&mut m, scale, 8));
+        }
         channels.push(column_values(&mut m, channel, 16));
         let row_values = |m: &mut ModuleBuilder, bus: Net, bits: u32| {
             let choices: Vec<Net> =
                 (first_row..first_row + rows_walked).map(|r| m.slice(bus, r * bits, bits)).collect();
             m.select(row, &choices)
         };
-        slot_exponents.push(row_values(&mut m, exponents, 5));
+        if let Some(exponents) = exponents {
+            slot_exponents.push(row_values(&mut m, exponents, 5));
+        }
         flags.push(row_values(&mut m, non_finite, 1));
     }
     for (name, values, doc) in [
@@ -110,6 +168,9 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
         ("slot_channel_o", &channels, "channel scale of each unit's slot"),
         ("slot_non_finite_o", &flags, "non-finite flag of each unit's slot"),
     ] {
+        if values.is_empty() {
+            continue;
+        }
         let bus = m.concat(values);
         m.output(name, bus, doc);
     }
@@ -118,16 +179,19 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
     // Flags that move with a slot: valid in stages 1 to 3, output and last up to the output register.
     let enable = Some(advance);
     let one = m.constant(1, 1);
-    let real = if unit.slots > unit.pes {
-        let pes = m.constant(u64::from(unit.pes), bits);
+    let after = unit.dequantize_cycles + unit.pes;
+    let real = if unit.slots > after {
+        let pes = m.constant(u64::from(after), bits);
         m.lt(slot, pes)
     } else {
         one
     };
-    let final_pe = m.constant(u64::from(unit.pes - 1), bits);
+    let final_pe = m.constant(u64::from(after - 1), bits);
     let at_final_pe = m.eq(slot, final_pe);
     let output = m.and_all(&[issue, pass_end, real]);
+    let output = m.name(output, "output_d", "the slot is an output");
     let finishes = m.and_all(&[output, last, at_final_pe]);
+    let finishes = m.name(finishes, "finish_d", "the slot ends its command");
     let valid_1 = m.reg("valid_1_q", issue, enable, Some(0), "stage 1 is valid");
     let valid_2 = m.reg("valid_2_q", valid_1, enable, Some(0), "stage 2 is valid");
     let valid_3 = m.reg("valid_3_q", valid_2, enable, Some(0), "stage 3 is valid");

@@ -6,8 +6,9 @@ use crate::netlist::{ModuleBuilder, Net};
 /// Fraction bits of binary32.
 pub(super) const FRACTION: u32 = 23;
 
-/// `x` shifted left until its highest bit is set, and by how much. Zero stays zero with an unspecified amount.
-pub(super) fn normalize(m: &mut ModuleBuilder, x: Net) -> (Net, Net) {
+/// `x` shifted left until its highest bit is set, and by how much. Zero stays zero with an unspecified amount. Levels are
+/// named after `name`.
+pub(super) fn normalize(m: &mut ModuleBuilder, x: Net, name: &str) -> (Net, Net) {
     let mut value = x;
     let mut amount = Vec::new();
     let levels = u32::BITS - (x.width - 1).leading_zeros();
@@ -20,10 +21,12 @@ pub(super) fn normalize(m: &mut ModuleBuilder, x: Net) -> (Net, Net) {
         let top = m.slice(value, x.width - distance, distance);
         let any = m.reduce_or(top);
         let empty = m.not(any);
+        let empty = m.name(empty, &format!("{name}_high_{distance}_empty"), "no bit is set up there");
         let rest = m.slice(value, 0, x.width - distance);
         let zeros = m.constant(0, distance);
         let shifted = m.concat(&[zeros, rest]);
         value = m.mux(empty, shifted, value);
+        value = m.name(value, &format!("{name}_up_{distance}"), "moved up if they are");
         amount.push(empty);
     }
     amount.reverse();
@@ -32,8 +35,8 @@ pub(super) fn normalize(m: &mut ModuleBuilder, x: Net) -> (Net, Net) {
 }
 
 /// `x >> amount`, with a bit below that tells whether a one was shifted out: `{x >> amount, sticky}`.
-/// Amounts of the width and more leave only the sticky bit.
-pub(super) fn shift_right_sticky(m: &mut ModuleBuilder, x: Net, amount: Net) -> Net {
+/// Amounts of the width and more leave only the sticky bit. Levels are named after `name`.
+pub(super) fn shift_right_sticky(m: &mut ModuleBuilder, x: Net, amount: Net, name: &str) -> Net {
     let zero = m.constant(0, 1);
     let mut value = m.concat(&[zero, x]);
     let width = value.width;
@@ -50,6 +53,7 @@ pub(super) fn shift_right_sticky(m: &mut ModuleBuilder, x: Net, amount: Net) -> 
         };
         let chosen = m.bit(amount, level);
         value = m.mux(chosen, shifted, value);
+        value = m.name(value, &format!("{name}_down_{}", 1u32 << level), "moved down; the lowest bit is sticky");
     }
     value
 }
@@ -57,7 +61,7 @@ pub(super) fn shift_right_sticky(m: &mut ModuleBuilder, x: Net, amount: Net) -> 
 /// Rounds to nearest even and packs: `{exponent, fraction}` plus one unit where the bits below the kept ones round up.
 /// `significand` has its highest bit set (the hidden one, dropped); `keep` fraction bits stay. A carry out of the fraction
 /// raises the exponent, which is what rounding means.
-pub(super) fn round_and_pack(m: &mut ModuleBuilder, exponent: Net, significand: Net, keep: u32) -> Net {
+pub(super) fn round_and_pack(m: &mut ModuleBuilder, exponent: Net, significand: Net, keep: u32, name: &str) -> Net {
     let below = significand.width - 1 - keep;
     let fraction = m.slice(significand, below, keep);
     let packed = m.concat(&[fraction, exponent]);
@@ -74,6 +78,7 @@ pub(super) fn round_and_pack(m: &mut ModuleBuilder, exponent: Net, significand: 
     } else {
         m.and(guard, odd)
     };
+    let up = m.name(up, &format!("{name}_rounds_up"), "to nearest even");
     let up = m.extend(up, packed.width);
     let sum = m.add(packed, up);
     m.truncate(sum, packed.width)

@@ -17,10 +17,22 @@ use crate::netlist::{Design, NetlistError};
 /// The units of a machine, each with its own top module.
 #[derive(Debug, Clone)]
 pub struct Units {
-    /// FP16 in, aligned groups out.
-    pub aligner: Design,
-    /// Aligned groups and weights in, FP16 out.
+    /// FP16 in, aligned groups out; machines without aligner take FP16 as it is.
+    pub aligner: Option<Design>,
+    /// Activations and weights in, FP16 out.
     pub tile: Design,
+}
+
+impl Units {
+    /// The units there are, in the order of execution.
+    pub fn designs(&self) -> impl Iterator<Item = &Design> {
+        self.aligner.iter().chain([&self.tile])
+    }
+
+    /// Likewise, to be changed.
+    pub fn designs_mut(&mut self) -> impl Iterator<Item = &mut Design> {
+        self.aligner.iter_mut().chain([&mut self.tile])
+    }
 }
 
 /// Builds the hardware of a machine.
@@ -28,7 +40,8 @@ pub struct Units {
 /// # Errors
 /// A broken netlist rule: a bug, not a matter of the design file.
 pub fn build(machine: &Machine) -> Result<Units, NetlistError> {
-    Ok(Units { aligner: aligner::build(machine)?, tile: tile::build(machine)? })
+    let aligner = machine.aligner.as_ref().map(|a| aligner::build(machine, a)).transpose()?;
+    Ok(Units { aligner, tile: tile::build(machine)? })
 }
 
 /// Bits of an index below `count`, at least one.

@@ -52,7 +52,7 @@ pub(super) fn output_stage() -> Result<Module, NetlistError> {
     let non_finite = m.reg("non_finite_5_q", non_finite, enable, None, "stage 5: non-finite flag");
 
     // To binary32: the exponent field on FP16's scale, then 24 significand bits.
-    let (normal, zeros) = normalize(&mut m, product);
+    let (normal, zeros) = normalize(&mut m, product, "product");
     let offset = m.constant_signed(FIELD_OFFSET, EXPONENT_BITS);
     let exponent = m.extend(exponent, EXPONENT_BITS);
     let exponent = m.as_signed(exponent);
@@ -63,7 +63,7 @@ pub(super) fn output_stage() -> Result<Module, NetlistError> {
     let field = m.sub(field, zeros);
     let field = m.truncate(field, EXPONENT_BITS);
     let field = m.as_unsigned(field);
-    let packed = round_and_pack(&mut m, field, normal, FRACTION);
+    let packed = round_and_pack(&mut m, field, normal, FRACTION, "single");
     let single = m.name(packed, "single", "binary32 product: exponent on FP16's scale, fraction");
     let fraction = m.slice(single, 0, FRACTION);
     let field = m.slice(single, FRACTION, EXPONENT_BITS);
@@ -82,15 +82,17 @@ pub(super) fn output_stage() -> Result<Module, NetlistError> {
     let lost = m.mux(is_far, limit, lost);
     let lost = m.slice(lost, 0, 4);
     let lost = gate(&mut m, is_subnormal, lost);
+    let lost = m.name(lost, "lost_bits", "bits that a subnormal output loses");
     let hidden = m.constant(1, 1);
     let significand = m.concat(&[fraction, hidden]);
-    let shifted = shift_right_sticky(&mut m, significand, lost);
+    let shifted = shift_right_sticky(&mut m, significand, lost, "significand");
     let limit = m.constant_signed(30, EXPONENT_BITS + 1);
     let overflows = m.lt(limit, field);
+    let overflows = m.name(overflows, "overflows", "the output is infinite");
     let low_field = m.slice(field, 0, 5);
     let normal = m.not(is_subnormal);
     let low_field = gate(&mut m, normal, low_field);
-    let half = round_and_pack(&mut m, low_field, shifted, 10);
+    let half = round_and_pack(&mut m, low_field, shifted, 10, "half");
     let infinity = m.constant(0x7C00, 15);
     let half = m.mux(overflows, infinity, half);
     let half = m.concat(&[half, sign]);

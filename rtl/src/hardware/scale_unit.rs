@@ -19,9 +19,11 @@ pub(super) fn scale_unit(machine: &Machine) -> Result<Module, NetlistError> {
             unit.pes
         ),
     );
-    let sum = m.input_signed("sum_i", machine.pe.accumulator_bits, "group sum at the head of the hold chain");
-    let scale = m.input("scale_i", 8, "group scale code of its column");
-    let exponent = m.input("exponent_i", 5, "shared exponent of its row");
+    let multiplies = unit.dequantize_cycles == 0;
+    let sum_bits = if multiplies { machine.pe.accumulator_bits } else { unit.product_bits };
+    let sum = m.input_signed("sum_i", sum_bits, "group sum at the head of the hold chain");
+    let scale = multiplies.then(|| m.input("scale_i", 8, "group scale code of its column"));
+    let exponent = m.input("exponent_i", unit.exponent_bits, "exponent of the group sum");
     let channel = m.input("channel_i", 16, "FP16 channel scale of its column");
     let non_finite = m.input("non_finite_i", 1, "the token has a NaN or an infinity");
     let advance = m.input("advance_i", 1, "the pipeline moves");
@@ -29,13 +31,15 @@ pub(super) fn scale_unit(machine: &Machine) -> Result<Module, NetlistError> {
     let write = m.input("write_i", 1, "stage 3 is valid: its result goes back to the accumulators");
     let enable = Some(advance);
 
-    // Stage 1: multiply.
-    let scale_wide = m.extend(scale, 9);
-    let scale_wide = m.as_signed(scale_wide);
-    let product = m.mul(sum, scale_wide);
-    let product = m.truncate(product, unit.product_bits);
+    // Stage 1: multiply, where the PEs have not done so.
+    let product = scale.map_or(sum, |scale| {
+        let scale = m.extend(scale, 9);
+        let scale = m.as_signed(scale);
+        let product = m.mul(sum, scale);
+        m.truncate(product, unit.product_bits)
+    });
     let product = m.reg("product_q", product, enable, None, "stage 1: group sum * scale code");
-    let exponent = m.reg("exponent_q", exponent, enable, None, "stage 1: shared exponent");
+    let exponent = m.reg("exponent_q", exponent, enable, None, "stage 1: exponent");
     // Carried along for the output stage.
     let carried = m.concat(&[channel, non_finite]);
     let carried = m.reg("carried_1_q", carried, enable, None, "stage 1: channel scale and non-finite flag");
@@ -43,11 +47,11 @@ pub(super) fn scale_unit(machine: &Machine) -> Result<Module, NetlistError> {
     let carried = m.reg("carried_3_q", carried, enable, None, "stage 3: the same");
 
     // Stage 2: convert.
-    let value = to_float(&mut m, product, exponent, unit.activation_exponent_offset);
+    let value = to_float(&mut m, product, exponent, unit.exponent_offset);
     let value = m.reg("value_q", value, enable, None, "stage 2: scaled group sum, binary32");
 
     // Stage 3: align and add.
-    let entries: Vec<Net> = (0..unit.slots)
+    let entries: Vec<Net> = (0..unit.ring_entries())
         .map(|i| m.register(&format!("accumulator_{i}_q"), 32, false, "rotating binary32 accumulators"))
         .collect();
     // The result of stage 3, if valid, enters the ring at this edge: then the next entry is this slot's.
@@ -83,7 +87,7 @@ fn to_float(m: &mut ModuleBuilder, product: Net, exponent: Net, offset: i32) -> 
     let negated = m.truncate(negated, bits);
     let magnitude = m.mux(sign, negated, product);
     let magnitude = m.as_unsigned(magnitude);
-    let (normal, zeros) = normalize(m, magnitude);
+    let (normal, zeros) = normalize(m, magnitude, "magnitude");
     // Biased exponent = 127 + offset + exponent + (bits - 1) - zeros, in 1..=254 for every non-zero product.
     let constant = (127 + offset + bits as i32 - 1) as u64 & 0xFF;
     let constant = m.constant(constant, 8);
@@ -100,7 +104,7 @@ fn to_float(m: &mut ModuleBuilder, product: Net, exponent: Net, offset: i32) -> 
     } else {
         normal
     };
-    let packed = round_and_pack(m, biased, normal, FRACTION);
+    let packed = round_and_pack(m, biased, normal, FRACTION, "value");
     let value = m.concat(&[packed, sign]);
     let nonzero = m.reduce_or(magnitude);
     gate(m, nonzero, value)
@@ -110,23 +114,30 @@ fn to_float(m: &mut ModuleBuilder, product: Net, exponent: Net, offset: i32) -> 
 fn add_significands(m: &mut ModuleBuilder, a: Net, b: Net) -> (Net, Net, Net) {
     let (a_magnitude, b_magnitude) = (m.slice(a, 0, 31), m.slice(b, 0, 31));
     let swap = m.lt(a_magnitude, b_magnitude);
+    let swap = m.name(swap, "swap", "the scaled group sum is the larger addend");
     let large = m.mux(swap, b, a);
+    let large = m.name(large, "larger", "larger addend");
     let small = m.mux(swap, a, b);
+    let small = m.name(small, "smaller", "smaller addend");
     let large_significand = significand(m, large);
+    let large_significand = m.name(large_significand, "larger_significand", "24 bits");
     let small_significand = significand(m, small);
+    let small_significand = m.name(small_significand, "smaller_significand", "24 bits");
     let large_exponent = m.slice(large, FRACTION, 8);
     let small_exponent = m.slice(small, FRACTION, 8);
     let distance = m.sub(large_exponent, small_exponent);
     let distance = m.truncate(distance, 8);
     let distance = m.as_unsigned(distance);
+    let distance = m.name(distance, "distance", "of the exponents");
     let guard = m.constant(0, 2);
     let small_wide = m.concat(&[guard, small_significand]);
-    let aligned = shift_right_sticky(m, small_wide, distance);
+    let aligned = shift_right_sticky(m, small_wide, distance, "smaller");
     let guard = m.constant(0, 3);
     let large_wide = m.concat(&[guard, large_significand]);
     debug_assert_eq!(large_wide.width, SUM_BITS);
     let (large_sign, small_sign) = (m.bit(large, 31), m.bit(small, 31));
     let subtract = m.xor(large_sign, small_sign);
+    let subtract = m.name(subtract, "subtract", "the signs differ");
     let inverted = m.replicate(subtract, SUM_BITS);
     let addend = m.xor(aligned, inverted);
     let total = m.add(large_wide, addend);
@@ -152,7 +163,7 @@ fn significand(m: &mut ModuleBuilder, x: Net) -> Net {
 
 /// Binary32 of a sum from [`add_significands`]; an exact zero is +0.
 fn normalize_sum(m: &mut ModuleBuilder, total: Net, exponent: Net, sign: Net) -> Net {
-    let (normal, zeros) = normalize(m, total);
+    let (normal, zeros) = normalize(m, total, "total");
     let one = m.constant(1, 8);
     let raised = m.add(exponent, one);
     let raised = m.truncate(raised, 8);
@@ -160,7 +171,7 @@ fn normalize_sum(m: &mut ModuleBuilder, total: Net, exponent: Net, sign: Net) ->
     let biased = m.sub(raised, zeros);
     let biased = m.truncate(biased, 8);
     let biased = m.as_unsigned(biased);
-    let packed = round_and_pack(m, biased, normal, FRACTION);
+    let packed = round_and_pack(m, biased, normal, FRACTION, "sum");
     let value = m.concat(&[packed, sign]);
     let nonzero = m.reduce_or(total);
     gate(m, nonzero, value)

@@ -37,8 +37,9 @@ pub(super) fn term_generator(machine: &Machine) -> Result<Module, NetlistError> 
         .collect();
     let special_digit = m.select(selector, &values);
     let special_digit = m.name(special_digit, "special_digit", "digit of the group's special value in this plane");
-    if planes < MAX_PLANES as u32 {
-        m.ignore(special);
+    // A machine may have one type, no special values, fewer planes than a command has room for.
+    for input in [special, selector, weight_type, plane] {
+        m.ignore(input);
     }
 
     let mut digits = Vec::new();

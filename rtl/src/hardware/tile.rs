@@ -5,11 +5,12 @@ use bitmosaic_mappings::{field, ports};
 
 use super::drain_control::drain_control;
 use super::output_stage::output_stage;
-use super::pe::bit_serial_block::block_pe;
+use super::pe::bit_serial_float::{DECODED_BITS, activation_decoder};
+use super::pe::processing_element;
 use super::scale_unit::scale_unit;
 use super::term_generator::term_generator;
 use super::tile_control::tile_control;
-use crate::netlist::{Design, ModuleBuilder, Net, NetlistError};
+use crate::netlist::{Design, ModuleBuilder, Net, NetlistError, Outputs};
 
 /// Design with the top module `tile`.
 pub(super) fn build(machine: &Machine) -> Result<Design, NetlistError> {
@@ -18,7 +19,8 @@ pub(super) fn build(machine: &Machine) -> Result<Design, NetlistError> {
     let (rows, columns, lanes) = (tile.rows, tile.columns, pe.lanes);
     let control_module = tile_control(machine)?;
     let generator_module = term_generator(machine)?;
-    let pe_module = block_pe(machine)?;
+    let pe_module = processing_element(machine)?;
+    let decoder_module = machine.aligner.is_none().then(|| activation_decoder(machine)).transpose()?;
     let drain_module = drain_control(machine)?;
     let scale_module = scale_unit(machine)?;
     let output_module = output_stage()?;
@@ -34,20 +36,20 @@ pub(super) fn build(machine: &Machine) -> Result<Design, NetlistError> {
     let docs = [
         "commands of 32 bytes",
         "a chunk of weights: per column, lowest first, codes of the lanes and the group's special value selector",
-        "a chunk of aligned activations: per row, lowest first, the lanes",
+        "a chunk of activations: per row, lowest first, the lanes",
         "a group's scale codes: per column 8 bits",
-        "a group's shared exponents: per row 5 bits and the non-finite flag",
         "a pass' channel scales: per column FP16",
+        "a group's shared exponents: per row 5 bits and the non-finite flag",
     ];
     let widths = [
         field::COMMAND_BITS,
         tile.weight_beat_bits,
         tile.activation_beat_bits,
         tile.scale_beat_bits,
-        tile.exponent_beat_bits,
         tile.channel_beat_bits,
+        tile.exponent_beat_bits.unwrap_or(0),
     ];
-    let streams: Vec<(Net, Net)> = ports::TILE_INPUTS
+    let streams: Vec<(Net, Net)> = ports::tile_inputs(machine)
         .iter()
         .zip(docs)
         .zip(widths)
@@ -57,51 +59,65 @@ pub(super) fn build(machine: &Machine) -> Result<Design, NetlistError> {
         })
         .collect();
     let output_ready = m.input("output_ready_i", 1, "the output beat is taken");
-    let [command, weight, activation, scale, exponent, channel] = [0, 1, 2, 3, 4, 5].map(|i| streams[i]);
+    let [command, weight, activation, scale, channel] = [0, 1, 2, 3, 4].map(|i| streams[i]);
+    let exponent = streams.get(5);
 
     // Drain control and tile control see each other's state only through registers, which the netlist checks.
     let hold_free = m.wire("hold_free", 1, "the hold chains can take a group");
     let output_valid = m.wire("output_valid", 1, "an output beat is offered");
     let output_last = m.wire("output_last", 1, "it ends its command");
-    let control = m.instance(
-        "u_control",
-        &control_module,
-        &[
-            ("command_valid_i", command.0),
-            ("command_data_i", command.1),
-            ("weight_valid_i", weight.0),
-            ("activation_valid_i", activation.0),
-            ("scale_valid_i", scale.0),
-            ("exponent_valid_i", exponent.0),
-            ("channel_valid_i", channel.0),
-            ("hold_free_i", hold_free),
-            ("output_valid_i", output_valid),
-            ("output_last_i", output_last),
-            ("output_ready_i", output_ready),
-        ],
-    );
-    let drain = m.instance(
-        "u_drain",
-        &drain_module,
-        &[
-            ("capture_i", control.get("capture_o")),
-            ("advance_i", control.get("moving_o")),
-            ("first_group_i", control.get("first_group_o")),
-            ("pass_end_i", control.get("pass_end_o")),
-            ("last_i", control.get("last_o")),
-            ("scale_i", scale.1),
-            ("exponent_i", exponent.1),
-            ("channel_i", channel.1),
-        ],
-    );
+    let mut inputs = vec![
+        ("command_valid_i", command.0),
+        ("command_data_i", command.1),
+        ("weight_valid_i", weight.0),
+        ("activation_valid_i", activation.0),
+        ("scale_valid_i", scale.0),
+        ("channel_valid_i", channel.0),
+        ("hold_free_i", hold_free),
+        ("output_valid_i", output_valid),
+        ("output_last_i", output_last),
+        ("output_ready_i", output_ready),
+    ];
+    inputs.extend(exponent.map(|e| ("exponent_valid_i", e.0)));
+    let control = m.instance("u_control", &control_module, &inputs);
+
+    // Operand registers; without aligner the rows' FP16 activations are taken apart at the edge.
+    let load = Some(control.get("load_o"));
+    let weights = m.reg("weight_q", weight.1, load, None, "codes and selectors of the chunk");
+    let activations = m.reg("activation_q", activation.1, load, None, "activations of the chunk");
+    let row_bits = lanes * pe.activation_bits;
+    let rows_raw: Vec<Net> = (0..rows).map(|r| m.slice(activations, r * row_bits, row_bits)).collect();
+    let (row_activations, non_finite) = match &decoder_module {
+        None => (rows_raw, None),
+        Some(decoder) => {
+            let decoders: Vec<Outputs> = (0..rows)
+                .map(|r| m.instance(&format!("u_row_{r}"), decoder, &[("activation_i", rows_raw[r as usize])]))
+                .collect();
+            let flags: Vec<Net> = decoders.iter().map(|d| d.get("non_finite_o")).collect();
+            let flags = m.concat(&flags);
+            let group_flags = group_non_finite(&mut m, machine, &control, flags);
+            (decoders.iter().map(|d| d.get("activation_o")).collect(), Some(group_flags))
+        }
+    };
+    debug_assert!(row_activations.iter().all(|a| decoder_module.is_none() || a.width == lanes * DECODED_BITS));
+
+    let mut inputs = vec![
+        ("capture_i", control.get("capture_o")),
+        ("advance_i", control.get("moving_o")),
+        ("first_group_i", control.get("first_group_o")),
+        ("pass_end_i", control.get("pass_end_o")),
+        ("last_i", control.get("last_o")),
+        ("scale_i", scale.1),
+        ("channel_i", channel.1),
+    ];
+    inputs.extend(exponent.map(|e| ("exponent_i", e.1)));
+    inputs.extend(non_finite.map(|flags| ("non_finite_i", flags)));
+    let drain = m.instance("u_drain", &drain_module, &inputs);
     m.assign(hold_free, drain.get("hold_free_o"));
     m.assign(output_valid, drain.get("output_valid_o"));
     m.assign(output_last, drain.get("output_last_o"));
 
-    // Operand registers and term generators.
-    let load = Some(control.get("load_o"));
-    let weights = m.reg("weight_q", weight.1, load, None, "codes and selectors of the chunk");
-    let activations = m.reg("activation_q", activation.1, load, None, "aligned activations of the chunk");
+    // Term generators.
     let code_bits = lanes * machine.code_bits;
     let digits: Vec<Net> = (0..columns)
         .map(|c| {
@@ -125,15 +141,17 @@ pub(super) fn build(machine: &Machine) -> Result<Design, NetlistError> {
 
     // PEs, built from the tail of each chain to its head, which feeds the scale unit.
     let unit = &machine.scale_unit;
+    let multiplies = unit.dequantize_cycles == 0;
     let mut outputs = Vec::new();
     for u in 0..unit.units {
-        let mut chain = m.constant_signed(0, pe.accumulator_bits);
-        for slot in (0..unit.pes).rev() {
-            let Some((row, column)) = machine.pe_of_slot(u, slot) else { continue };
-            let activation = m.slice(activations, row * lanes * pe.significand_bits, lanes * pe.significand_bits);
+        let held_bits = if multiplies { pe.accumulator_bits } else { unit.product_bits };
+        let mut chain = m.constant_signed(0, held_bits);
+        let mut chain_exponent = m.constant(0, unit.exponent_bits);
+        for index in (0..unit.pes).rev() {
+            let Some((row, column)) = machine.pe_of_unit(u, index) else { continue };
             let mut inputs = vec![
                 ("digit_i", digits[column as usize]),
-                ("activation_i", activation),
+                ("activation_i", row_activations[row as usize]),
                 ("accumulate_i", control.get("accumulate_o")),
                 ("clear_i", control.get("term_clear_o")),
                 ("plane_i", control.get("term_plane_o")),
@@ -144,19 +162,33 @@ pub(super) fn build(machine: &Machine) -> Result<Design, NetlistError> {
             if pe.pipeline_registers > 0 {
                 inputs.push(("advance_i", control.get("advance_o")));
             }
-            chain = m.instance(&format!("u_pe_{row}_{column}"), &pe_module, &inputs).get("chain_o");
+            if !multiplies {
+                let scale_bit = m.bit(drain.get("scale_bit_o"), column);
+                inputs.push(("dequantize_i", drain.get("dequantize_o")));
+                inputs.push(("scale_bit_i", scale_bit));
+                inputs.push(("chain_exponent_i", chain_exponent));
+            }
+            let element = m.instance(&format!("u_pe_{row}_{column}"), &pe_module, &inputs);
+            chain = element.get("chain_o");
+            if !multiplies {
+                chain_exponent = element.get("chain_exponent_o");
+            }
         }
         let slice = |m: &mut ModuleBuilder, port: &str, bits: u32| m.slice(drain.get(port), u * bits, bits);
-        let inputs = [
+        let mut inputs = vec![
             ("sum_i", chain),
-            ("scale_i", slice(&mut m, "slot_scale_o", 8)),
-            ("exponent_i", slice(&mut m, "slot_exponent_o", 5)),
             ("channel_i", slice(&mut m, "slot_channel_o", 16)),
             ("non_finite_i", slice(&mut m, "slot_non_finite_o", 1)),
             ("advance_i", control.get("moving_o")),
             ("first_group_i", drain.get("first_group_o")),
             ("write_i", drain.get("write_o")),
         ];
+        if multiplies {
+            inputs.push(("scale_i", slice(&mut m, "slot_scale_o", 8)));
+            inputs.push(("exponent_i", slice(&mut m, "slot_exponent_o", 5)));
+        } else {
+            inputs.push(("exponent_i", chain_exponent));
+        }
         let scale = m.instance(&format!("u_scale_{u}"), &scale_module, &inputs);
         let inputs = [
             ("accumulator_i", scale.get("accumulator_o")),
@@ -168,8 +200,8 @@ pub(super) fn build(machine: &Machine) -> Result<Design, NetlistError> {
         outputs.push(m.instance(&format!("u_output_{u}"), &output_module, &inputs).get("output_o"));
     }
 
-    let readies = ["command_ready_o", "load_o", "load_o", "capture_o", "capture_o", "channel_ready_o"];
-    for (name, ready) in ports::TILE_INPUTS.iter().zip(readies) {
+    let readies = ["command_ready_o", "load_o", "load_o", "capture_o", "channel_ready_o", "capture_o"];
+    for (name, ready) in ports::tile_inputs(machine).iter().zip(readies) {
         m.output(&format!("{name}_ready_o"), control.get(ready), "the beat is taken at this edge if offered");
     }
     let beat = m.concat(&outputs);
@@ -181,5 +213,24 @@ pub(super) fn build(machine: &Machine) -> Result<Design, NetlistError> {
         m.output(&port, control.get(&port), "status, counted by testbenches");
     }
     let top = m.finish()?;
-    Design::new(top, vec![control_module, generator_module, pe_module, drain_module, scale_module, output_module])
+    let mut modules = vec![control_module, generator_module, pe_module, drain_module, scale_module, output_module];
+    modules.extend(decoder_module);
+    Design::new(top, modules)
+}
+
+/// Flags of the group that ends with the term at the accumulators, a row: they move with the steps as the lanes do.
+fn group_non_finite(m: &mut ModuleBuilder, machine: &Machine, control: &Outputs, flags: Net) -> Net {
+    let mut flags = flags;
+    for stage in 1..=machine.pe.pipeline_registers {
+        let advance = Some(control.get("advance_o"));
+        flags = m.reg(&format!("non_finite_{stage}_q"), flags, advance, None, "non-finite flags, move with the step");
+    }
+    let seen = m.register("non_finite_q", flags.width, false, "the group has a NaN or an infinity so far, a row");
+    let clear = m.replicate(control.get("term_clear_o"), flags.width);
+    let keep = m.not(clear);
+    let before = m.and(keep, seen);
+    let now = m.or(before, flags);
+    let now = m.name(now, "non_finite", "the group has a NaN or an infinity, a row");
+    m.drive(seen, now, Some(control.get("accumulate_o")), None);
+    now
 }

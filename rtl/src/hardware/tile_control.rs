@@ -19,8 +19,11 @@ pub(super) fn tile_control(machine: &Machine) -> Result<Module, NetlistError> {
     let weight_valid = m.input("weight_valid_i", 1, "a weight beat is offered");
     let activation_valid = m.input("activation_valid_i", 1, "an activation beat is offered");
     let scale_valid = m.input("scale_valid_i", 1, "a scale beat is offered");
-    let exponent_valid = m.input("exponent_valid_i", 1, "an exponent beat is offered");
     let channel_valid = m.input("channel_valid_i", 1, "a channel beat is offered");
+    let mut metadata_valid = vec![scale_valid];
+    if machine.tile.exponent_beat_bits.is_some() {
+        metadata_valid.push(m.input("exponent_valid_i", 1, "an exponent beat is offered"));
+    }
     let hold_free = m.input("hold_free_i", 1, "the hold chains can take a group");
     let output_valid = m.input("output_valid_i", 1, "an output beat is offered");
     let output_last = m.input("output_last_i", 1, "it ends the command");
@@ -43,6 +46,7 @@ pub(super) fn tile_control(machine: &Machine) -> Result<Module, NetlistError> {
     let end = m.and(accept, is_end);
     let fires = m.and(output_valid, output_ready);
     let finish = m.and(fires, output_last);
+    let finish = m.name(finish, "finish", "the last beat of the command is taken");
     let retire = m.or(finish, end);
     let busy_changes = m.or(start, finish);
     m.drive(busy, start, Some(busy_changes), Some(0));
@@ -100,9 +104,12 @@ pub(super) fn tile_control(machine: &Machine) -> Result<Module, NetlistError> {
     let term = pipeline.last().copied().unwrap_or(issued);
     let [term_valid, term_clear, term_end, term_first_group, term_pass_end, term_last, term_plane] = term;
     let waits = m.and(term_valid, term_end);
+    let waits = m.name(waits, "waits", "the oldest step ends a group");
     let mid_pass = m.not(term_pass_end);
     let channel_there = m.or(channel_valid, mid_pass);
-    let metadata = m.and_all(&[scale_valid, exponent_valid, channel_there]);
+    metadata_valid.push(channel_there);
+    let metadata = m.and_all(&metadata_valid);
+    let metadata = m.name(metadata, "metadata", "what the group end needs is offered");
     let capture = m.and_all(&[waits, hold_free, metadata]);
     let capture = m.name(capture, "capture", "a finished group enters the hold chains");
     let not_waiting = m.not(waits);
@@ -121,6 +128,7 @@ pub(super) fn tile_control(machine: &Machine) -> Result<Module, NetlistError> {
     // Loading.
     let feeding = m.register("feeding_q", 1, false, "chunks are left to load");
     let last_step = m.and(step, last_plane);
+    let last_step = m.name(last_step, "last_step", "the last term of the chunk is issued");
     let no_operand = m.not(operand_valid);
     let operand_free = m.or(no_operand, last_step);
     let load = m.and_all(&[feeding, weight_valid, activation_valid, operand_free]);
@@ -152,10 +160,12 @@ pub(super) fn tile_control(machine: &Machine) -> Result<Module, NetlistError> {
     let (channel, next_channel, last_columns) =
         count(&mut m, "output_channel_q", machine.tile.columns, output_channels, "first output channel of the pass");
     let at_group_end = m.or(group_full, at_pass_end);
+    let at_group_end = m.name(at_group_end, "at_group_end", "the next chunk is the last of its group");
     let starts_group = m.reduce_or(group_k);
     let starts_group = m.not(starts_group);
     let in_first_group = m.register("first_group_q", 1, false, "the next chunk's group is the first of its pass");
     let at_block_end = m.and(at_pass_end, last_rows);
+    let at_block_end = m.name(at_block_end, "at_block_end", "the next chunk is the last of its column block");
     let at_end = m.and(at_block_end, last_columns);
     let loaded = [starts_group, at_group_end, in_first_group, at_pass_end, at_end];
     for (flag, next) in flags.into_iter().zip(loaded) {
@@ -187,7 +197,7 @@ pub(super) fn tile_control(machine: &Machine) -> Result<Module, NetlistError> {
     // Outputs.
     m.output("command_ready_o", idle, "the command is taken");
     m.output("load_o", load, "weight and activation beats are taken");
-    m.output("capture_o", capture, "scale and exponent beats are taken; a finished group enters the hold chains");
+    m.output("capture_o", capture, "the metadata beats are taken; a finished group enters the hold chains");
     let channel_taken = m.and(capture, term_pass_end);
     m.output("channel_ready_o", channel_taken, "the channel beat is taken");
     m.output("moving_o", moving, "the scale units and the output stage move");
@@ -222,6 +232,7 @@ pub(super) fn tile_control(machine: &Machine) -> Result<Module, NetlistError> {
     let operand_stall = m.or(metadata_stall, starved);
     let fed = m.not(feeding);
     let tail_blocked = m.and_all(&[busy, no_step, free, fed, blocked]);
+    let tail_blocked = m.name(tail_blocked, "tail_blocked", "all steps are done, outputs are not taken");
     let output_stall = m.or(held_by_output, tail_blocked);
     let status = [step, operand_stall, scale_stall, output_stall];
     let docs = [

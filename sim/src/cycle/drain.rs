@@ -1,5 +1,6 @@
 //! Drain of finished groups through the scale units and the output register, in events.
 
+use bitmosaic_arch::ScaleUnit;
 use bitmosaic_mappings::{Gate, Lfsr};
 
 /// A gate walked forward in time.
@@ -32,6 +33,7 @@ impl GateWalk {
 #[derive(Debug, Clone)]
 pub(super) struct Drain {
     slots: u32,
+    dequantize_cycles: u32,
     pes: u32,
     latency: u32,
     sink: GateWalk,
@@ -53,11 +55,12 @@ pub(super) struct Drain {
 }
 
 impl Drain {
-    pub(super) fn new(slots: u32, pes: u32, latency: u32, sink: Gate) -> Drain {
+    pub(super) fn new(unit: &ScaleUnit, sink: Gate) -> Drain {
         Drain {
-            slots,
-            pes,
-            latency,
+            slots: unit.slots,
+            dequantize_cycles: unit.dequantize_cycles,
+            pes: unit.pes,
+            latency: unit.output_latency_cycles,
             sink: GateWalk::new(sink),
             now: 0,
             remaining: 0,
@@ -136,9 +139,9 @@ impl Drain {
                     self.retirements.push(self.now);
                 }
             }
-            let slot = self.slots - self.remaining;
-            let output = self.remaining > 0 && self.pass_end && slot < self.pes;
-            let last = output && self.last && slot + 1 == self.pes;
+            let index = (self.slots - self.remaining).checked_sub(self.dequantize_cycles);
+            let output = self.remaining > 0 && self.pass_end && index.is_some_and(|i| i < self.pes);
+            let last = output && self.last && index.is_some_and(|i| i + 1 == self.pes);
             self.moving_outputs = (self.moving_outputs & !top) << 1 | u64::from(output);
             self.moving_last = (self.moving_last & !top) << 1 | u64::from(last);
             self.remaining -= u32::from(self.remaining > 0);

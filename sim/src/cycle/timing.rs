@@ -49,7 +49,7 @@ struct Engine {
     weight: Stream,
     activation: Stream,
     scale: Stream,
-    exponent: Stream,
+    exponent: Option<Stream>,
     channel: Stream,
     open: bool,
     drain: Drain,
@@ -61,16 +61,15 @@ struct Engine {
 /// Timing of the products `commands`, followed by `end`, with the gates of `stimulus`. Streams' beats are not looked at.
 pub fn tile_timing(machine: &Machine, commands: &[Matmul], stimulus: &UnitStimulus) -> TileTiming {
     let stream = |port: usize| Stream { gate: GateWalk::new(stimulus.inputs[port].2), from: 0 };
-    let unit = &machine.scale_unit;
     let mut engine = Engine {
         pipeline: u64::from(machine.pe.pipeline_registers),
         weight: stream(1),
         activation: stream(2),
         scale: stream(3),
-        exponent: stream(4),
-        channel: stream(5),
+        channel: stream(4),
+        exponent: machine.tile.exponent_beat_bits.map(|_| stream(5)),
         open: stimulus.inputs[1].2.threshold == 0 && stimulus.inputs[2].2.threshold == 0,
-        drain: Drain::new(unit.slots, unit.pes, unit.output_latency_cycles, stimulus.output_gate),
+        drain: Drain::new(&machine.scale_unit, stimulus.output_gate),
         waits: Vec::new(),
         status: [0; 4],
     };
@@ -144,13 +143,18 @@ impl Engine {
             start += 1;
         }
         let hold_free = self.drain.hold_free(start);
-        let mut end = hold_free.max(self.scale.offered()).max(self.exponent.offered());
+        let mut end = hold_free.max(self.scale.offered());
+        if let Some(exponent) = &mut self.exponent {
+            end = end.max(exponent.offered());
+        }
         if pass_end {
             end = end.max(self.channel.offered());
             self.channel.take(end);
         }
         self.scale.take(end);
-        self.exponent.take(end);
+        if let Some(exponent) = &mut self.exponent {
+            exponent.take(end);
+        }
         let blocked = self.drain.blocked_in(start, hold_free);
         self.status[1] += end - hold_free;
         self.status[2] += hold_free - start - blocked;

@@ -1,7 +1,8 @@
 use bitmosaic_arch::Machine;
 use bitmosaic_mappings::{Matmul, TileWalk, UnitStimulus, read_bits, sign_extend};
-use bitmosaic_numerics::term::Digits;
+use bitmosaic_numerics::{Digit, term::Digits};
 
+use crate::pe::{Arithmetic, Sum};
 use crate::step::scale_unit::{output, scaled_sum};
 
 /// Data of every output beat of the products `commands`, in order, from the operand beats of `stimulus`.
@@ -28,48 +29,38 @@ struct Cursor {
 
 /// FP16 outputs of a pass, `[column][row]`.
 fn pass(machine: &Machine, command: &Matmul, walk: TileWalk, stimulus: &UnitStimulus, next: &mut Cursor) -> Vec<u16> {
-    let (rows, columns, lanes) = (machine.tile.rows, machine.tile.columns, machine.pe.lanes);
-    let (bits, w) = (machine.code_bits, machine.pe.significand_bits);
-    let [weights, activations, scales, exponents, channels] = [1, 2, 3, 4, 5].map(|port| &stimulus.inputs[port].1);
-    let table = CodeValues::new(machine, command);
-    let pes = (rows * columns) as usize;
-    let mut accumulators = vec![0f32; pes];
+    let (rows, columns) = (machine.tile.rows, machine.tile.columns);
+    let [scales, channels] = [3, 4].map(|port| &stimulus.inputs[port].1);
+    let exponents = machine.tile.exponent_beat_bits.map(|_| &stimulus.inputs[5].1);
+    let table = CodeDigits::new(machine, command);
+    let arithmetic = Arithmetic::new(machine);
+    let mut accumulators = vec![0f32; (rows * columns) as usize];
     let mut non_finite = vec![false; rows as usize];
-    let mut chunk_weights = vec![0i64; (columns * lanes) as usize];
-    let mut chunk_activations = vec![0i64; (rows * lanes) as usize];
+    let mut chunk = Chunk::new(machine);
     for chunks in walk.group_chunks() {
-        let mut sums = vec![0i64; pes];
+        let mut sums = vec![Sum::default(); accumulators.len()];
         for _ in 0..chunks {
-            let (weight_beat, activation_beat) = (weights.beat(next.chunk), activations.beat(next.chunk));
+            chunk.load(machine, &table, stimulus, next.chunk);
             next.chunk += 1;
-            for column in 0..columns {
-                let base = column * (lanes * bits + 2);
-                let selector = read_bits(weight_beat, base + lanes * bits, 2) as usize;
-                for lane in 0..lanes {
-                    let code = read_bits(weight_beat, base + lane * bits, bits) as usize;
-                    chunk_weights[(column * lanes + lane) as usize] = table.value(selector, code);
-                }
+            if exponents.is_none() {
+                chunk.mark_non_finite(machine, &mut non_finite);
             }
-            for (i, value) in (0..).zip(&mut chunk_activations) {
-                *value = sign_extend(read_bits(activation_beat, i * w, w), w);
+            chunk.accumulate(machine, &arithmetic, u32::from(command.terms), &mut sums);
+        }
+        let scale_beat = scales.beat(next.group);
+        if let Some(exponents) = exponents {
+            for (i, sum) in (0u32..).zip(&mut sums) {
+                sum.exponent = read_bits(exponents.beat(next.group), i % rows * 6, 5) as u32;
             }
-            let row_chunks = chunk_activations.chunks(lanes as usize);
-            for (column, weights) in chunk_weights.chunks(lanes as usize).enumerate() {
-                for (row, activations) in row_chunks.clone().enumerate() {
-                    let dot: i64 = weights.iter().zip(activations).map(|(w, a)| w * a).sum();
-                    sums[column * rows as usize + row] += dot;
-                }
+            for (row, flag) in (0..).zip(&mut non_finite) {
+                *flag |= read_bits(exponents.beat(next.group), row * 6 + 5, 1) == 1;
             }
         }
-        let (scale_beat, exponent_beat) = (scales.beat(next.group), exponents.beat(next.group));
         next.group += 1;
-        for (row, flag) in (0..).zip(&mut non_finite) {
-            *flag |= read_bits(exponent_beat, row * 6 + 5, 1) == 1;
-        }
         for (i, (sum, accumulator)) in (0u32..).zip(sums.iter().zip(&mut accumulators)) {
             let scale = read_bits(scale_beat, i / rows * 8, 8) as i64;
-            let exponent = read_bits(exponent_beat, i % rows * 6, 5) as i32;
-            *accumulator += scaled_sum(sum * scale, exponent + machine.scale_unit.activation_exponent_offset);
+            let power = sum.exponent as i32 + machine.scale_unit.exponent_offset;
+            *accumulator += scaled_sum(sum.significand * scale, power);
         }
     }
     let channel_beat = channels.beat(next.pass);
@@ -79,6 +70,78 @@ fn pass(machine: &Machine, command: &Matmul, walk: TileWalk, stimulus: &UnitStim
         output(*accumulator, channel, non_finite[(i % rows) as usize], u32::from(command.fraction_bits))
     };
     (0u32..).zip(&accumulators).map(finish).collect()
+}
+
+/// A chunk of lanes for every row and column.
+struct Chunk {
+    /// `[column][lane]`
+    digits: Vec<Digits>,
+    /// `[column][lane]`, the digits' sums.
+    values: Vec<i64>,
+    /// `[row][lane]`, aligned integers or FP16 patterns.
+    activations: Vec<i32>,
+    /// Digits of one column in one plane, and lane products.
+    plane: Vec<Digit>,
+    lanes: Vec<Sum>,
+}
+
+impl Chunk {
+    fn new(machine: &Machine) -> Chunk {
+        let lanes = machine.pe.lanes as usize;
+        let weights = machine.tile.columns as usize * lanes;
+        Chunk {
+            digits: vec![Digits::default(); weights],
+            values: vec![0; weights],
+            activations: vec![0; machine.tile.rows as usize * lanes],
+            plane: vec![Digit::default(); lanes],
+            lanes: Vec::with_capacity(lanes),
+        }
+    }
+
+    fn load(&mut self, machine: &Machine, table: &CodeDigits, stimulus: &UnitStimulus, index: usize) {
+        let (lanes, bits, w) = (machine.pe.lanes, machine.code_bits, machine.pe.activation_bits);
+        let [weights, activations] = [1, 2].map(|port| stimulus.inputs[port].1.beat(index));
+        for column in 0..machine.tile.columns {
+            let base = column * (lanes * bits + 2);
+            let selector = read_bits(weights, base + lanes * bits, 2) as usize;
+            for lane in 0..lanes {
+                let code = read_bits(weights, base + lane * bits, bits) as usize;
+                let i = (column * lanes + lane) as usize;
+                (self.digits[i], self.values[i]) = table.0[selector][code];
+            }
+        }
+        for (i, value) in (0..).zip(&mut self.activations) {
+            *value = sign_extend(read_bits(activations, i * w, w), w) as i32;
+        }
+    }
+
+    fn mark_non_finite(&self, machine: &Machine, rows: &mut [bool]) {
+        for (flag, activations) in rows.iter_mut().zip(self.activations.chunks(machine.pe.lanes as usize)) {
+            *flag |= activations.iter().any(|a| a & 0x7C00 == 0x7C00);
+        }
+    }
+
+    /// Adds the chunk's products to the group sums, `[column][row]`.
+    fn accumulate(&mut self, machine: &Machine, arithmetic: &Arithmetic, terms: u32, sums: &mut [Sum]) {
+        let (rows, lanes) = (machine.tile.rows as usize, machine.pe.lanes as usize);
+        for (i, sum) in sums.iter_mut().enumerate() {
+            let (column, row) = (i / rows, i % rows);
+            let activations = &self.activations[row * lanes..(row + 1) * lanes];
+            if let Arithmetic::Block = arithmetic {
+                // Integer sums do not depend on their order.
+                let values = &self.values[column * lanes..(column + 1) * lanes];
+                sum.significand += values.iter().zip(activations).map(|(v, a)| v * i64::from(*a)).sum::<i64>();
+                continue;
+            }
+            for plane in 0..terms {
+                let digits = &self.digits[column * lanes..(column + 1) * lanes];
+                self.plane.clear();
+                self.plane.extend(digits.iter().map(|d| d[plane as usize]));
+                arithmetic.products(&self.plane, activations, &mut self.lanes);
+                *sum = arithmetic.accumulate(*sum, false, arithmetic.sum(&self.lanes), plane);
+            }
+        }
+    }
 }
 
 /// Output beats of a pass: a slot a beat, a unit a field.
@@ -91,23 +154,21 @@ fn push_beats(machine: &Machine, outputs: &[u16], values: &mut Vec<Vec<u64>>) {
     }
 }
 
-/// Value of every code under every selector, from the digits that the hardware sums up.
-struct CodeValues(Vec<Vec<i64>>);
+/// Digits of every code under every selector, and their sum.
+struct CodeDigits(Vec<Vec<(Digits, i64)>>);
 
-impl CodeValues {
-    fn new(machine: &Machine, command: &Matmul) -> CodeValues {
+impl CodeDigits {
+    fn new(machine: &Machine, command: &Matmul) -> CodeDigits {
         let table = &machine.types[usize::from(command.weight_type) % machine.types.len()].table;
-        let sum = |digits: &Digits| {
+        let sum = |digits: &Digits| -> i64 {
             let terms = digits.iter().take(usize::from(command.terms)).enumerate();
             terms.map(|(plane, digit)| i64::from(digit.value()) << (2 * plane)).sum()
         };
         let codes = 1usize << machine.code_bits;
-        let of_code =
-            |code: usize, special: &Digits| sum(table.digits.get(code).copied().flatten().as_ref().unwrap_or(special));
-        CodeValues(command.special_digits.iter().map(|s| (0..codes).map(|code| of_code(code, s)).collect()).collect())
-    }
-
-    fn value(&self, selector: usize, code: usize) -> i64 {
-        self.0[selector][code]
+        let of_code = |code: usize, special: &Digits| {
+            let digits = table.digits.get(code).copied().flatten().unwrap_or(*special);
+            (digits, sum(&digits))
+        };
+        CodeDigits(command.special_digits.iter().map(|s| (0..codes).map(|code| of_code(code, s)).collect()).collect())
     }
 }

@@ -1,3 +1,76 @@
-//! Processing elements, one file a kind; the twin of `rtl/src/hardware/pe`.
+//! Processing elements, one file a kind; the twins of `rtl/src/hardware/pe`.
 
 pub mod bit_serial_block;
+pub mod bit_serial_float;
+
+use bitmosaic_arch::{FloatPe, Machine, PeWidths};
+use bitmosaic_numerics::Digit;
+
+/// A number on its way through a PE: `significand · 2^exponent`, up to the machine's offset. Shared-exponent PEs leave the
+/// exponent at 0, theirs comes with the group.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sum {
+    /// Two's complement.
+    pub significand: i64,
+    /// Biased exponent; 0 where nothing but zeros was summed.
+    pub exponent: u32,
+}
+
+/// Registers of one PE.
+#[derive(Debug, Clone, Default)]
+pub struct PeState {
+    /// Lane products (pipeline register 2).
+    pub lanes: Vec<Sum>,
+    /// Sum of the lane products (pipeline register 1).
+    pub tree: Sum,
+    /// Group accumulator.
+    pub accumulator: Sum,
+    /// Finished group sum on its way to the scale unit.
+    pub hold: Sum,
+}
+
+/// What a kind of PE computes.
+#[derive(Debug, Clone)]
+pub enum Arithmetic {
+    /// `bit-serial-block`.
+    Block,
+    /// `bit-serial-float`.
+    Float(FloatPe),
+}
+
+impl Arithmetic {
+    /// That of the machine's PEs.
+    pub fn new(machine: &Machine) -> Arithmetic {
+        match &machine.pe.kind {
+            PeWidths::Block(_) => Arithmetic::Block,
+            PeWidths::Float(float) => Arithmetic::Float(float.clone()),
+        }
+    }
+
+    /// Product of each lane, in place of `lanes`. Activations are aligned integers, or FP16 patterns.
+    pub fn products(&self, digits: &[Digit], activations: &[i32], lanes: &mut Vec<Sum>) {
+        lanes.clear();
+        let pairs = digits.iter().zip(activations);
+        match self {
+            Arithmetic::Block => lanes.extend(pairs.map(|(d, a)| bit_serial_block::product(*d, *a))),
+            Arithmetic::Float(_) => lanes.extend(pairs.map(|(d, a)| bit_serial_float::product(*d, *a))),
+        }
+    }
+
+    /// Sum of the lanes.
+    pub fn sum(&self, lanes: &[Sum]) -> Sum {
+        match self {
+            Arithmetic::Block => bit_serial_block::sum(lanes),
+            Arithmetic::Float(widths) => bit_serial_float::sum(widths, lanes),
+        }
+    }
+
+    /// Accumulator after a term of digit plane `plane`; `clear` starts a group.
+    pub fn accumulate(&self, accumulator: Sum, clear: bool, tree: Sum, plane: u32) -> Sum {
+        let accumulator = if clear { Sum::default() } else { accumulator };
+        match self {
+            Arithmetic::Block => bit_serial_block::accumulate(accumulator, tree, plane),
+            Arithmetic::Float(widths) => bit_serial_float::accumulate(widths, accumulator, tree, plane),
+        }
+    }
+}

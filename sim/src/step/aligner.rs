@@ -61,6 +61,7 @@ pub struct AlignerStep<'m> {
     read_beat: usize,
     fetched: Option<Moving>,
     output: Option<(Vec<u64>, bool)>,
+    output_bits: u32,
     probed: bool,
     probes: Vec<Probe>,
 }
@@ -84,6 +85,7 @@ impl<'m> AlignerStep<'m> {
             read_beat: 0,
             fetched: None,
             output: None,
+            output_bits: machine.aligner.as_ref().map_or(0, |a| a.output_beat_bits),
             probed: false,
             probes: Vec::new(),
         }
@@ -95,7 +97,7 @@ impl<'m> AlignerStep<'m> {
     }
 
     fn take(&mut self, data: &[u64]) {
-        let lanes = self.machine.aligner.values_per_cycle;
+        let lanes = self.machine.pe.lanes;
         let values: Vec<u16> = (0..lanes).map(|i| read_bits(data, i * 16, 16) as u16).collect();
         let decoded = values.iter().map(|v| fp16::decode(f16::from_bits(*v)));
         let exponent = decoded.clone().map(|d| d.exponent).max().unwrap_or(1);
@@ -141,7 +143,7 @@ impl<'m> AlignerStep<'m> {
         if let Some(fetched) = &self.fetched {
             probes.push(Probe::new("fetched_exponent_q", "aligner", u64::from(fetched.exponent)));
             probes.push(Probe::new("fetched_non_finite_q", "aligner", u64::from(fetched.non_finite)));
-            let w = self.machine.pe.significand_bits;
+            let w = self.machine.pe.activation_bits;
             for (lane, value) in fetched.values.iter().enumerate() {
                 let aligned = align(f16::from_bits(*value), fetched.exponent, w) as u64 & (u64::MAX >> (64 - w));
                 probes.push(Probe::new(format!("u_lane_{lane}.aligned_o"), "align_lane", aligned));
@@ -151,8 +153,8 @@ impl<'m> AlignerStep<'m> {
     }
 
     fn aligned(&self, moving: &Moving) -> Vec<u64> {
-        let w = self.machine.pe.significand_bits;
-        let mut stream = bitmosaic_mappings::BeatStream::new(self.machine.aligner.output_beat_bits);
+        let w = self.machine.pe.activation_bits;
+        let mut stream = bitmosaic_mappings::BeatStream::new(self.output_bits);
         let values = moving.values.iter().map(|v| (align(f16::from_bits(*v), moving.exponent, w) as u64, w));
         stream.push_fields(values.chain([(u64::from(moving.exponent), 5), (u64::from(moving.non_finite), 1)]));
         stream.beat(0).to_vec()

@@ -8,6 +8,8 @@
 use bitmosaic_arch::Machine;
 use bitmosaic_numerics::{f16, fp16::CANONICAL_NAN};
 
+use crate::pe::Sum;
+
 /// Metadata of the group that drains, loaded at capture.
 #[derive(Debug, Clone, Default)]
 pub struct DrainGroup {
@@ -86,14 +88,14 @@ impl ScaleUnits {
                 ..DrainGroup::default()
             },
             stages: std::array::from_fn(|_| (None, vec![SlotData::default(); units])),
-            rings: vec![vec![0.0; machine.scale_unit.slots as usize]; units],
+            rings: vec![vec![0.0; machine.scale_unit.ring_entries() as usize]; units],
             output: None,
         }
     }
 
     /// Moves every stage by one (nothing blocks). `heads` are the hold registers at the head of each unit's chain; the
-    /// caller shifts the chains when a slot was issued, which the result tells.
-    pub fn advance(&mut self, machine: &Machine, fraction_bits: u32, heads: &[i64]) -> bool {
+    /// caller shifts the chains when a PE's slot was issued, which the result tells.
+    pub fn advance(&mut self, machine: &Machine, fraction_bits: u32, heads: &[Sum]) -> bool {
         let unit = &machine.scale_unit;
         let [s1, s2, s3, s4, s5] = &mut self.stages;
         self.output = s5.0.map(|flags| {
@@ -119,34 +121,37 @@ impl ScaleUnits {
         }
         s3.0 = s2.0;
         for (data, product) in s2.1.iter_mut().zip(&s1.1) {
-            let power = i32::from(product.exponent) + unit.activation_exponent_offset;
+            let power = i32::from(product.exponent) + unit.exponent_offset;
             *data = SlotData { value: scaled_sum(product.product, power), ..*product };
         }
         s2.0 = s1.0;
         s1.0 = None;
         let group = &mut self.group;
-        let issue = group.remaining > 0;
-        if issue {
-            let slot = unit.slots - group.remaining;
-            group.remaining -= 1;
-            s1.0 = Some(SlotFlags {
-                first_group: group.first_group,
-                output: group.pass_end && slot < unit.pes,
-                last: group.last && slot + 1 == unit.pes,
-            });
-            for (u, data) in s1.1.iter_mut().enumerate() {
-                let (row, column) = machine.pe_of_slot(u as u32, slot.min(unit.pes - 1)).unwrap_or_default();
-                let (row, column) = (row as usize, column as usize);
-                *data = SlotData {
-                    product: heads[u] * i64::from(group.scales[column]),
-                    exponent: group.exponents[row],
-                    channel: group.channels[column],
-                    non_finite: group.non_finite[row],
-                    ..SlotData::default()
-                };
-            }
+        if group.remaining == 0 {
+            return false;
         }
-        issue
+        let slot = unit.slots - group.remaining;
+        group.remaining -= 1;
+        // The first slots are the PEs' own, to multiply by the scale code.
+        let Some(index) = slot.checked_sub(unit.dequantize_cycles) else { return false };
+        s1.0 = Some(SlotFlags {
+            first_group: group.first_group,
+            output: group.pass_end && index < unit.pes,
+            last: group.last && index + 1 == unit.pes,
+        });
+        for (u, data) in s1.1.iter_mut().enumerate() {
+            let (row, column) = machine.pe_of_unit(u as u32, index.min(unit.pes - 1)).unwrap_or_default();
+            let (row, column) = (row as usize, column as usize);
+            let multiplies = unit.dequantize_cycles == 0;
+            *data = SlotData {
+                product: heads[u].significand * if multiplies { i64::from(group.scales[column]) } else { 1 },
+                exponent: if multiplies { group.exponents[row] } else { heads[u].exponent as u8 },
+                channel: group.channels[column],
+                non_finite: group.non_finite[row],
+                ..SlotData::default()
+            };
+        }
+        true
     }
 }
 

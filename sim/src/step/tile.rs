@@ -7,7 +7,7 @@ use bitmosaic_numerics::Digit;
 
 use super::scale_unit::ScaleUnits;
 use super::tile_probes::{self, Control};
-use crate::pe::bit_serial_block::{BlockPeState, accumulate, products};
+use crate::pe::{Arithmetic, PeState, Sum};
 use crate::probe::{Probe, Probed};
 
 /// The command that runs.
@@ -31,6 +31,8 @@ pub(super) type Origin = (u32, u32);
 pub(super) struct StepFlags {
     /// First token and output channel of the pass, for probes.
     pub(super) origin: Origin,
+    /// Rows (as bits) with a NaN or an infinity in the chunk; only without aligner.
+    non_finite: u64,
     /// First term of a group: the accumulator restarts.
     clear: bool,
     plane: u32,
@@ -57,8 +59,10 @@ pub(super) struct Operand {
     codes: Vec<u8>,
     /// `[column]`
     selectors: Vec<u8>,
-    /// `[row][lane]`
+    /// `[row][lane]`, aligned integers or FP16 patterns.
     activations: Vec<i32>,
+    /// Rows (as bits) with a NaN or an infinity; only without aligner.
+    non_finite: u64,
 }
 
 /// Step engine of the tile.
@@ -79,7 +83,10 @@ pub struct TileStep<'m> {
     /// Steps in the PE pipeline, youngest first.
     pub(super) pipeline: Vec<Option<StepFlags>>,
     /// `[column][row]`, the order of the hold chains.
-    pub(super) pes: Vec<BlockPeState>,
+    pub(super) pes: Vec<PeState>,
+    pub(super) arithmetic: Arithmetic,
+    /// Rows (as bits) with a NaN or an infinity in the group; only without aligner.
+    non_finite: u64,
     /// Pass of the term that the accumulators took last; none until the first.
     pub(super) accumulated: Option<Origin>,
     pub(super) scale_units: ScaleUnits,
@@ -93,7 +100,7 @@ impl<'m> TileStep<'m> {
     /// A tile after reset.
     pub fn new(machine: &'m Machine) -> TileStep<'m> {
         let lanes = machine.pe.lanes as usize;
-        let pe = BlockPeState { products: vec![0; lanes], ..BlockPeState::default() };
+        let pe = PeState { lanes: vec![Sum::default(); lanes], ..PeState::default() };
         TileStep {
             machine,
             busy: false,
@@ -107,6 +114,8 @@ impl<'m> TileStep<'m> {
             operand: Operand::default(),
             pipeline: vec![None; machine.pe.pipeline_registers as usize],
             pes: vec![pe; machine.pes() as usize],
+            arithmetic: Arithmetic::new(machine),
+            non_finite: 0,
             accumulated: None,
             scale_units: ScaleUnits::new(machine),
             digits: vec![Digit::default(); machine.tile.columns as usize * lanes],
@@ -148,7 +157,7 @@ impl<'m> TileStep<'m> {
 
     fn load(&mut self, weights: &[u64], activations: &[u64]) {
         let (machine, run) = (self.machine, &self.running);
-        let (lanes, bits, w) = (machine.pe.lanes, machine.code_bits, machine.pe.significand_bits);
+        let (lanes, bits, w) = (machine.pe.lanes, machine.code_bits, machine.pe.activation_bits);
         let column_bits = lanes * bits + 2;
         let code = |i: u32| read_bits(weights, i / lanes * column_bits + i % lanes * bits, bits) as u8;
         let selector = |c: u32| read_bits(weights, c * column_bits + lanes * bits, 2) as u8;
@@ -170,6 +179,9 @@ impl<'m> TileStep<'m> {
             last: pass_end && last_rows && last_columns,
             codes: (0..machine.tile.columns * lanes).map(code).collect(),
             selectors: (0..machine.tile.columns).map(selector).collect(),
+            non_finite: (0..machine.tile.rows * lanes)
+                .filter(|i| machine.aligner.is_none() && activation(*i) & 0x7C00 == 0x7C00)
+                .fold(0, |rows, i| rows | 1 << (i / lanes)),
             activations: (0..machine.tile.rows * lanes).map(activation).collect(),
         };
         self.k = if pass_end { 0 } else { k };
@@ -187,32 +199,33 @@ impl<'m> TileStep<'m> {
     /// Data registers of the PE pipeline; `step` enters it, `term` leaves it into the accumulator.
     fn advance_pes(&mut self, step: bool, term: Option<StepFlags>, capture: bool) {
         let (rows, lanes) = (self.machine.tile.rows as usize, self.machine.pe.lanes as usize);
+        let arithmetic = &self.arithmetic;
         for (i, pe) in self.pes.iter_mut().enumerate() {
             let (column, row) = (i / rows, i % rows);
             let digits = &self.digits[column * lanes..(column + 1) * lanes];
             let fresh = self.operand.activations.get(row * lanes..(row + 1) * lanes).unwrap_or_default();
-            let tree = match self.pipeline.len() {
-                0 => products(digits, fresh).sum(),
-                _ => pe.tree,
-            };
+            if self.pipeline.is_empty() {
+                arithmetic.products(digits, fresh, &mut pe.lanes);
+                pe.tree = arithmetic.sum(&pe.lanes);
+            }
             if let Some(term) = term {
-                pe.accumulator = accumulate(pe.accumulator, term.clear, tree, term.plane);
+                pe.accumulator = arithmetic.accumulate(pe.accumulator, term.clear, pe.tree, term.plane);
                 if capture {
                     pe.hold = pe.accumulator;
                 }
             }
-            match self.pipeline.len() {
-                0 => {}
-                1 if step => pe.tree = products(digits, fresh).sum(),
-                1 => {}
-                _ => {
-                    pe.tree = pe.products.iter().sum();
-                    if step {
-                        pe.products.clear();
-                        pe.products.extend(products(digits, fresh));
-                    }
+            if self.pipeline.len() == 2 {
+                pe.tree = arithmetic.sum(&pe.lanes);
+            }
+            if step && !self.pipeline.is_empty() {
+                arithmetic.products(digits, fresh, &mut pe.lanes);
+                if self.pipeline.len() == 1 {
+                    pe.tree = arithmetic.sum(&pe.lanes);
                 }
             }
+        }
+        if let Some(term) = term {
+            self.non_finite = term.non_finite | if term.clear { 0 } else { self.non_finite };
         }
         self.accumulated = term.map(|t| t.origin).or(self.accumulated);
     }
@@ -224,7 +237,7 @@ impl<'m> TileStep<'m> {
                 chain[i - 1].hold = chain[i].hold;
             }
             if let Some(tail) = chain.last_mut() {
-                tail.hold = 0;
+                tail.hold = Sum::default();
             }
         }
     }
@@ -237,28 +250,38 @@ impl<'m> TileStep<'m> {
         group.pass_end = flags.pass_end;
         group.last = flags.last;
         group.scales = (0..tile.columns).map(|c| read_bits(scales, c * 8, 8) as u8).collect();
-        group.exponents = (0..tile.rows).map(|r| read_bits(exponents, r * 6, 5) as u8).collect();
-        for (row, seen) in (0..tile.rows).zip(&mut group.non_finite) {
-            *seen = read_bits(exponents, row * 6 + 5, 1) == 1 || (*seen && !flags.first_group);
+        let mut non_finite = self.non_finite;
+        if tile.exponent_beat_bits.is_some() {
+            group.exponents = (0..tile.rows).map(|r| read_bits(exponents, r * 6, 5) as u8).collect();
+            non_finite = (0..tile.rows).fold(0, |rows, r| rows | read_bits(exponents, r * 6 + 5, 1) << r);
+        }
+        for (row, seen) in group.non_finite.iter_mut().enumerate() {
+            *seen = non_finite >> row & 1 == 1 || (*seen && !flags.first_group);
         }
         if flags.pass_end {
             group.channels = (0..tile.columns).map(|c| read_bits(channels, c * 16, 16) as u16).collect();
         }
+        // The PEs multiply by the scale code themselves, one bit a cycle; nothing sees the product before it is complete.
+        if self.machine.scale_unit.dequantize_cycles > 0 {
+            for (i, pe) in self.pes.iter_mut().enumerate() {
+                pe.hold.significand *= i64::from(group.scales[i / tile.rows as usize]);
+            }
+        }
     }
 }
 
-// Positions in `ports::TILE_INPUTS` and bits of `ports::TILE_STATUS`.
+// Positions in `ports::tile_inputs` and bits of `ports::TILE_STATUS`.
 const COMMAND: usize = 0;
 const WEIGHT: usize = 1;
 const ACTIVATION: usize = 2;
 const SCALE: usize = 3;
-const EXPONENT: usize = 4;
-const CHANNEL: usize = 5;
+const CHANNEL: usize = 4;
+const EXPONENT: usize = 5;
 const COMPUTE: u32 = 1;
 const STALL_OPERAND: u32 = 2;
 const STALL_SCALE_UNIT: u32 = 4;
 const STALL_OUTPUT: u32 = 8;
-const _: () = assert!(ports::TILE_INPUTS.len() == 6 && ports::TILE_STATUS.len() == 4);
+const _: () = assert!(ports::TILE_STATUS.len() == 4);
 
 impl Unit for TileStep<'_> {
     fn cycle(&mut self, inputs: &PortInputs<'_>, signals: &mut Signals) {
@@ -271,6 +294,7 @@ impl Unit for TileStep<'_> {
         let last_plane = operand.plane + 1 == self.running.terms;
         let issued = operand.valid.then_some(StepFlags {
             origin: operand.origin,
+            non_finite: operand.non_finite,
             clear: operand.group_first && operand.plane == 0,
             plane: operand.plane,
             group_end: operand.group_end && last_plane,
@@ -280,7 +304,8 @@ impl Unit for TileStep<'_> {
         });
         let term = self.pipeline.last().copied().unwrap_or(issued);
         let ends = term.filter(|t| t.group_end);
-        let metadata = valid(SCALE) && valid(EXPONENT);
+        let has_exponents = self.machine.tile.exponent_beat_bits.is_some();
+        let metadata = valid(SCALE) && (!has_exponents || valid(EXPONENT));
         let capture = ends.filter(|t| hold_free && metadata && (!t.pass_end || valid(CHANNEL)));
         let advance = ends.is_none() || capture.is_some();
         let step = operand.valid && advance;
@@ -294,7 +319,7 @@ impl Unit for TileStep<'_> {
             | u32::from(load) << WEIGHT
             | u32::from(load) << ACTIVATION
             | capture_bit << SCALE
-            | capture_bit << EXPONENT
+            | (capture_bit & u32::from(has_exponents)) << EXPONENT
             | u32::from(capture.is_some_and(|t| t.pass_end)) << CHANNEL;
         signals.output.clear();
         signals.output_valid = self.scale_units.output.is_some();
@@ -333,7 +358,7 @@ impl Unit for TileStep<'_> {
         }
 
         // The edge.
-        let heads: Vec<i64> = self.pes.chunks(self.machine.scale_unit.pes as usize).map(|c| c[0].hold).collect();
+        let heads: Vec<Sum> = self.pes.chunks(self.machine.scale_unit.pes as usize).map(|c| c[0].hold).collect();
         if moving && self.scale_units.advance(self.machine, self.running.fraction_bits, &heads) {
             self.shift_chains();
         }
@@ -346,7 +371,8 @@ impl Unit for TileStep<'_> {
             }
         }
         if let Some(flags) = capture {
-            self.capture(flags, inputs.data[SCALE], inputs.data[EXPONENT], inputs.data[CHANNEL]);
+            let exponents = inputs.data.get(EXPONENT).copied().unwrap_or_default();
+            self.capture(flags, inputs.data[SCALE], exponents, inputs.data[CHANNEL]);
         }
         if load {
             self.load(inputs.data[WEIGHT], inputs.data[ACTIVATION]);

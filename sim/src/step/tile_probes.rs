@@ -1,7 +1,11 @@
 //! Named values of the tile, in data-flow order, by the paths of the netlist.
 
+use bitmosaic_numerics::f16;
+
 use super::tile::{Origin, TileStep};
+use crate::pe::{Arithmetic, Sum};
 use crate::probe::Probe;
+use bitmosaic_arch::PeWidths;
 
 /// What the control logic decides in a cycle.
 pub(super) struct Control {
@@ -32,7 +36,9 @@ pub(super) fn collect(tile: &TileStep<'_>, control: &Control) -> Vec<Probe> {
         push("u_control.operand_pass_end_q", "tile_control", u64::from(tile.operand.pass_end));
     }
     push("u_control.moving", "tile_control", u64::from(control.moving));
-    push("u_drain.issue", "drain_control", u64::from(control.moving && units.group.remaining > 0));
+    let left = units.group.remaining;
+    let issue = control.moving && left > 0 && left <= machine.scale_unit.ring_entries();
+    push("u_drain.issue", "drain_control", u64::from(issue));
     push("u_drain.hold_free", "drain_control", u64::from(control.hold_free));
     push("u_control.capture", "tile_control", u64::from(control.capture));
     push("u_control.advance", "tile_control", u64::from(control.advance));
@@ -47,23 +53,40 @@ pub(super) fn collect(tile: &TileStep<'_>, control: &Control) -> Vec<Probe> {
         }
     }
     let oldest = tile.pipeline.last().copied().flatten();
-    let draining = tile.scale_units.group.remaining > 0;
+    let module = match tile.arithmetic {
+        Arithmetic::Block => "block_pe",
+        Arithmetic::Float(_) => "float_pe",
+    };
+    let group = &tile.scale_units.group;
+    let dequantized = group.remaining > 0 && group.remaining <= machine.scale_unit.ring_entries();
+    let (tree_bits, held_bits) = match &machine.pe.kind {
+        PeWidths::Block(block) => (block.tree_bits, machine.pe.accumulator_bits),
+        PeWidths::Float(float) => (float.sum_bits, float.product_bits),
+    };
     for (i, pe) in tile.pes.iter().enumerate() {
         let (column, row) = ((i / rows) as u32, (i % rows) as u32);
-        let mut push = |name: &str, value: i64, bits: u32, (token, channel): Origin| {
-            let probe = Probe::new(format!("u_pe_{row}_{column}.{name}"), "block_pe", mask(value, bits));
-            let (row, column) = (Some((row, token + row)), Some((column, channel + column)));
-            probes.push(Probe { row, column, ..probe });
+        let mut push = |name: &str, value: Sum, bits: u32, (token, channel): Origin| {
+            let path = format!("u_pe_{row}_{column}.{name}");
+            let place = (Some((row, token + row)), Some((column, channel + column)));
+            let probe = Probe { row: place.0, column: place.1, ..Probe::new(format!("{path}_q"), module, 0) };
+            probes.push(Probe { value: mask(value.significand, bits), ..probe.clone() });
+            if module == "float_pe" {
+                let path = format!("{path}_exponent_q");
+                probes.push(Probe { path, value: u64::from(value.exponent), ..probe });
+            }
         };
         if let Some(flags) = oldest {
-            push("tree_q", pe.tree, machine.pe.tree_bits, flags.origin);
+            push("tree", pe.tree, tree_bits, flags.origin);
         }
         if let Some(origin) = tile.accumulated {
-            push("accumulator_q", pe.accumulator, machine.pe.accumulator_bits, origin);
+            push("accumulator", pe.accumulator, machine.pe.accumulator_bits, origin);
         }
-        if draining {
-            push("hold_q", pe.hold, machine.pe.accumulator_bits, tile.scale_units.group.origin);
+        if dequantized {
+            push("hold", pe.hold, held_bits, group.origin);
         }
+    }
+    if control.moving && dequantized {
+        slot_metadata(tile, &mut probes);
     }
     let stage = |index: usize| tile.scale_units.stages[index].0.is_some().then_some(&tile.scale_units.stages[index].1);
     for unit in 0..machine.scale_unit.units as usize {
@@ -85,9 +108,40 @@ pub(super) fn collect(tile: &TileStep<'_>, control: &Control) -> Vec<Probe> {
             let sum = data[unit].accumulator + data[unit].value;
             push(format!("u_scale_{unit}.accumulator_d"), "scale_unit", u64::from(sum.to_bits()));
         }
+        if let Some(data) = stage(4) {
+            let product = data[unit].value * f16::from_bits(data[unit].channel).to_f32();
+            // The unit carries the product on with FP16's exponent bias; of zero it keeps no exponent.
+            if product != 0.0 {
+                let bits = u64::from(product.to_bits());
+                let field = (bits >> 23 & 0xFF).wrapping_sub(127 - 15) & 0x7FF;
+                push(format!("u_output_{unit}.single"), "output_stage", field << 23 | bits & 0x7F_FFFF);
+            }
+        }
         if let Some((_, values)) = &tile.scale_units.output {
             push(format!("u_output_{unit}.output_q"), "output_stage", u64::from(values[unit]));
         }
     }
     probes
+}
+
+/// What drain control gives the scale units for the slot that leaves in this cycle.
+fn slot_metadata(tile: &TileStep<'_>, probes: &mut Vec<Probe>) {
+    let (machine, group) = (tile.machine, &tile.scale_units.group);
+    let index = machine.scale_unit.ring_entries() - group.remaining;
+    for unit in 0..machine.scale_unit.units {
+        let Some((row, column)) = machine.pe_of_unit(unit, index) else { continue };
+        let mut push = |port: &str, value: u64| {
+            let place = Probe::new(format!("u_scale_{unit}.{port}"), "drain_control", value);
+            let (token, channel) = (group.origin.0 + row, group.origin.1 + column);
+            probes.push(Probe { row: Some((row, token)), column: Some((column, channel)), ..place });
+        };
+        if machine.scale_unit.dequantize_cycles == 0 {
+            push("scale_i", u64::from(group.scales[column as usize]));
+            push("exponent_i", u64::from(group.exponents[row as usize]));
+        }
+        push("non_finite_i", u64::from(group.non_finite[row as usize]));
+        if group.pass_end {
+            push("channel_i", u64::from(group.channels[column as usize]));
+        }
+    }
 }

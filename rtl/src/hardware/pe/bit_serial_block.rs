@@ -1,16 +1,17 @@
 //! The shared-exponent PE: digits times aligned activations, an adder tree, an integer accumulator and a hold register
 //! that is one link of the chain to the scale unit.
 
-use bitmosaic_arch::Machine;
+use bitmosaic_arch::{BlockPe, Machine};
 use bitmosaic_numerics::term::DIGIT_BITS;
 
+use super::tree;
 use crate::hardware::index_bits;
 use crate::netlist::{Module, ModuleBuilder, Net, NetlistError};
 
 /// Module `block_pe`.
-pub(crate) fn block_pe(machine: &Machine) -> Result<Module, NetlistError> {
+pub(super) fn block_pe(machine: &Machine, block: &BlockPe) -> Result<Module, NetlistError> {
     let pe = &machine.pe;
-    let (lanes, w) = (pe.lanes, pe.significand_bits);
+    let (lanes, w) = (pe.lanes, block.significand_bits);
     let mut m = ModuleBuilder::new(
         "block_pe",
         &format!(
@@ -25,6 +26,7 @@ pub(crate) fn block_pe(machine: &Machine) -> Result<Module, NetlistError> {
     let accumulate = m.input("accumulate_i", 1, "a term reaches the accumulator");
     let clear = m.input("clear_i", 1, "the term is the first of its group");
     let plane = m.input("plane_i", index_bits(machine.max_terms), "digit plane of the term: it weighs 4^plane");
+    m.ignore(plane);
     let capture = m.input("capture_i", 1, "the term ends its group: the sum goes to the hold register");
     let shift = m.input("shift_i", 1, "the hold chain moves by one");
     let chain = m.input_signed("chain_i", pe.accumulator_bits, "hold register of the next PE in the chain");
@@ -37,13 +39,13 @@ pub(crate) fn block_pe(machine: &Machine) -> Result<Module, NetlistError> {
         let negative = m.bit(digits, lane * DIGIT_BITS + 2);
         let activation = m.slice(activations, lane * w, w);
         let activation = m.as_signed(activation);
-        let zero = m.constant_signed(0, pe.product_bits);
+        let zero = m.constant_signed(0, block.product_bits);
         let multiples = [0, 1, 2].map(|n| {
             let shifted = m.shift_left_const(activation, n);
-            m.extend(shifted, pe.product_bits)
+            m.extend(shifted, block.product_bits)
         });
         let multiple = m.select(magnitude, &[zero, multiples[0], multiples[1], multiples[2]]);
-        let sign = m.replicate(negative, pe.product_bits);
+        let sign = m.replicate(negative, block.product_bits);
         let sign = m.as_signed(sign);
         let product = m.xor(multiple, sign);
         products.push(m.name(product, &format!("product_{lane}"), "ones' complement of the product where negative"));
@@ -57,13 +59,13 @@ pub(crate) fn block_pe(machine: &Machine) -> Result<Module, NetlistError> {
         let signs = m.reg("negative_q", signs, advance, None, "signs of the lanes");
         negatives = (0..lanes).map(|lane| m.bit(signs, lane)).collect();
     }
-    let sum = tree(&mut m, products);
-    let ones = tree(&mut m, negatives);
-    let ones = m.extend(ones, pe.tree_bits);
+    let sum = tree(&mut m, products, ModuleBuilder::add);
+    let ones = tree(&mut m, negatives, ModuleBuilder::add);
+    let ones = m.extend(ones, block.tree_bits);
     let ones = m.as_signed(ones);
-    let sum = m.extend(sum, pe.tree_bits);
+    let sum = m.extend(sum, block.tree_bits);
     let sum = m.add(sum, ones);
-    let mut sum = m.truncate(sum, pe.tree_bits);
+    let mut sum = m.truncate(sum, block.tree_bits);
     if pe.pipeline_registers > 0 {
         sum = m.reg("tree_q", sum, advance, None, "sum of the lanes");
     } else {
@@ -94,12 +96,4 @@ pub(crate) fn block_pe(machine: &Machine) -> Result<Module, NetlistError> {
     let hold = m.reg("hold_q", next, Some(enable), None, "finished group sum on its way to the scale unit");
     m.output("chain_o", hold, "hold register");
     m.finish()
-}
-
-/// Balanced adder tree; every level grows by one bit.
-fn tree(m: &mut ModuleBuilder, mut level: Vec<Net>) -> Net {
-    while level.len() > 1 {
-        level = level.chunks(2).map(|pair| if pair.len() == 2 { m.add(pair[0], pair[1]) } else { pair[0] }).collect();
-    }
-    level[0]
 }

@@ -1,0 +1,83 @@
+//! Term generator against the canonical tables: every type, code, selector and plane, and every special value that can be
+//! programmed.
+
+use bitmosaic_arch::Machine;
+use bitmosaic_mappings::read_bits;
+use bitmosaic_numerics::term::{DIGIT_BITS, Digits, MAX_PLANES, canonical_digits};
+use bitmosaic_numerics::{CodeValue, SPECIAL_VALUES};
+use bitmosaic_rtl::netlist::Module;
+
+use super::bench;
+
+/// All inputs that a program can give.
+pub fn check(machine: &Machine, module: &Module) -> Result<(), String> {
+    let mut simulator = bench::simulator(module)?;
+    let names = ["code_i", "selector_i", "weight_type_i", "plane_i", "special_digits_i"];
+    let [code_port, selector_port, type_port, plane_port, special_port] = bench::inputs(&simulator, names);
+    let [digit_port] = bench::outputs(&simulator, ["digit_o"]);
+    let (lanes, bits) = (machine.pe.lanes as usize, machine.code_bits);
+    for (t, executed) in machine.types.iter().enumerate() {
+        let codes = executed.weight_type.codes.iter().enumerate();
+        let codes: Vec<usize> = codes.filter(|(_, c)| **c != CodeValue::Unused).map(|(code, _)| code).collect();
+        simulator.set(type_port, t as u64);
+        for special in programs(executed.table.terms, executed.weight_type.special.is_some()) {
+            simulator.set_wide(special_port, &pack(&special));
+            for (selector, own) in special.iter().enumerate() {
+                simulator.set(selector_port, selector as u64);
+                for plane in 0..executed.table.terms {
+                    simulator.set(plane_port, plane as u64);
+                    for first in 0..codes.len() {
+                        let code = |lane: usize| codes[(first + 3 * lane) % codes.len()];
+                        let mut words = [0u64; 2];
+                        for lane in 0..lanes {
+                            put(&mut words, lane as u32 * bits, code(lane) as u64);
+                        }
+                        simulator.set_wide(code_port, &words);
+                        simulator.settle();
+                        let digits = simulator.get_wide(&digit_port);
+                        for lane in 0..lanes {
+                            let table = executed.table.digits[code(lane)];
+                            let expected = table.unwrap_or(*own)[plane].encode();
+                            let found = read_bits(&digits, lane as u32 * DIGIT_BITS, DIGIT_BITS) as u8;
+                            if found != expected {
+                                return Err(format!(
+                                    "{} code {} selector {selector} plane {plane} lane {lane}: digit {found:#b}, \
+                                     should be {expected:#b}",
+                                    executed.weight_type.name,
+                                    code(lane)
+                                ));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Sets of special values: every value that `terms` planes reach, each under every selector.
+fn programs(terms: usize, is_programmable: bool) -> Vec<[Digits; SPECIAL_VALUES]> {
+    let limit = (0..terms).map(|k| 4 << (2 * k)).sum::<i32>();
+    let reachable: Vec<Digits> = (-limit..=limit).filter_map(|v| canonical_digits(v, terms)).collect();
+    let count = if is_programmable { reachable.len() } else { 1 };
+    (0..count).map(|i| std::array::from_fn(|s| reachable[(i + 7 * s) % reachable.len()])).collect()
+}
+
+fn pack(special: &[Digits; SPECIAL_VALUES]) -> [u64; 1] {
+    let mut words = [0];
+    for (i, digit) in special.iter().flatten().enumerate() {
+        put(&mut words, i as u32 * DIGIT_BITS, u64::from(digit.encode()));
+    }
+    const { assert!(SPECIAL_VALUES as u32 * MAX_PLANES as u32 * DIGIT_BITS <= 64) }
+    words
+}
+
+/// Ors a field into words; it may cross two.
+fn put(words: &mut [u64], at: u32, value: u64) {
+    let (word, shift) = ((at / 64) as usize, at % 64);
+    words[word] |= value << shift;
+    if shift > 0 && value >> (64 - shift) > 0 {
+        words[word + 1] |= value >> (64 - shift);
+    }
+}

@@ -1,0 +1,102 @@
+//! Modules alone against host arithmetic: what FP16 outputs of whole programs hide shows here.
+
+mod common;
+
+use bitmosaic_arch::{DesignSpec, Machine, elaborate, parse, presets};
+use bitmosaic_cosim::random::Random;
+use bitmosaic_numerics::{TermTable, registry};
+use bitmosaic_rtl::hardware::build;
+use common::{CHECKS, check_of, module, output_stage};
+
+/// The default tile with changes.
+fn machine(change: impl Fn(&mut DesignSpec)) -> Machine {
+    let mut spec = parse(presets()[0].text, "preset").unwrap();
+    change(&mut spec);
+    elaborate(&spec, "test").unwrap()
+}
+
+fn check(name: &str, machine: &Machine) {
+    let units = build(machine).unwrap();
+    let check = check_of(name).unwrap();
+    if let Err(difference) = check(machine, module(&units, name)) {
+        panic!("{name} of {:?}: {difference}", machine.pe);
+    }
+}
+
+#[test]
+fn presets_have_the_modules_and_pass_their_checks() {
+    for preset in presets() {
+        let machine = machine(|spec| *spec = parse(preset.text, "preset").unwrap());
+        for (name, _) in CHECKS {
+            // `bit-serial-float` has no aligner, and its scale unit does not multiply.
+            if machine.aligner.is_some() || !matches!(name, "align_lane" | "scale_unit") {
+                check(name, &machine);
+            }
+        }
+    }
+}
+
+#[test]
+fn align_lanes_of_every_width_pass() {
+    // 12 keeps the significand, fewer bits round at the top and saturate.
+    for w in [8, 9, 10, 11, 12, 13, 15, 16, 18, 21, 24] {
+        check("align_lane", &machine(|spec| spec.processing_element.significand_bits = Some(w)));
+    }
+}
+
+#[test]
+fn scale_units_of_every_width_and_length_pass() {
+    // Few bits convert exactly; few PEs need padding slots; the loop takes two cycles.
+    for (w, lanes, pes, group) in
+        [(8, 1, 1, 1), (8, 1, 2, 4), (9, 2, 4, 16), (12, 4, 1, 64), (18, 8, 8, 128), (24, 8, 64, 128)]
+    {
+        let machine = machine(|spec| {
+            spec.processing_element.significand_bits = Some(w);
+            spec.processing_element.lanes = lanes;
+            spec.scale_unit = Some(bitmosaic_arch::ScaleUnitSpec { pes_per_scale_unit: pes });
+            spec.weights.max_group = group;
+        });
+        check("scale_unit", &machine);
+    }
+}
+
+#[test]
+fn term_generators_of_every_type_pass() {
+    let names: Vec<String> =
+        registry().iter().filter(|t| TermTable::new(t).is_ok()).map(|t| t.name.to_string()).collect();
+    for lanes in [1, 4, 16] {
+        check(
+            "term_generator",
+            &machine(|spec| {
+                spec.processing_element.lanes = lanes;
+                spec.weights.types = names.clone();
+            }),
+        );
+    }
+    for name in names {
+        check("term_generator", &machine(|spec| spec.weights.types = vec![name.clone()]));
+    }
+}
+
+/// The stimulus is worth its name only if it has the cases it is made for.
+#[test]
+fn output_values_reach_what_they_should() {
+    let mut random = Random::new(1);
+    let (mut double, mut subnormal, mut infinite, mut largest, mut away) = (0, 0, 0, 0, 0);
+    for fraction_bits in 0..=output_stage::FRACTION_BITS {
+        for vector in output_stage::vectors(&mut random, fraction_bits).iter().filter(|v| !v.non_finite) {
+            let output = vector.expected(fraction_bits);
+            double += u32::from(output != vector.rounded_once(fraction_bits));
+            let magnitude = output & 0x7FFF;
+            subnormal += u32::from((1..0x400).contains(&magnitude));
+            infinite += u32::from(magnitude == 0x7C00);
+            largest += u32::from(magnitude == 0x7BFF);
+            away += u32::from(magnitude == 0 && vector.accumulator != 0.0 && vector.channel.to_f32() != 0.0);
+        }
+    }
+    let counts = [double, subnormal, infinite, largest, away];
+    assert!(
+        counts.iter().all(|count| *count >= 500),
+        "two roundings that differ from one, subnormal, infinite, 65504, rounded to zero: {counts:?}"
+    );
+}
