@@ -9,22 +9,26 @@ use bitmosaic_arch::{DesignSpec, Machine, PeWidths, ScaleUnitSpec, elaborate, lo
 use bitmosaic_cosim::faults::{FAULTS, Mutant, mutant_of, mutants, plant};
 use bitmosaic_cosim::{Case, Engine, ExternalSettings, cosimulate, localize};
 use bitmosaic_rtl::hardware::build;
-use common::equivalents::EQUIVALENTS;
+use common::equivalents::{EQUIVALENTS, Equivalent};
 use common::system::{System, hard_case, systems};
 use common::{all_modules, check_of, module};
 use rayon::prelude::*;
 
 #[test]
 fn every_named_fault_is_found_and_localized() {
-    let sound = hard_case(&load("mosaic-tile").unwrap());
-    assert_eq!(localize(&sound, &ExternalSettings::default()).unwrap(), None);
+    let sound = ["mosaic-tile", "bitmod-tile"].map(|name| hard_case(&load(name).unwrap()));
+    for case in &sound {
+        assert_eq!(localize(case, &ExternalSettings::default()).unwrap(), None);
+    }
     let missed: Vec<String> = FAULTS
         .par_iter()
         .filter_map(|fault| {
-            let Some(mutant) = mutant_of(&sound.units, fault) else {
+            let of = |case: &Case| all_modules(&case.units).iter().any(|m| m.name == fault.module);
+            let case = sound.iter().find(|case| of(case)).unwrap();
+            let Some(mutant) = mutant_of(&case.units, fault) else {
                 return Some(format!("{}: {} has no {} to change", fault.name, fault.module, fault.place));
             };
-            let mut case = sound.clone();
+            let mut case = case.clone();
             plant(&mut case.units, &mutant).unwrap();
             match localize(&case, &ExternalSettings::default()).unwrap() {
                 Some(place) if place.module == fault.module => None,
@@ -87,7 +91,7 @@ fn machines_that_are_not_the_same_are_told_apart() {
 
 /// Small machines that together have everything: any depth of the PE pipeline, padding slots, scale units that serve several
 /// columns, one column and a part of one, narrow and wide significands.
-fn machines() -> [(&'static str, Machine); 4] {
+fn machines() -> [(&'static str, Machine); 6] {
     // rows, columns, lanes, W, pipeline registers, PEs per scale unit
     let machine = |rows, columns, lanes, w, pipeline_registers, pes| {
         let mut spec: DesignSpec = parse(presets()[0].text, "preset").unwrap();
@@ -98,11 +102,24 @@ fn machines() -> [(&'static str, Machine); 4] {
         spec.scale_unit = Some(ScaleUnitSpec { pes_per_scale_unit: pes });
         elaborate(&spec, "test").unwrap()
     };
+    // rows, columns, lanes, guard bits of either kind, pipeline registers
+    let float = |rows, columns, lanes, guard_bits, pipeline_registers| {
+        let preset = presets().iter().find(|p| p.name == "bitmod-tiny").unwrap();
+        let mut spec = parse(preset.text, "preset").unwrap();
+        (spec.tile.rows, spec.tile.columns) = (rows, columns);
+        spec.processing_element.lanes = lanes;
+        spec.processing_element.guard_bits = Some(guard_bits);
+        spec.processing_element.accumulator_guard_bits = Some(guard_bits);
+        spec.processing_element.pipeline_registers = pipeline_registers;
+        elaborate(&spec, "test").unwrap()
+    };
     [
         ("wide", machine(4, 4, 4, 14, 2, 8)),
         ("odd", machine(3, 3, 2, 9, 0, 9)),
         ("short", machine(4, 1, 1, 18, 1, 2)),
         ("padded", machine(2, 2, 2, 12, 0, 1)),
+        ("float", float(2, 2, 4, 3, 2)),
+        ("float, no pipeline", float(3, 2, 4, 0, 0)),
     ]
 }
 
@@ -146,6 +163,10 @@ fn only_equivalent_mutants_survive() {
         for (module, system) in all_modules(units).iter().flat_map(|m| systems.iter().map(move |s| (m, s))) {
             assert!(!system.ports_differ(units, &module.name, 1), "{name}: {} without a fault", module.name);
         }
+        for module in all_modules(units) {
+            let sound = check_of(&module.name).map_or(Ok(()), |check| check(&machine, module));
+            assert_eq!(sound, Ok(()), "{name}: {} without a fault", module.name);
+        }
         let mut left: BTreeMap<Key, Mutant> = BTreeMap::new();
         for mutant in mutants(units).into_iter().step_by(every) {
             let key = (mutant.module.clone(), mutant.place.clone(), mutant.change);
@@ -176,7 +197,7 @@ fn only_equivalent_mutants_survive() {
     }
 }
 
-/// The table of docs/evidence/mutants.md.
+/// The tables of docs/evidence/mutants.md.
 fn print_counts(results: &BTreeMap<Key, Option<Killer>>) {
     println!("| module | mutants | found by its check | found at the ports | no simulator takes it | equivalent |");
     println!("| --- | ---: | ---: | ---: | ---: | ---: |");
@@ -190,4 +211,8 @@ fn print_counts(results: &BTreeMap<Key, Option<Killer>>) {
         print(name, results.iter().filter(|(key, _)| key.0 == name).map(|(_, killer)| *killer).collect());
     }
     print("all", results.values().copied().collect());
+    println!("\n| module | places | change | why nothing shows |\n| --- | --- | --- | --- |");
+    for Equivalent { module, places, change, reason } in EQUIVALENTS {
+        println!("| {module} | `{}` | {change} | {reason} |", places.join("` `"));
+    }
 }

@@ -6,7 +6,7 @@ use bitmosaic_arch::{DesignSpec, Machine, elaborate, parse, presets};
 use bitmosaic_cosim::random::Random;
 use bitmosaic_numerics::{TermTable, registry};
 use bitmosaic_rtl::hardware::build;
-use common::{CHECKS, check_of, module, output_stage};
+use common::{CHECKS, check_of, module, output_stage, scale_unit};
 
 /// The default tile with changes.
 fn machine(change: impl Fn(&mut DesignSpec)) -> Machine {
@@ -28,8 +28,7 @@ fn presets_have_the_modules_and_pass_their_checks() {
     for preset in presets() {
         let machine = machine(|spec| *spec = parse(preset.text, "preset").unwrap());
         for (name, _) in CHECKS {
-            // `bit-serial-float` has no aligner, and its scale unit does not multiply.
-            if machine.aligner.is_some() || !matches!(name, "align_lane" | "scale_unit") {
+            if machine.aligner.is_some() || name != "align_lane" {
                 check(name, &machine);
             }
         }
@@ -76,6 +75,14 @@ fn term_generators_of_every_type_pass() {
     for name in names {
         check("term_generator", &machine(|spec| spec.weights.types = vec![name.clone()]));
     }
+}
+
+#[test]
+fn scale_unit_slots_reach_what_they_should() {
+    let found = scale_unit::census(&machine(|_| ()));
+    let scale_unit::Census { zero, cancelled, ties, swapped, level, far, product_ties } = found;
+    let counts = [zero, cancelled, ties, swapped, level, far, product_ties];
+    assert!(counts.iter().all(|count| *count >= 200), "{found:?}");
 }
 
 /// The stimulus is worth its name only if it has the cases it is made for.

@@ -12,6 +12,9 @@ pub struct Equivalent {
     pub reason: &'static str,
 }
 
+const AFTER_THE_CHAIN: &str =
+    "what follows the last PE of a hold chain never reaches the scale unit in a slot that counts";
+
 /// All of them.
 pub const EQUIVALENTS: &[Equivalent] = &[
     Equivalent {
@@ -51,6 +54,28 @@ pub const EQUIVALENTS: &[Equivalent] = &[
         reason: "the signs are only counted",
     },
     Equivalent {
+        module: "float_pe",
+        places: &[
+            "accumulator_d/truncate.0/add.1/reinterpret.0/extend.0/slice.0/shift_right.1/reinterpret.0/truncate.0/sub.1/mux.1/mux.2",
+        ],
+        change: "lowest bit",
+        reason: "the group starts from 0 at exponent 1 instead of 0; no product has a smaller exponent",
+    },
+    Equivalent {
+        module: "float_pe",
+        places: &[
+            "accumulator_d/truncate.0/add.1/reinterpret.0/extend.0/slice.0/shift_right.1/reinterpret.0/truncate.0/sub.1/mux.2/truncate.0/add.1/mux.2",
+        ],
+        change: "lowest bit",
+        reason: "a cycle without products adds 0 at exponent 1 instead of 0; no accumulator has a smaller exponent",
+    },
+    Equivalent {
+        module: "drain_control",
+        places: &["scale_q.next/concat.1/mux.2/concat.0"],
+        change: "lowest bit",
+        reason: "what moves into a scale code while its eight bits leave is never among them",
+    },
+    Equivalent {
         module: "drain_control",
         places: &["loads_channel"],
         change: "only the first",
@@ -58,12 +83,7 @@ pub const EQUIVALENTS: &[Equivalent] = &[
     },
     Equivalent {
         module: "drain_control",
-        places: &[
-            "slot_q.next/mux.2/mux.0/eq.1",
-            "slot_q.next/mux.2/mux.1",
-            "column_q.next/mux.2/mux.1/mux.0/eq.1",
-            "column_q.next/mux.2/mux.1/mux.1",
-        ],
+        places: &["slot_q.next/mux.2/mux.1", "column_q.next/mux.2/mux.1/mux.0/eq.1", "column_q.next/mux.2/mux.1/mux.1"],
         change: "lowest bit",
         reason: "capture clears the counter before it is used again: where it wraps by itself does not matter",
     },
@@ -129,7 +149,7 @@ pub const EQUIVALENTS: &[Equivalent] = &[
         module: "scale_unit",
         places: &["smaller_down_128/mux.0"],
         change: "one bit down",
-        reason: "exponents are less than 128 apart; from 64 on the addend is gone already",
+        reason: "128 and more only where the smaller addend is zero; from 64 on it is gone already, shifted twice or not",
     },
     Equivalent {
         module: "scale_unit",
@@ -174,19 +194,50 @@ pub const EQUIVALENTS: &[Equivalent] = &[
             "u_pe_0_1.chain_i",
             "u_pe_1_0.chain_i",
             "u_pe_1_1.chain_i",
+            "u_pe_2_0.chain_i",
+            "u_pe_2_1.chain_i",
             "u_pe_2_2.chain_i",
             "u_pe_3_0.chain_i",
             "u_pe_3_1.chain_i",
             "u_pe_3_3.chain_i",
         ],
         change: "lowest bit",
-        reason: "what follows the last PE of a hold chain never reaches the scale unit in a slot that counts",
+        reason: AFTER_THE_CHAIN,
+    },
+    Equivalent {
+        module: "tile",
+        places: &[
+            "u_pe_1_0.chain_exponent_i",
+            "u_pe_1_1.chain_exponent_i",
+            "u_pe_2_0.chain_exponent_i",
+            "u_pe_2_1.chain_exponent_i",
+        ],
+        change: "lowest bit",
+        reason: AFTER_THE_CHAIN,
+    },
+    Equivalent {
+        module: "tile",
+        places: &["u_pe_2_0.chain_exponent_i", "u_pe_2_1.chain_exponent_i"],
+        change: "the next instance's",
+        reason: AFTER_THE_CHAIN,
+    },
+    Equivalent {
+        module: "tile",
+        places: &["u_pe_1_0.scale_bit_i", "u_pe_1_1.scale_bit_i", "u_pe_2_0.scale_bit_i", "u_pe_2_1.scale_bit_i"],
+        change: "the next instance's",
+        reason: "the PEs of a column take the same bit",
+    },
+    Equivalent {
+        module: "tile",
+        places: &["non_finite_q"],
+        change: "always loads",
+        reason: "without a term the flags are those of a chunk that counts already, or that the next group drops",
     },
     Equivalent {
         module: "tile",
         places: &["u_pe_3_1.chain_i", "u_pe_3_3.chain_i"],
         change: "the next instance's",
-        reason: "what follows the last PE of a hold chain never reaches the scale unit in a slot that counts",
+        reason: AFTER_THE_CHAIN,
     },
     Equivalent {
         module: "tile",

@@ -38,9 +38,10 @@ struct Product {
 /// Random and crafted slots.
 pub fn check(machine: &Machine, module: &Module) -> Result<(), String> {
     let mut simulator = bench::simulator(module)?;
-    let names =
-        ["sum_i", "scale_i", "exponent_i", "channel_i", "non_finite_i", "advance_i", "first_group_i", "write_i"];
-    let [sum, scale, exponent, channel, non_finite, advance, first_group, write] = bench::inputs(&simulator, names);
+    let names = ["sum_i", "exponent_i", "channel_i", "non_finite_i", "advance_i", "first_group_i", "write_i"];
+    let [sum, exponent, channel, non_finite, advance, first_group, write] = bench::inputs(&simulator, names);
+    // Where the PEs multiply, the unit gets the product.
+    let scale = simulator.input("scale_i");
     let [accumulator_o, channel_o, non_finite_o] =
         bench::outputs(&simulator, ["accumulator_o", "channel_o", "non_finite_o"]);
     let mut random = Random::new(2);
@@ -53,8 +54,13 @@ pub fn check(machine: &Machine, module: &Module) -> Result<(), String> {
         // Bubbles and stopped cycles carry any bits.
         let product = slot.map_or_else(|| source.any_product(&mut random), |s| s.product);
         let carried = slot.map_or((random.bits() as u16, random.below(2) == 0), |s| s.carried);
-        simulator.set(sum, product.sum as u64);
-        simulator.set(scale, u64::from(product.scale));
+        match scale {
+            Some(scale) => {
+                simulator.set(sum, product.sum as u64);
+                simulator.set(scale, u64::from(product.scale));
+            }
+            None => simulator.set(sum, (product.sum * i64::from(product.scale)) as u64),
+        }
         simulator.set(exponent, u64::from(product.exponent));
         simulator.set(channel, u64::from(carried.0));
         simulator.set(non_finite, u64::from(carried.1));
@@ -83,9 +89,56 @@ pub fn check(machine: &Machine, module: &Module) -> Result<(), String> {
     Ok(())
 }
 
+/// How often the stimulus has what it is made for.
+#[derive(Debug, Default)]
+pub struct Census {
+    /// Sums that cancel to zero.
+    pub zero: u32,
+    /// Sums that lose 12 bits and more.
+    pub cancelled: u32,
+    /// Sums in the middle of two binary32 numbers.
+    pub ties: u32,
+    /// The group's value is larger than the accumulator.
+    pub swapped: u32,
+    /// Equal exponents.
+    pub level: u32,
+    /// Exponents 64 and more apart.
+    pub far: u32,
+    /// Products in the middle of two binary32 numbers.
+    pub product_ties: u32,
+}
+
+/// Counts over the slots of [`check`].
+pub fn census(machine: &Machine) -> Census {
+    let (mut random, mut source, mut census) = (Random::new(2), Source::new(machine), Census::default());
+    for _ in 0..SLOTS {
+        let slot = source.next(&mut random);
+        let product = (slot.product.sum * i64::from(slot.product.scale)).unsigned_abs();
+        let below = (u64::BITS - product.leading_zeros()).saturating_sub(24);
+        census.product_ties += u32::from(below > 0 && product & low_mask(below) == 1 << (below - 1));
+        let scaled = source.scaled(slot.product);
+        if slot.before == 0.0 || scaled == 0.0 {
+            continue;
+        }
+        let exponent = |x: f32| (x.to_bits() >> 23 & 0xFF) as i32;
+        let distance = exponent(slot.before) - exponent(scaled);
+        census.zero += u32::from(slot.after == 0.0);
+        census.cancelled += u32::from(slot.after != 0.0 && exponent(slot.before) - exponent(slot.after) >= 12);
+        census.swapped += u32::from(scaled.abs() > slot.before.abs());
+        census.level += u32::from(distance == 0);
+        census.far += u32::from(distance >= 64);
+        // Exact: 24 bits each, no further apart than 28.
+        let lost = (f64::from(slot.before) + f64::from(scaled) - f64::from(slot.after)).abs();
+        let half = power_of_two(exponent(slot.after) - 151);
+        census.ties += u32::from(distance.abs() <= 28 && slot.after != 0.0 && lost == half);
+    }
+    census
+}
+
 /// Gives slots in the order of the hardware and keeps the accumulators that they should leave.
 struct Source {
     significand_bits: u32,
+    largest_exponent: u32,
     sum_bits: u32,
     accumulators: Vec<f32>,
     slot: usize,
@@ -96,9 +149,11 @@ struct Source {
 impl Source {
     fn new(machine: &Machine) -> Source {
         Source {
-            significand_bits: machine.pe.activation_bits,
+            // W of a machine with this unit of the last place.
+            significand_bits: (-13 - machine.scale_unit.exponent_offset) as u32,
+            largest_exponent: if machine.aligner.is_some() { 31 } else { 30 + 2 + 2 * (machine.max_terms - 1) },
             sum_bits: machine.pe.accumulator_bits,
-            accumulators: vec![0.0; machine.scale_unit.slots as usize],
+            accumulators: vec![0.0; machine.scale_unit.ring_entries() as usize],
             slot: 0,
             group: 0,
             groups: 5,
@@ -137,6 +192,10 @@ impl Source {
         scaled_sum(product.sum, product.scale, product.exponent, self.significand_bits)
     }
 
+    fn exponent(&self, random: &mut Random) -> u32 {
+        1 + random.below(self.largest_exponent as usize) as u32
+    }
+
     /// Largest sum that an accumulator of this width holds.
     fn largest(&self) -> i64 {
         (1 << (self.sum_bits - 1)) - 1
@@ -150,7 +209,7 @@ impl Source {
             _ => ((wide & low_mask(self.sum_bits - 1)) >> random.below(self.sum_bits as usize)) as i64,
         };
         let sum = if random.below(2) == 0 { magnitude } else { -magnitude };
-        Product { sum, scale: scale(random), exponent: 1 + random.below(31) as u32 }
+        Product { sum, scale: scale(random), exponent: self.exponent(random) }
     }
 
     /// Products whose conversion is a tie, just beside one, or carries through the whole fraction.
@@ -171,7 +230,7 @@ impl Source {
         let sum = sum.min(self.largest());
         let sum = if random.below(2) == 0 { sum } else { -sum };
         let scale = if random.below(2) == 0 { 1 << random.below(8) } else { scale(random) };
-        Product { sum, scale, exponent: 1 + random.below(31) as u32 }
+        Product { sum, scale, exponent: self.exponent(random) }
     }
 
     /// Products that meet this accumulator critically: cancellation, ties of the sum, just beside a tie, far below, carries
@@ -207,7 +266,7 @@ impl Source {
     fn product_of(&self, random: &mut Random, target: f64) -> Option<Product> {
         (0..12).find_map(|_| {
             let scale = if random.below(2) == 0 { 1u8 << random.below(8) } else { scale(random) };
-            let exponent = 1 + random.below(31) as u32;
+            let exponent = self.exponent(random);
             let unit = power_of_two(exponent as i32 - 25 - (self.significand_bits as i32 - 12));
             let sum = (target / (unit * f64::from(scale))).round();
             let fits = scale > 0 && sum != 0.0 && sum.abs() <= self.largest() as f64;
