@@ -1,4 +1,4 @@
-use bitmosaic_numerics::{MAX_GROUP, TermTable, term, weight_type};
+use bitmosaic_numerics::{MAX_GROUP, TermTable, registry, term, weight_type};
 use sha2::{Digest as _, Sha256};
 
 use crate::machine::{Aligner, BlockPe, ExecutedType, FloatPe, Machine, Pe, PeWidths, ScaleUnit, Tile};
@@ -10,7 +10,16 @@ const MAX_TYPES: usize = 16;
 
 /// SHA-256 of a design in canonical TOML form, so that layout and comments of the file do not matter.
 pub fn digest(spec: &DesignSpec) -> String {
-    let text = toml::to_string(spec).unwrap_or_default();
+    digest_with(spec, &[])
+}
+
+/// [`digest`], and what the design's user codebooks say, which the description only names.
+fn digest_with(spec: &DesignSpec, types: &[ExecutedType]) -> String {
+    let mut text = toml::to_string(spec).unwrap_or_default();
+    let built_in = registry();
+    for t in types.iter().map(|t| &t.weight_type).filter(|t| !built_in.contains(t)) {
+        text += &format!("{t:?}");
+    }
     Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
 }
 
@@ -43,7 +52,8 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
     let code_bits = types.iter().map(|t| t.weight_type.code_bits).max().unwrap_or(1);
     let max_terms = types.iter().map(|t| t.table.terms).max().unwrap_or(1) as u32;
     // A programmable special value may be any number its type's digit planes reach.
-    let special = |t: &ExecutedType| t.weight_type.special.as_ref().map_or(0, |_| bits(largest_value(t.table.terms)));
+    let special =
+        |t: &ExecutedType| t.weight_type.special.as_ref().map_or(0, |_| bits(term::largest_value(t.table.terms)));
     let weight_magnitude_bits = types.iter().map(|t| t.weight_type.magnitude_bits().max(special(t))).max().unwrap_or(1);
 
     let common = Common { rows, columns, lanes, max_group, max_terms, weight_magnitude_bits };
@@ -63,7 +73,7 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
     Ok(Machine {
         name: spec.name.clone(),
         summary: spec.summary.clone(),
-        design_sha256: digest(spec),
+        design_sha256: digest_with(spec, &types),
         clock_mhz: spec.clock_mhz,
         tile: Tile {
             rows,
@@ -199,16 +209,12 @@ fn executed_types(spec: &DesignSpec, check: &Check) -> Result<Vec<ExecutedType>,
     for (i, name) in names.iter().enumerate() {
         let field = format!("weights.types[{i}]");
         let weight_type = weight_type(name).map_err(|e| check.error(&field, name, &e.to_string()))?;
-        check.that(&field, name, types.iter().all(|t| t.weight_type != weight_type), "is named twice")?;
-        let table = TermTable::new(&weight_type).map_err(|e| check.error(&field, name, &e.to_string()))?;
+        check.that(&field, name, types.iter().all(|t| t.weight_type.name != weight_type.name), "is named twice")?;
+        let host_only = |e| check.error(&field, name, &format!("the type is host only: {e}"));
+        let table = TermTable::new(&weight_type).map_err(host_only)?;
         types.push(ExecutedType { weight_type, table });
     }
     Ok(types)
-}
-
-/// Largest value of `terms` digits of at most 4: 4 · (4^terms - 1) / 3.
-fn largest_value(terms: usize) -> u32 {
-    (0..terms.min(term::MAX_PLANES) as u32).map(|k| 4 << (2 * k)).sum()
 }
 
 fn bits(value: u32) -> u32 {
@@ -315,6 +321,9 @@ mod tests {
         refuse(|s| s.scale_unit = None, "scale_unit", "needs it");
         refuse(|s| s.processing_element.guard_bits = Some(3), "processing_element.guard_bits", "remove it");
         refuse(|s| s.weights.types = vec!["int9".into()], "weights.types[0]", "known types: bitmod-fp4");
+        refuse(|s| s.weights.types = vec!["fp8-e4m3".into()], "weights.types[0]", "host only: value -229376");
+        refuse(|s| s.weights.types = vec!["int8".into(), "nf4".into()], "weights.types[1]", "digit planes");
+        refuse(|s| s.weights.types = vec!["/nowhere.toml".into()], "weights.types[0]", "codebook `/nowhere.toml`");
         refuse(|s| s.weights.types = vec![], "weights.types", "at least one");
         refuse(|s| s.weights.types = vec!["int4".into(), "int4".into()], "weights.types[1]", "twice");
         refuse(|s| s.name = "../x".into(), "name", "lower case");

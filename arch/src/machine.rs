@@ -1,4 +1,4 @@
-use bitmosaic_numerics::{TermTable, WeightType};
+use bitmosaic_numerics::{TermTable, WeightType, registry};
 
 /// An elaborated design: every width, latency and capacity that simulator, netlist, area and energy use.
 /// Columns are output channels, rows are tokens.
@@ -188,6 +188,10 @@ impl Machine {
         match self.types.iter().position(|t| t.weight_type.name == type_name) {
             Some(index) => Support::Executes { index, terms: self.types[index].table.terms as u32 },
             None => {
+                let registered = registry().into_iter().find(|t| t.name == type_name);
+                if let Some(Err(error)) = registered.map(|t| TermTable::new(&t)) {
+                    return Support::HostOnly { reason: format!("no machine executes `{type_name}`: {error}") };
+                }
                 let types = self.types.iter().map(|t| t.weight_type.name).collect::<Vec<_>>().join(", ");
                 Support::HostOnly {
                     reason: format!(

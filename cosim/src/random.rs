@@ -85,10 +85,7 @@ pub fn design(random: &mut Random, most_pes: usize) -> DesignSpec {
     let divides =
         |pes: &usize| (rows * columns).is_multiple_of(*pes) && (pes.is_multiple_of(rows) || rows.is_multiple_of(*pes));
     let sharing: Vec<usize> = (1..=rows * columns).filter(divides).collect();
-    let mut names: Vec<&str> = registry().iter().map(|t| t.name).collect();
-    while names.len() > 1 && random.below(3) == 0 {
-        names.remove(random.below(names.len()));
-    }
+    let types = types(random);
     let float = random.below(3) == 0;
     let block = |value: u32| (!float).then_some(value);
     let (significand_bits, pes) = (8 + random.below(11) as u32, random.pick(&sharing) as u32);
@@ -107,11 +104,16 @@ pub fn design(random: &mut Random, most_pes: usize) -> DesignSpec {
             pipeline_registers: random.below(3) as u32,
         },
         scale_unit: block(pes).map(|pes_per_scale_unit| ScaleUnitSpec { pes_per_scale_unit }),
-        weights: WeightsSpec {
-            types: names.into_iter().map(String::from).collect(),
-            max_group: lanes * (1 + random.below((128 / lanes) as usize)) as u32,
-        },
+        weights: WeightsSpec { types, max_group: lanes * (1 + random.below((128 / lanes) as usize)) as u32 },
     }
+}
+
+/// One to four of the types that some machine executes, in any order.
+fn types(random: &mut Random) -> Vec<String> {
+    let executable = registry().into_iter().filter(|t| TermTable::new(t).is_ok());
+    let mut names: Vec<String> = executable.map(|t| t.name.to_string()).collect();
+    let count = 1 + random.below(4);
+    (0..count).map(|_| names.remove(random.below(names.len()))).collect()
 }
 
 /// A random machine of at most `most_pes` PEs.
@@ -137,7 +139,8 @@ pub struct LayerShape {
 
 /// Random weights of a type: any code, selector and scale, special values that the type's planes reach.
 pub fn weights(random: &mut Random, weight_type: &WeightType, shape: LayerShape) -> QuantizedMatrix {
-    let codes: Vec<u8> = (0..weight_type.codes.len() as u8)
+    let codes: Vec<u8> = (0..=u8::MAX)
+        .take(weight_type.codes.len())
         .filter(|c| weight_type.codes[usize::from(*c)] != CodeValue::Unused)
         .collect();
     let count = shape.output_channels * shape.input_channels;

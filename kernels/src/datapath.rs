@@ -63,7 +63,7 @@ impl BlockDatapath {
     /// group sum times its scale code.
     pub fn outputs(&self, activations: &[f16], weights: &QuantizedMatrix) -> Result<Vec<f16>, KernelError> {
         let tokens = tokens(activations, weights)?;
-        self.check(weights)?;
+        self.check(weights.group, value_bits(weights))?;
         let w = self.significand_bits;
         let fraction_bits = weights.weight_type.fraction_bits;
         let aligned: Vec<Vec<AlignedGroup>> = activations
@@ -89,7 +89,8 @@ impl BlockDatapath {
         }))
     }
 
-    fn check(&self, weights: &QuantizedMatrix) -> Result<(), KernelError> {
+    /// Refuses parameters that do not fit weights of this group and value magnitude.
+    pub(crate) fn check(&self, group: usize, value_bits: u32) -> Result<(), KernelError> {
         if !(SMALLEST_SIGNIFICAND_BITS..=LARGEST_SIGNIFICAND_BITS).contains(&self.significand_bits) {
             return Err(KernelError::Shape {
                 what: "significand bits of the block datapath",
@@ -97,15 +98,15 @@ impl BlockDatapath {
                 expected: format!("{SMALLEST_SIGNIFICAND_BITS} to {LARGEST_SIGNIFICAND_BITS}"),
             });
         }
-        if self.group != weights.group {
+        if self.group != group {
             return Err(KernelError::Shape {
                 what: "group of the block datapath",
                 found: self.group.to_string(),
-                expected: format!("{}, the group of the weights", weights.group),
+                expected: format!("{group}, the group of the weights"),
             });
         }
         // An aligned magnitude may be 2^(W-1): W bits.
-        let bits = self.significand_bits + value_bits(weights) + sum_bits(self.group) + u8::BITS;
+        let bits = self.significand_bits + value_bits + sum_bits(self.group) + u8::BITS;
         if bits > 63 {
             return Err(KernelError::TooWide { what: "a group sum times its scale code", bits, limit: 63 });
         }
@@ -143,11 +144,15 @@ pub fn group_sum(aligned: &[i32], values: &[i32]) -> i64 {
 
 /// `fl32(sum · scale code · 2^(exponent - 25 - (W - 12)))`: the exact product, which must fit an `i64`, rounded once.
 pub fn scaled_sum(sum: i64, scale_code: u8, exponent: u32, significand_bits: u32) -> f32 {
-    let unit = exponent as i32 - 25 - (significand_bits as i32 - LOSSLESS_BITS);
     // The integer conversion rounds to nearest even; the power of two is exact and leaves no subnormal.
-    let scaled = (sum * i64::from(scale_code)) as f32 * power_of_two(unit) as f32;
+    let scaled = (sum * i64::from(scale_code)) as f32 * power_of_two(unit(exponent, significand_bits)) as f32;
     debug_assert!(scaled == 0.0 || scaled.is_normal());
     scaled
+}
+
+/// Exponent of the unit of the aligned activations of a group, and of its sum.
+pub(crate) fn unit(exponent: u32, significand_bits: u32) -> i32 {
+    exponent as i32 - 25 - (significand_bits as i32 - LOSSLESS_BITS)
 }
 
 /// `fl32(accumulator + scaled)`.

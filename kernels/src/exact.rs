@@ -38,12 +38,8 @@ pub struct ExactResult {
 /// `Matrix` or `Shape` for operands that do not fit, `TooWide` if 127 bits cannot hold every possible sum.
 pub fn exact(activations: &[f16], weights: &QuantizedMatrix) -> Result<ExactResult, KernelError> {
     let tokens = tokens(activations, weights)?;
-    let value_bits = value_bits(weights);
-    let bits = ACTIVATION_BITS + value_bits + SCALE_CODE_BITS + SIGNIFICAND_BITS + sum_bits(weights.input_channels);
-    if bits > 127 {
-        return Err(KernelError::TooWide { what: "the exact sum", bits, limit: 127 });
-    }
-    let narrow = ACTIVATION_BITS + value_bits + sum_bits(weights.group) <= 63;
+    check_exact_sum(weights)?;
+    let narrow = ACTIVATION_BITS + value_bits(weights) + sum_bits(weights.group) <= 63;
     let non_finite = non_finite_tokens(activations, weights.input_channels);
     let integers: Vec<i64> = activations.iter().map(|a| integer(*a)).collect();
     let elements = map_output_channels(tokens, weights.output_channels, |output_channel| {
@@ -78,8 +74,18 @@ pub fn exact(activations: &[f16], weights: &QuantizedMatrix) -> Result<ExactResu
     })
 }
 
+/// Refuses weights whose sums 127 bits might not hold.
+pub(crate) fn check_exact_sum(weights: &QuantizedMatrix) -> Result<(), KernelError> {
+    let factors = ACTIVATION_BITS + value_bits(weights) + SCALE_CODE_BITS + SIGNIFICAND_BITS;
+    let bits = factors + sum_bits(weights.input_channels);
+    if bits > 127 {
+        return Err(KernelError::TooWide { what: "the exact sum", bits, limit: 127 });
+    }
+    Ok(())
+}
+
 /// A finite FP16 number in units of 2^-24; 0 for NaN and infinities, whose tokens are never summed.
-fn integer(activation: f16) -> i64 {
+pub(crate) fn integer(activation: f16) -> i64 {
     let decoded = decode(activation);
     if decoded.is_finite() { i64::from(decoded.significand) << (decoded.exponent - 1) } else { 0 }
 }

@@ -1,6 +1,7 @@
 //! Host reference of a quantized matrix product, `outputs[token, output_channel] = Σ activation · weight`:
 //! - [`mod@exact`]: integer arithmetic and one rounding;
 //! - [`datapath`]: the `bit-serial-block` machine as plain mathematics, bit by bit;
+//! - [`PackedWeights`]: both of these fast, on weights packed once for vector instructions;
 //! - [`yardstick`]: what an FP16-accumulating and an FP32-accumulating machine would give;
 //! - [`stats`]: errors of any of them against the exact result.
 //!
@@ -16,10 +17,17 @@ pub mod float_datapath;
 pub mod stats;
 pub mod yardstick;
 
+mod fast;
+mod limbs;
 mod operands;
+mod packed;
+mod simd;
 
 pub use datapath::BlockDatapath;
 pub use error::KernelError;
 pub use exact::{ExactResult, exact};
 pub use float_datapath::FloatDatapath;
+pub use packed::PackedWeights;
+#[doc(hidden)]
+pub use simd::Level;
 pub use stats::{OutputErrors, output_errors};

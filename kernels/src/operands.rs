@@ -8,14 +8,19 @@ use crate::KernelError;
 /// Checks the operands and gives the number of tokens.
 pub(crate) fn tokens(activations: &[f16], weights: &QuantizedMatrix) -> Result<usize, KernelError> {
     weights.check()?;
-    if activations.is_empty() || !activations.len().is_multiple_of(weights.input_channels) {
+    check_activations(activations, weights.input_channels)
+}
+
+/// The number of tokens of activations `[tokens, input_channels]`.
+pub(crate) fn check_activations(activations: &[f16], input_channels: usize) -> Result<usize, KernelError> {
+    if activations.is_empty() || !activations.len().is_multiple_of(input_channels) {
         return Err(KernelError::Shape {
             what: "length of the activations",
             found: activations.len().to_string(),
-            expected: format!("a positive multiple of {} input channels", weights.input_channels),
+            expected: format!("a positive multiple of {input_channels} input channels"),
         });
     }
-    Ok(activations.len() / weights.input_channels)
+    Ok(activations.len() / input_channels)
 }
 
 /// Integer values of one output channel, `[input_channels]`, in units of 2^-fraction_bits.

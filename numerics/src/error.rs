@@ -10,9 +10,18 @@ pub enum NumericsError {
         /// The names of the registry, comma separated.
         known: String,
     },
+    /// A user codebook that is not there or not usable.
+    #[error("codebook `{file}`: {what}")]
+    Codebook {
+        /// Path of the file.
+        file: String,
+        /// Field, finding and remedy; for TOML the parser's message with line and column.
+        what: String,
+    },
     /// A value that no digit sequence of the set reaches.
     #[error(
-        "value {value} of weight type `{weight_type}` has no representation in {planes} digit planes of {{0, ±1, ±2, ±4}}"
+        "value {value} of weight type `{weight_type}` has no representation in {planes} digit planes of {{0, ±1, ±2, ±4}}, which reach ±{}",
+        crate::term::largest_value(*planes)
     )]
     NoTerms {
         /// The type that holds the value.

@@ -8,6 +8,7 @@ pub mod exact;
 pub mod fp16;
 pub mod packing;
 pub mod quantize_group;
+pub mod quantize_group_fp32;
 pub mod quantize_matrix;
 mod quantized;
 pub mod second_level;
@@ -23,8 +24,8 @@ pub use quantize_matrix::{quantize_matrix, quantize_matrix_first_level, weights_
 pub use quantized::QuantizedMatrix;
 pub use statistics::{ErrorStatistics, error_statistics, first_level_statistics};
 pub use term::{Digit, TermTable};
-pub use types::{registry, weight_type};
-pub use weight_type::{CodeValue, Rounding, SpecialValues, WeightType};
+pub use types::{load_codebook, parse_codebook, registry, weight_type};
+pub use weight_type::{CodeValue, Rounding, ScaleRule, SpecialValues, WeightType};
 
 /// Largest group size a quantized matrix may have, in input channels.
 pub const MAX_GROUP: usize = 256;

@@ -1,15 +1,16 @@
 //! Quantizer of one group, with the FP16 semantics of the published BitMoD code (HPCA 2025, repository
 //! `abdelfattah-lab/BitMoD-HPCA-25`): every operation is a binary32 operation rounded to FP16.
 //!
-//! For a codebook with largest magnitude `m` (integer units): `scale = f16(max|w| / m)`, `x = f16(w / scale)`, `x` goes to
-//! a value `q` by the type's [`Rounding`], and the weight comes back as `f16(q · scale)`. Where a type has special values,
+//! For a codebook with largest magnitude `m` (units of [`WeightType::quantizer_shift`], the published integers):
+//! `scale = f16(max|w| / m)`, `x = f16(w / scale)`, `x` goes to a value `q` by the type's [`Rounding`], and the weight comes
+//! back as `f16(q · scale)`. Where a type has special values,
 //! every candidate is tried in selector order and the one with the least error is kept, the first of equals; the error
 //! is `f16(mean f16(f16(dq - w)^2))` and must be below [`ERROR_LIMIT`], or the group becomes all zeros.
 //!
 //! A short last group is a shorter slice: all statistics are over the entries given.
 
 use crate::fp16::{from_f32_slice, round_slice, to_f32_vec};
-use crate::{CodeValue, NumericsError, Rounding, WeightType, f16};
+use crate::{NumericsError, Rounding, ScaleRule, WeightType, f16};
 
 /// Errors at or above this (in squared weight units) never win the search; the published starting value.
 pub const ERROR_LIMIT: f32 = 1e3;
@@ -23,10 +24,13 @@ pub const LARGEST_SCALE: f16 = f16::from_f32_const(1e4);
 pub struct Codebook {
     /// `(value in units of 2^-fraction_bits, code)`, ascending, each value once.
     entries: Vec<(i32, u8)>,
-    /// Sums of neighbours: twice the midpoints, exact in binary32.
+    /// Sums of neighbours, in quantizer units: twice the midpoints, exact in binary32.
     doubled_midpoints: Vec<f32>,
     rounding: Rounding,
+    scale_rule: ScaleRule,
     largest: i32,
+    /// A quantizer unit in units of 2^-fraction_bits, a power of two.
+    unit: f32,
     zero_code: u8,
 }
 
@@ -54,15 +58,41 @@ impl Codebook {
         if largest == 0 || largest >= 1 << 24 {
             return Err(refused(format!("largest magnitude {largest}"), "1 to 2^24 - 1"));
         }
-        let doubled_midpoints = entries.windows(2).map(|pair| (pair[0].0 + pair[1].0) as f32).collect();
-        let zero_code = weight_type.codes.iter().position(|c| *c == CodeValue::Value(0));
-        let zero_code = zero_code.ok_or_else(|| refused("no zero".into(), "a code for zero"))? as u8;
-        Ok(Codebook { entries, doubled_midpoints, rounding: weight_type.rounding, largest: largest as i32, zero_code })
+        let unit = (1u32 << weight_type.quantizer_shift()) as f32;
+        let doubled_midpoints = entries.windows(2).map(|pair| (pair[0].0 + pair[1].0) as f32 / unit).collect();
+        Ok(Codebook {
+            entries,
+            doubled_midpoints,
+            rounding: weight_type.rounding,
+            scale_rule: weight_type.scale_rule,
+            largest: largest as i32,
+            unit,
+            zero_code: weight_type.zero_code(),
+        })
     }
 
     /// Largest magnitude, in units of 2^-fraction_bits.
     pub fn largest(&self) -> i32 {
         self.largest
+    }
+
+    /// Largest magnitude in the units that scales are taken in ([`WeightType::quantizer_shift`]).
+    pub fn largest_in_quantizer_units(&self) -> f32 {
+        self.largest as f32 / self.unit
+    }
+
+    /// The group scale of these weights in quantizer units, `f16(max|w| / largest)` or the mean magnitude; not clamped: what
+    /// the second level quantizes.
+    pub fn scale(&self, weights: &[f16]) -> f16 {
+        match self.scale_rule {
+            ScaleRule::LargestMagnitude => {
+                f16::from_f32(largest_magnitude(weights) / self.largest_in_quantizer_units())
+            }
+            // Magnitudes are multiples of 2^-24: a binary64 sum of up to 2^13 of them is exact.
+            ScaleRule::MeanMagnitude => {
+                f16::from_f32(weights.iter().map(|w| w.to_f64().abs()).sum::<f64>() as f32 / weights.len() as f32)
+            }
+        }
     }
 
     /// The code of zero, which all-zero and padded groups hold.
@@ -86,7 +116,7 @@ impl Codebook {
                 for ((x, index), (code, value)) in scaled.iter().zip(&indices).zip(group.iter_mut()) {
                     if !x.is_nan() {
                         let entry = self.entries[usize::from(*index)];
-                        (*value, *code) = (entry.0 as f32, entry.1);
+                        (*value, *code) = (entry.0 as f32 / self.unit, entry.1);
                     }
                 }
             }
@@ -115,11 +145,9 @@ pub fn codebooks(weight_type: &WeightType) -> Result<Vec<Codebook>, NumericsErro
     }
 }
 
-/// `f16(max|w| / largest)`, not clamped: the group scale that the second level quantizes.
-pub fn group_scale(weights: &[f16], largest: i32) -> f16 {
-    // Finite magnitudes are ordered like their bits.
-    let largest_weight = weights.iter().map(|w| w.to_bits() & 0x7FFF).max().unwrap_or(0);
-    f16::from_f32(f16::from_bits(largest_weight).to_f32() / largest as f32)
+/// The largest magnitude of finite weights, which are ordered like their bits.
+pub(crate) fn largest_magnitude(weights: &[f16]) -> f32 {
+    f16::from_bits(weights.iter().map(|w| w.to_bits() & 0x7FFF).max().unwrap_or(0)).to_f32()
 }
 
 /// A group's codes for one candidate, with the values behind them.
@@ -127,7 +155,7 @@ pub fn group_scale(weights: &[f16], largest: i32) -> f16 {
 pub struct RoundedGroup {
     /// One code a weight.
     pub codes: Vec<u8>,
-    /// Codebook values, in units of 2^-fraction_bits (-0 is kept, see [`Codebook::round`]).
+    /// Codebook values, in quantizer units (-0 is kept, see [`Codebook::round`]).
     pub values: Vec<f32>,
 }
 
@@ -176,7 +204,7 @@ pub struct QuantizedGroup {
     pub selector: u8,
     /// Whether a candidate was good enough; otherwise the published code gives all zeros ("choice -1").
     pub chosen: bool,
-    /// The group scale, per 2^-fraction_bits unit of value.
+    /// The group scale, per quantizer unit of value ([`WeightType::quantizer_shift`]).
     pub scale: f16,
     /// The weights as they come back, `f16(value · scale)`, overflow to infinity.
     pub dequantized: Vec<f16>,
@@ -204,7 +232,7 @@ pub(crate) fn quantize_with(weights: &[f16], books: &[Codebook]) -> QuantizedGro
         .iter()
         .enumerate()
         .map(|(selector, book)| {
-            let scale = group_scale(weights, book.largest).max(SMALLEST_SCALE).min(LARGEST_SCALE);
+            let scale = book.scale(weights).max(SMALLEST_SCALE).min(LARGEST_SCALE);
             let RoundedGroup { codes, mut values } = round_group(weights, book, scale);
             values.iter_mut().for_each(|value| *value *= scale.to_f32());
             let dequantized = from_f32_slice(&values);

@@ -5,7 +5,8 @@
 //! channel scale per output channel, whatever its groups chose, the scale codes are taken anew: with `s` the unquantized
 //! scale of a group's chosen candidate, `c = f16(max over the row's groups of s / 255)` and
 //! `scale code = round(f16(s / c))`; where `c` is so small that a code would pass 255, it is the next FP16 number up
-//! ([`executable_channel_scale`]). `c` is per integer unit; the stored channel scale is `c · 2^fraction_bits`, exact.
+//! ([`executable_channel_scale`]). `c` is per quantizer unit ([`WeightType::quantizer_shift`]); the
+//! stored channel scale is `c · 2^(fraction_bits - shift)`, exact.
 //!
 //! Measured cost of the one channel scale, `bitmod-fp4`, nine MiniLM matrices (`tests/golden.rs`): the relative mean square
 //! error goes from the published second level's 0.0098395 to 0.0098403 at g128 (+0.008 %) and from 0.0070906 to 0.0070923
@@ -17,6 +18,7 @@
 
 use rayon::prelude::*;
 
+use crate::exact::power_of_two;
 use crate::quantize_group::{Codebook, QuantizedGroup, check_finite, codebooks, quantize_with};
 use crate::second_level::{executable_channel_scale, scale_code, second_level_with};
 use crate::{MAX_GROUP, NumericsError, QuantizedMatrix, WeightType, f16};
@@ -42,7 +44,9 @@ pub fn quantize_matrix(
     check(weights, shape, group)?;
     let [output_channels, input_channels] = shape;
     let books = codebooks(weight_type)?;
-    let unit = f16::from_f32((1u64 << weight_type.fraction_bits.min(63)) as f32);
+    // A shift beyond the fraction bits would round subnormal channel scales; codebooks that need one are refused.
+    let exponent = weight_type.fraction_bits as i32 - weight_type.quantizer_shift() as i32;
+    let unit = f16::from_f32(power_of_two(exponent.clamp(-30, 30)) as f32);
     let rows: Vec<Row> = weights.par_chunks(input_channels).map(|row| quantize_row(row, group, &books, unit)).collect();
     let groups = input_channels.div_ceil(group);
     let mut matrix = QuantizedMatrix {
@@ -93,7 +97,7 @@ struct Row {
     channel_scale: f16,
 }
 
-/// One output channel; `unit` is 2^fraction_bits.
+/// One output channel; `unit` is a quantizer unit's inverse.
 fn quantize_row(row: &[f16], group: usize, books: &[Codebook], unit: f16) -> Row {
     let groups = second_level_with(row, group, books);
     let channel = executable_channel_scale(groups.iter().map(|g| g.scale).fold(f16::ZERO, f16::max));

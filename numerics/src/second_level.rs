@@ -13,13 +13,13 @@
 //! one channel scale per output channel. [`quantize_matrix`](crate::quantize_matrix()) keeps the published choices and weight codes and
 //! derives one `c` from the scales of the chosen candidates.
 
-use crate::quantize_group::{Codebook, RoundedGroup, choose, codebooks, group_scale, mean_squared_error, round_group};
+use crate::quantize_group::{Codebook, RoundedGroup, choose, codebooks, mean_squared_error, round_group};
 use crate::{NumericsError, WeightType, f16, fp16};
 
 /// Largest group scale code.
 pub const LARGEST_SCALE_CODE: u8 = u8::MAX;
 
-/// The published channel scale `f16(largest group scale / 255)`, per integer unit of value.
+/// The published channel scale `f16(largest group scale / 255)`, per quantizer unit of value.
 pub fn channel_scale(largest_group_scale: f16) -> f16 {
     fp16::div(largest_group_scale, f16::from_f32_const(LARGEST_SCALE_CODE as f32))
 }
@@ -49,7 +49,7 @@ pub struct SecondLevelGroup {
     pub selector: u8,
     /// Whether a candidate was good enough; otherwise the published code gives all zeros ("choice -1").
     pub chosen: bool,
-    /// The group scale before its quantization, per 2^-fraction_bits unit of value; zero without a choice.
+    /// The group scale before its quantization, per quantizer unit of value; zero without a choice.
     pub scale: f16,
     /// The scale's code under the candidate's own channel scale.
     pub scale_code: u8,
@@ -101,7 +101,7 @@ pub(crate) fn second_level_with(row: &[f16], group: usize, books: &[Codebook]) -
 
 /// Every group of a row under one candidate.
 fn candidate_row(row: &[f16], group: usize, book: &Codebook, selector: u8) -> Vec<SecondLevelGroup> {
-    let scales: Vec<f16> = row.chunks(group).map(|weights| group_scale(weights, book.largest())).collect();
+    let scales: Vec<f16> = row.chunks(group).map(|weights| book.scale(weights)).collect();
     let channel = channel_scale(scales.iter().copied().fold(f16::ZERO, f16::max));
     let quantize = |(weights, scale): (&[f16], &f16)| {
         let RoundedGroup { codes, mut values } = round_group(weights, book, *scale);

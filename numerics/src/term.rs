@@ -38,6 +38,11 @@ impl Digit {
     }
 }
 
+/// Largest value of `planes` digit planes, every digit 4: 4 · (4^planes - 1) / 3.
+pub fn largest_value(planes: usize) -> u32 {
+    (0..planes.min(MAX_PLANES) as u32).map(|k| 4 << (2 * k)).sum()
+}
+
 /// Digits of one value, plane k weighs 4^k.
 pub type Digits = [Digit; MAX_PLANES];
 
@@ -136,10 +141,12 @@ mod tests {
 
     #[test]
     fn digits_of_every_type_and_code_sum_to_the_value() {
+        let mut checked = 0;
         for t in registry() {
             let Ok(table) = TermTable::new(&t) else { continue };
+            assert_eq!(table.digits.len(), 1 << t.code_bits, "{}", t.name);
             for special in t.special_values() {
-                for code in 0..t.codes.len() as u8 {
+                for code in (0..=u8::MAX).take(t.codes.len()) {
                     let Some(value) = t.value(code, special) else { continue };
                     let digits = match table.digits[usize::from(code)] {
                         Some(d) => d,
@@ -147,17 +154,45 @@ mod tests {
                     };
                     assert_eq!(sum(&digits), value, "{} code {code}", t.name);
                     assert!(digits[table.terms..].iter().all(|d| d.value() == 0));
+                    checked += 1;
                 }
             }
         }
+        assert_eq!(
+            checked,
+            4 * (2 * 16 + 2 * 16 + 8 + 4 + 8 + 32 + 64 + 256 + 7 + 15 + 31 + 31 + 63 + 15 + 31 + 3 + 2) - 64
+        );
     }
 
+    /// Terms of every type; 0 where a value needs more planes than there are. Plain FP3 needs one: the digits are its values.
     #[test]
-    fn terms_per_weight_are_the_published_ones() {
-        for (name, terms) in [("int4", 2), ("bitmod-fp4", 2)] {
-            let t = crate::weight_type(name).unwrap();
-            assert_eq!(TermTable::new(&t).unwrap().terms, terms, "{name}");
-        }
+    fn terms_per_weight() {
+        let expected = [
+            ("bitmod-fp4", 2),
+            ("int4", 2),
+            ("bitmod-fp3", 2),
+            ("razer-fp4", 2),
+            ("int2", 1),
+            ("int3", 2),
+            ("int5", 3),
+            ("int6", 3),
+            ("int8", 4),
+            ("fp3", 1),
+            ("fp4", 2),
+            ("fp5-e2m2", 3),
+            ("fp5-e3m1", 4),
+            ("fp6-e2m3", 3),
+            ("fp6-e3m2", 0),
+            ("fp8-e4m3", 0),
+            ("flint4", 2),
+            ("flint5", 3),
+            ("ternary", 1),
+            ("binary", 1),
+            ("nf4", 0),
+        ];
+        let found: Vec<_> =
+            registry().iter().map(|t| (t.name, TermTable::new(t).map_or(0, |table| table.terms))).collect();
+        assert_eq!(found, expected);
     }
 
     #[test]

@@ -20,6 +20,15 @@ pub enum Rounding {
     SymmetricInteger,
 }
 
+/// What the quantizer's group scale follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScaleRule {
+    /// The largest weight falls on the largest magnitude of the codebook, as in the published code.
+    LargestMagnitude,
+    /// The scale is the mean magnitude of the weights; for values of magnitude 1, which clip what is larger.
+    MeanMagnitude,
+}
+
 /// Special values of a type: the redundant `-0` code stands for one of four values chosen per group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpecialValues {
@@ -44,7 +53,12 @@ pub struct WeightType {
     pub special: Option<SpecialValues>,
     /// Rounding of the quantizer.
     pub rounding: Rounding,
+    /// Group scale of the quantizer.
+    pub scale_rule: ScaleRule,
 }
+
+/// Bits of the largest magnitude that the quantizer's FP16 scales can stand beside: those of the published codebooks.
+const QUANTIZER_MAGNITUDE_BITS: u32 = 9;
 
 impl WeightType {
     /// Integer value of `code` (units of 2^-fraction_bits) in a group whose special value is `special`.
@@ -60,7 +74,7 @@ impl WeightType {
     /// `(value, code)` of every usable code in a group with this special value, ascending by value.
     /// `special = None` leaves the special code out.
     pub fn codebook(&self, special: Option<i32>) -> Vec<(i32, u8)> {
-        let mut book: Vec<(i32, u8)> = (0u8..)
+        let mut book: Vec<(i32, u8)> = (0..=u8::MAX)
             .zip(&self.codes)
             .filter_map(|(code, value)| match value {
                 CodeValue::Value(v) => Some((*v, code)),
@@ -72,7 +86,7 @@ impl WeightType {
         book
     }
 
-    /// The code of the value zero: what padding input channels hold.
+    /// The code of the value zero, code 0 for a type without zero: what padding input channels hold.
     pub fn zero_code(&self) -> u8 {
         self.codes.iter().position(|c| *c == CodeValue::Value(0)).unwrap_or(0) as u8
     }
@@ -92,6 +106,12 @@ impl WeightType {
     pub fn magnitude_bits(&self) -> u32 {
         let largest = self.all_values().iter().map(|v| v.unsigned_abs()).max().unwrap_or(0);
         u32::BITS - largest.leading_zeros()
+    }
+
+    /// The quantizer counts values in units of 2^(shift - fraction_bits): shift 0, the integers of the published codebooks,
+    /// unless these pass 511 and would push FP16 group scales into the subnormals.
+    pub fn quantizer_shift(&self) -> u32 {
+        self.magnitude_bits().saturating_sub(QUANTIZER_MAGNITUDE_BITS)
     }
 
     /// Default special values, zeros for a type without any.

@@ -2,6 +2,7 @@
 //! and the MiniLM checkpoint: `BITMOSAIC_MINILM=$(scripts/fetch-minilm) cargo test -p bitmosaic-numerics --features
 //! external-data`. A missing or different file is a failure, never a skip.
 
+use bitmosaic_numerics::quantize_group_fp32::{Fp32Group, quantize_group_fp32};
 use bitmosaic_numerics::second_level::{SecondLevelGroup, second_level_row};
 use bitmosaic_numerics::{
     ErrorStatistics, WeightType, error_statistics, f16, first_level_statistics, quantize_matrix,
@@ -18,6 +19,7 @@ struct Golden<'a> {
     shape: [usize; 2],
     weights_hash: &'a str,
     group: usize,
+    type_name: &'a str,
     weight_type: WeightType,
     scale: &'a str,
     relative_mse: f64,
@@ -36,7 +38,8 @@ impl<'a> Golden<'a> {
             shape: [f[1].parse().unwrap(), f[2].parse().unwrap()],
             weights_hash: f[3],
             group: f[4].parse().unwrap(),
-            weight_type: weight_type(f[5]).unwrap(),
+            type_name: f[5],
+            weight_type: type_of(f[5]),
             scale: f[6],
             relative_mse: f[7].parse().unwrap(),
             dequantized: f[8],
@@ -52,7 +55,7 @@ impl<'a> Golden<'a> {
     }
 
     fn place(&self) -> String {
-        format!("{} g{} {} --scale {}", self.tensor, self.group, self.weight_type.name, self.scale)
+        format!("{} g{} {} --scale {}", self.tensor, self.group, self.type_name, self.scale)
     }
 
     /// Code values in integer units; zeros for a group without a choice.
@@ -60,6 +63,17 @@ impl<'a> Golden<'a> {
         let special = self.weight_type.special_values()[usize::from(selector)];
         codes.iter().map(move |c| self.weight_type.value(*c, special).unwrap())
     }
+}
+
+/// A registry type; `:er` and `:ea` after its name leave it the first or last two of its special values. Twice each, since
+/// the first of equals wins.
+fn type_of(name: &str) -> WeightType {
+    let Some((name, family)) = name.split_once(':') else { return weight_type(name).unwrap() };
+    let mut weight_type = weight_type(name).unwrap();
+    let special = weight_type.special.as_mut().unwrap();
+    let [a, b, c, d] = special.values;
+    special.values = if family == "er" { [a, b, a, b] } else { [c, d, c, d] };
+    weight_type
 }
 
 fn checkpoint() -> Vec<u8> {
@@ -94,7 +108,7 @@ fn first_level_equals_the_published_hashes() {
     let bytes = checkpoint();
     let checkpoint = SafeTensors::deserialize(&bytes).unwrap();
     let all = Golden::all("fp16");
-    assert_eq!(all.len(), 36);
+    assert_eq!(all.len(), 18 * 19); // nine matrices, two groups
     for golden in all {
         let place = golden.place();
         let weights = weights(&checkpoint, &golden);
@@ -122,7 +136,7 @@ fn second_level_equals_the_published_hashes_and_one_channel_scale_costs_nothing(
     let bytes = checkpoint();
     let checkpoint = SafeTensors::deserialize(&bytes).unwrap();
     let all = Golden::all("int8");
-    assert_eq!(all.len(), 36);
+    assert_eq!(all.len(), 18 * 6);
     let mut totals: Vec<((usize, &str), ErrorStatistics, f64)> = Vec::new();
     for golden in &all {
         let place = golden.place();
@@ -149,7 +163,7 @@ fn second_level_equals_the_published_hashes_and_one_channel_scale_costs_nothing(
             (statistics.relative_mse() / golden.relative_mse - 1.0) * 100.0
         );
         assert!((statistics.relative_mse() / golden.relative_mse - 1.0).abs() < 1e-3, "{place}");
-        let key = (golden.group, golden.weight_type.name);
+        let key = (golden.group, golden.type_name);
         match totals.iter_mut().find(|(k, ..)| *k == key) {
             Some((_, total, published)) => {
                 *total = total.merge(&statistics);
@@ -165,5 +179,30 @@ fn second_level_equals_the_published_hashes_and_one_channel_scale_costs_nothing(
             total.relative_mse(),
             total.special_values
         );
+    }
+}
+
+/// RaZeR's quantizer computes in binary32.
+#[test]
+fn binary32_quantizer_equals_the_published_hashes() {
+    let bytes = checkpoint();
+    let checkpoint = SafeTensors::deserialize(&bytes).unwrap();
+    let all = Golden::all("fp32");
+    assert_eq!(all.len(), 18 * 2);
+    for golden in all {
+        let place = golden.place();
+        let weights = weights(&checkpoint, &golden);
+        let groups: Vec<Fp32Group> = weights
+            .chunks(golden.shape[1])
+            .flat_map(|row| row.chunks(golden.group))
+            .map(|group| quantize_group_fp32(group, &golden.weight_type).unwrap())
+            .collect();
+        let codes = groups.iter().flat_map(|g| golden.values(&g.codes, g.selector));
+        assert_eq!(hash(codes.map(|v| (v as i16).to_le_bytes())), golden.codes, "codes of {place}");
+        if golden.choices != "-" {
+            assert_eq!(hash(groups.iter().map(|g| [g.selector])), golden.choices, "choices of {place}");
+        }
+        let dequantized = groups.iter().flat_map(|g| &g.dequantized).map(|d| d.to_le_bytes());
+        assert_eq!(hash(dequantized), golden.dequantized, "dequantized weights of {place}");
     }
 }

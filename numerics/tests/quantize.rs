@@ -2,16 +2,16 @@
 //! FP16 numbers, nearest value by distance), the authors' edge cases, and properties over the registry.
 
 use bitmosaic_numerics::quantize_group::{
-    LARGEST_SCALE, SMALLEST_SCALE, choose, codebooks, group_scale, mean_squared_error, round_group,
+    LARGEST_SCALE, SMALLEST_SCALE, choose, codebooks, mean_squared_error, round_group,
 };
 use bitmosaic_numerics::second_level::second_level_row;
 use bitmosaic_numerics::{
-    NumericsError, QuantizedMatrix, WeightType, error_statistics, f16, first_level_statistics, quantize_group,
-    quantize_matrix, quantize_matrix_first_level, registry, weight_type,
+    NumericsError, QuantizedMatrix, Rounding, ScaleRule, WeightType, error_statistics, f16, first_level_statistics,
+    quantize_group, quantize_matrix, quantize_matrix_first_level, registry, weight_type,
 };
 use proptest::prelude::*;
 
-/// The naive model. Only the two types of the published comparison, their tables written out.
+/// The naive model. The tables of a few types, written out.
 mod naive {
     use bitmosaic_numerics::f16;
 
@@ -32,24 +32,45 @@ mod naive {
     pub const TABLE: [f64; 15] = [-12., -8., -6., -4., -3., -2., -1., 0., 1., 2., 3., 4., 6., 8., 12.];
     pub const SPECIAL: [f64; 4] = [10., -10., 16., -16.];
 
-    /// The values of each candidate.
+    /// The values of each candidate, in quantizer units.
     pub fn candidates(name: &str) -> Vec<Vec<f64>> {
-        match name {
-            "int4" => vec![(-7..=7).map(f64::from).collect()],
-            _ => SPECIAL
-                .iter()
-                .map(|s| {
-                    let mut table = TABLE.to_vec();
-                    table.push(*s);
-                    table.sort_by(f64::total_cmp);
-                    table
-                })
-                .collect(),
+        let (table, special): (&[f64], _) = match name {
+            "int4" => return vec![(-7..=7).map(f64::from).collect()],
+            "int8" => return vec![(-127..=127).map(f64::from).collect()],
+            "fp8-e4m3" => return vec![fp8_e4m3()],
+            "bitmod-fp3" => (&[-4., -2., -1., 0., 1., 2., 4.], [3., -3., 6., -6.]),
+            "bitmod-fp4" => (&TABLE, SPECIAL),
+            _ => panic!("{name}"),
+        };
+        special
+            .iter()
+            .map(|s| {
+                let mut table = table.to_vec();
+                table.push(*s);
+                table.sort_by(f64::total_cmp);
+                table
+            })
+            .collect()
+    }
+
+    /// Binades from 2^-6 with eight steps, below them steps of 2^-9, up to 448.
+    fn fp8_e4m3() -> Vec<f64> {
+        let mut table: Vec<f64> = (0..8).map(|i| f64::from(i) / 512.0).collect();
+        let mut binade = 1.0 / 64.0;
+        while binade < 500.0 {
+            table.extend((0..8).map(|i| binade * (1.0 + f64::from(i) / 8.0)).filter(|v| *v <= 448.0));
+            binade *= 2.0;
         }
+        let negative: Vec<f64> = table[1..].iter().map(|v| -v).collect();
+        table.extend(negative);
+        table.sort_by(f64::total_cmp);
+        assert_eq!(table.len(), 253);
+        table
     }
 
     /// Nearest value; of two equally near the lower one, or for integers the even one.
     pub fn nearest(x: f64, table: &[f64], integer: bool) -> f64 {
+        let x = x.clamp(-1e6, 1e6); // a weight over a vanishing scale is infinite
         let mut best = table[0];
         for v in table {
             let (new, old) = ((x - v).abs(), (x - best).abs());
@@ -102,7 +123,8 @@ mod naive {
         let mut groups = Vec::new();
         for (i, table) in candidates(name).iter().enumerate() {
             let scale = fp16(largest_weight / largest(table)).clamp(fp16(1e-5), 1e4);
-            let values: Vec<f64> = weights.iter().map(|w| nearest(fp16(w / scale), table, name == "int4")).collect();
+            let values: Vec<f64> =
+                weights.iter().map(|w| nearest(fp16(w / scale), table, name.starts_with("int"))).collect();
             let dequantized = values.iter().map(|v| fp16(v * scale)).collect();
             groups.push(Group { choice: i as i32, scale, values, dequantized });
         }
@@ -120,7 +142,11 @@ mod naive {
                 let scale = scale_of(weights);
                 let code = if scale == 0.0 { 0.0 } else { fp16(scale / channel).round_ties_even().min(255.0) };
                 let round = |w: &f64| {
-                    if scale == 0.0 && *w == 0.0 { 0.0 } else { nearest(fp16(w / scale), table, name == "int4") }
+                    if scale == 0.0 && *w == 0.0 {
+                        0.0
+                    } else {
+                        nearest(fp16(w / scale), table, name.starts_with("int"))
+                    }
                 };
                 let values: Vec<f64> = weights.iter().map(round).collect();
                 let dequantized = values.iter().map(|v| fp16(fp16(v * channel) * code)).collect();
@@ -180,9 +206,15 @@ fn bits_without_negative_zero(values: &[f16]) -> Vec<u16> {
     values.iter().map(|v| if *v == f16::ZERO { 0 } else { v.to_bits() }).collect()
 }
 
+/// Values in quantizer units.
 fn values(weight_type: &WeightType, codes: &[u8], selector: u8) -> Vec<f64> {
     let special = weight_type.special_values()[usize::from(selector)];
-    codes.iter().map(|c| f64::from(weight_type.value(*c, special).unwrap())).collect()
+    codes.iter().map(|c| f64::from(weight_type.value(*c, special).unwrap()) / quantizer_unit(weight_type)).collect()
+}
+
+/// A quantizer unit in units of 2^-fraction_bits.
+fn quantizer_unit(weight_type: &WeightType) -> f64 {
+    f64::from(1u32 << weight_type.quantizer_shift())
 }
 
 const SHAPES: [(usize, usize, usize, f32); 6] = [
@@ -196,7 +228,7 @@ const SHAPES: [(usize, usize, usize, f32); 6] = [
 
 #[test]
 fn first_level_equals_the_naive_model() {
-    for name in ["int4", "bitmod-fp4"] {
+    for name in ["int4", "bitmod-fp4", "int8", "bitmod-fp3", "fp8-e4m3"] {
         let weight_type = weight_type(name).unwrap();
         let mut unchosen = 0;
         for (i, (rows, columns, group, size)) in SHAPES.into_iter().enumerate() {
@@ -216,13 +248,13 @@ fn first_level_equals_the_naive_model() {
                 unchosen += usize::from(!found.chosen);
             }
         }
-        assert_eq!(unchosen > 0, name == "bitmod-fp4", "the large weights exercise choice -1");
+        assert_eq!(unchosen > 0, name.starts_with("bitmod"), "the large weights exercise choice -1");
     }
 }
 
 #[test]
 fn second_level_and_executable_form_equal_the_naive_model() {
-    for name in ["int4", "bitmod-fp4"] {
+    for name in ["int4", "bitmod-fp4", "int8", "bitmod-fp3", "fp8-e4m3"] {
         let weight_type = weight_type(name).unwrap();
         for (i, (rows, columns, group, size)) in SHAPES.into_iter().enumerate() {
             let weights = generated(rows, columns, size, 100 + i as u64);
@@ -236,7 +268,7 @@ fn second_level_and_executable_form_equal_the_naive_model() {
                 if largest > 0.0 && naive::fp16(largest / channel).round_ties_even() > 255.0 {
                     channel = f16::from_bits(f16::from_f32(channel as f32).to_bits() + 1).to_f64();
                 }
-                let unit = f64::from(1u32 << weight_type.fraction_bits);
+                let unit = f64::from(1u32 << weight_type.fraction_bits) / quantizer_unit(&weight_type);
                 assert_eq!(matrix.channel_scales[r].to_f64(), channel * unit, "{name} {size} row {r}");
                 for (g, (found, expected)) in found.iter().zip(&expected).enumerate() {
                     assert_eq!(if found.chosen { i32::from(found.selector) } else { -1 }, expected.choice);
@@ -259,7 +291,7 @@ fn second_level_and_executable_form_equal_the_naive_model() {
                     let (choice, values) = if code == 0.0 { (0, &zero) } else { (expected.choice, &expected.values) };
                     assert_eq!(i32::from(matrix.selectors[index]), choice);
                     for (k, value) in values.iter().enumerate() {
-                        assert_eq!(f64::from(matrix.value(r, g * group + k)), *value);
+                        assert_eq!(f64::from(matrix.value(r, g * group + k)) / quantizer_unit(&weight_type), *value);
                     }
                 }
             }
@@ -290,13 +322,51 @@ fn edge_cases_equal_the_published_results() {
             .unwrap()
             .iter()
             .map(|book| {
-                let scale = group_scale(&weights, book.largest()).max(SMALLEST_SCALE).min(LARGEST_SCALE);
+                let scale = book.scale(&weights).max(SMALLEST_SCALE).min(LARGEST_SCALE);
                 let values = round_group(&weights, book, scale).values;
                 let dequantized: Vec<f16> = values.iter().map(|v| f16::from_f32(v * scale.to_f32())).collect();
                 mean_squared_error(&weights, &dequantized)
             })
             .collect();
         assert_eq!(to_bits(&errors), to_bits(&numbers(f[6])), "errors of {}", f[0]);
+    }
+}
+
+/// BitNet b1.58's rule by hand: the mean magnitude 1.0, values rounded to the nearest of -1, 0, 1.
+#[test]
+fn ternary_and_binary_scale_by_the_mean_magnitude() {
+    let weights = [0.25, -0.75, 2.5, -1.5, 0.5, -0.5, 0.75, -1.25].map(f16::from_f32);
+    let check = |name: &str, expected: [f64; 8]| {
+        let weight_type = weight_type(name).unwrap();
+        let found = quantize_group(&weights, &weight_type).unwrap();
+        assert_eq!((found.scale, values(&weight_type, &found.codes, 0)), (f16::ONE, expected.to_vec()), "{name}");
+    };
+    check("ternary", [0., -1., 1., -1., 0., 0., 1., -1.]); // 0.5 to even
+    check("binary", [1., -1., 1., -1., 1., -1., 1., -1.]);
+}
+
+/// Smallest and largest magnitude of the fractions, as their definitions give them.
+#[test]
+fn fractions_reach_what_their_definitions_say() {
+    for (name, smallest, largest) in [
+        ("fp3", 1.0, 4.0),
+        ("fp4", 0.5, 6.0),
+        ("fp5-e2m2", 0.25, 7.0),
+        ("fp5-e3m1", 0.125, 24.0),
+        ("fp6-e2m3", 0.125, 7.5),
+        ("fp6-e3m2", 0.0625, 28.0),
+        ("fp8-e4m3", 1.0 / 512.0, 448.0),
+        ("bitmod-fp3", 1.0, 6.0),
+        ("bitmod-fp4", 0.5, 8.0),
+        ("razer-fp4", 0.5, 8.0),
+        ("nf4", 2608.0 / 32768.0, 1.0),
+    ] {
+        let weight_type = weight_type(name).unwrap();
+        let values = weight_type.all_values();
+        let unit = f64::from(1u32 << weight_type.fraction_bits);
+        let magnitudes = || values.iter().filter(|v| **v != 0).map(|v| f64::from(*v).abs() / unit);
+        assert_eq!(magnitudes().fold(f64::INFINITY, f64::min), smallest, "{name}");
+        assert_eq!(magnitudes().fold(0.0, f64::max), largest, "{name}");
     }
 }
 
@@ -391,66 +461,117 @@ fn the_same_bits_at_any_number_of_threads() {
     assert!([2, 3, 7].into_iter().all(|threads| run(threads) == one));
 }
 
-/// Largest distance of a number within ±largest from the codebook: half the largest gap, or what one side lacks.
-fn largest_distance(weight_type: &WeightType, special: Option<i32>) -> f64 {
-    let values: Vec<f64> = weight_type.codebook(special).iter().map(|(v, _)| f64::from(*v)).collect();
-    let half_gap = values.windows(2).map(|pair| (pair[1] - pair[0]) / 2.0).fold(0.0, f64::max);
-    half_gap.max((values[0] + values[values.len() - 1]).abs())
-}
-
-fn special(weight_type: &WeightType, selector: u8) -> Option<i32> {
-    weight_type.special.as_ref().map(|s| s.values[usize::from(selector)])
+/// Distance from `w` to the nearest weight that the codes of the type allow under `scale` (per quantizer unit), and the room
+/// that the FP16 rounding of `w / scale` gives a neighbour.
+fn nearest_distance(weight_type: &WeightType, selector: u8, w: f64, scale: f64) -> f64 {
+    let special = weight_type.special.as_ref().map(|s| s.values[usize::from(selector)]);
+    let mut book = weight_type.codebook(special);
+    if weight_type.rounding == Rounding::SymmetricInteger {
+        let largest = book[book.len() - 1].0;
+        book.retain(|(v, _)| *v >= -largest);
+    }
+    let unit = quantizer_unit(weight_type);
+    let distance = book.iter().map(|(v, _)| (w - f64::from(*v) / unit * scale).abs()).fold(f64::INFINITY, f64::min);
+    distance + 2.0 * (w.abs() * HALF_ULP + SMALLEST / 2.0 * scale)
 }
 
 /// Half a unit in the last place of an FP16 product, relative.
 const HALF_ULP: f64 = 1.0 / 2048.0;
+/// Smallest FP16 number.
+const SMALLEST: f64 = 1.0 / 16_777_216.0;
+
+fn size_of(exponent: i32) -> f32 {
+    if exponent < 0 { 1.0 / f32::from(1u16 << -exponent) } else { f32::from(1u16 << exponent) }
+}
 
 proptest! {
-    /// Round to nearest in FP16: the distance to the codebook, plus the roundings of quotient, product and (for the largest) scale.
     #[test]
-    fn first_level_errors_are_bounded(seed in any::<u64>(), length in 1usize..140, size in -9i32..9) {
-        let size = if size < 0 { 1.0 / f32::from(1u16 << -size) } else { f32::from(1u16 << size) };
+    fn first_level_gives_the_nearest_value_under_the_scale(seed in any::<u64>(), length in 1usize..140, size in -9i32..9) {
         for weight_type in registry() {
-            let weights = generated(1, length, size, seed);
+            let weights = generated(1, length, size_of(size), seed);
             let found = quantize_group(&weights, &weight_type).unwrap();
-            prop_assume!(found.chosen && weights.iter().any(|w| w.to_f32().abs() > 1e-3));
+            if !found.chosen {
+                prop_assert!(weight_type.special.is_some() && size > 5); // a mean square error of 1000 and more
+                continue;
+            }
             let scale = found.scale.to_f64();
-            let distance = largest_distance(&weight_type, special(&weight_type, found.selector));
             let exact = values(&weight_type, &found.codes, found.selector);
-            for ((w, d), v) in weights.iter().zip(&found.dequantized).zip(exact) {
+            for ((w, d), v) in weights.iter().zip(&found.dequantized).zip(&exact) {
                 let (w, d) = (w.to_f64(), d.to_f64());
-                prop_assert!((v * scale - d).abs() <= d.abs() * HALF_ULP + 1e-7);
-                prop_assert!((w - d).abs() <= distance * scale + 3.0 * w.abs() * HALF_ULP + 1e-6, "{w} {d} {scale}");
+                prop_assert!((v * scale - d).abs() <= d.abs() * HALF_ULP + SMALLEST / 2.0);
+                let bound = nearest_distance(&weight_type, found.selector, w, scale);
+                prop_assert!((w - v * scale).abs() <= bound, "{} {w} {v} {scale} {bound}", weight_type.name);
+            }
+            // Monotone: no larger weight has a smaller value.
+            let mut pairs: Vec<_> = wide(&weights).into_iter().zip(exact).collect();
+            pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
+            prop_assert!(pairs.is_sorted_by(|a, b| a.1 <= b.1), "{} {pairs:?}", weight_type.name);
+        }
+    }
+
+    #[test]
+    fn values_of_a_codebook_come_back(seed in any::<u64>(), length in 1usize..100) {
+        // Weights that are the type's values times a power of two, the largest among them: codes and weights are exact.
+        for weight_type in registry().into_iter().filter(|t| t.scale_rule == ScaleRule::LargestMagnitude) {
+            for (selector, book) in codebooks(&weight_type).unwrap().iter().enumerate() {
+                let special = weight_type.special.as_ref().map(|s| s.values[selector]);
+                let largest = book.largest();
+                let usable: Vec<i32> =
+                    weight_type.codebook(special).into_iter().map(|e| e.0).filter(|v| v.abs() <= largest).collect();
+                let usable: Vec<i32> = match weight_type.rounding {
+                    Rounding::SymmetricInteger => usable.into_iter().filter(|v| v.abs() < 1 << (weight_type.code_bits - 1)).collect(),
+                    Rounding::TableTieToLower => usable,
+                };
+                let end = *usable.iter().max_by_key(|v| v.abs()).unwrap();
+                let mut random = Random(seed);
+                let mut chosen: Vec<i32> = (0..length).map(|_| usable[random.next() as usize % usable.len()]).collect();
+                chosen.push(end);
+                let unit = quantizer_unit(&weight_type) as f32 * 16.0;
+                let weights: Vec<f16> = chosen.iter().map(|v| f16::from_f32(*v as f32 / unit)).collect();
+                if weights.iter().zip(&chosen).any(|(w, v)| w.to_f32() * unit != *v as f32) {
+                    prop_assert_eq!(weight_type.name, "nf4"); // the only values that FP16 rounds
+                    continue;
+                }
+                let scale = book.scale(&weights);
+                let rounded = round_group(&weights, book, scale);
+                let back: Vec<i32> =
+                    rounded.codes.iter().map(|c| weight_type.value(*c, special.unwrap_or(0)).unwrap()).collect();
+                prop_assert_eq!(&back, &chosen, "{} {}", weight_type.name, scale);
             }
         }
     }
 
     #[test]
-    fn executable_errors_are_bounded(seed in any::<u64>(), columns in 1usize..140, group in 1usize..64, size in -8i32..5) {
-        let size = if size < 0 { 1.0 / f32::from(1u16 << -size) } else { f32::from(1u16 << size) };
+    fn executable_weights_are_the_nearest_values_under_scales_that_are_half_a_code_off(
+        seed in any::<u64>(), columns in 1usize..140, group in 1usize..64, size in -8i32..5
+    ) {
         for weight_type in registry() {
-            let weights = generated(2, columns, size, seed);
+            let weights = generated(2, columns, size_of(size), seed);
+            let books = codebooks(&weight_type).unwrap();
             let matrix = quantize_matrix(&weights, [2, columns], group, &weight_type).unwrap();
             prop_assert_eq!(matrix.groups(), columns.div_ceil(group));
-            for (i, w) in weights.iter().enumerate() {
-                let (row, column) = (i / columns, i % columns);
-                let index = row * matrix.groups() + column / group;
-                let (w, channel) = (w.to_f64(), matrix.channel_scales[row].to_f64());
-                // Everything per integer unit: value, channel scale and distance.
-                let channel = channel / f64::from(1u32 << weight_type.fraction_bits);
-                let value = f64::from(matrix.value(row, column));
-                let weight = value * f64::from(matrix.scales[index]) * channel;
-                let distance = largest_distance(&weight_type, special(&weight_type, matrix.selectors[index]));
-                let largest = f64::from(*weight_type.all_values().iter().max().unwrap());
-                // The group scale: its code is off by half a code, plus the FP16 quotient's rounding.
-                let scale_error = channel * 0.5 + 2.0 * HALF_ULP * f64::from(matrix.scales[index]) * channel;
-                let scale = f64::from(matrix.scales[index]) * channel + scale_error;
-                let bound = if matrix.scales[index] == 0 {
-                    largest * scale
-                } else {
-                    distance * scale + value.abs() * scale_error
-                };
-                prop_assert!((w - weight).abs() <= bound + 3.0 * w.abs() * HALF_ULP + 1e-6, "{w} {weight} {bound}");
+            let unit = quantizer_unit(&weight_type);
+            for (index, weights) in weights.chunks(columns).flat_map(|row| row.chunks(group)).enumerate() {
+                let row = index / matrix.groups();
+                let first = index % matrix.groups() * group;
+                // Per quantizer unit, like the scales.
+                let channel = matrix.channel_scales[row].to_f64() / f64::from(1u32 << weight_type.fraction_bits) * unit;
+                let code = f64::from(matrix.scales[index]);
+                // Half a code, plus the FP16 quotient's rounding.
+                let room = channel * 0.5 + 2.0 * HALF_ULP * code * channel + SMALLEST / 2.0 * channel;
+                if code == 0.0 {
+                    let least = books.iter().map(|b| b.scale(weights).to_f64()).fold(f64::INFINITY, f64::min);
+                    prop_assert!(least <= room, "{} {least} {channel}", weight_type.name);
+                    continue;
+                }
+                let selector = matrix.selectors[index];
+                let scale = books[usize::from(selector)].scale(weights).to_f64();
+                prop_assert!((scale - code * channel).abs() <= room, "{} {scale} {code} {channel}", weight_type.name);
+                for (k, w) in weights.iter().enumerate() {
+                    let value = f64::from(matrix.value(row, first + k)) / unit;
+                    let bound = nearest_distance(&weight_type, selector, w.to_f64(), scale);
+                    prop_assert!((w.to_f64() - value * scale).abs() <= bound, "{} {w} {value}", weight_type.name);
+                }
             }
         }
     }

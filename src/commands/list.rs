@@ -38,8 +38,11 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
         What::Types => registry()
             .iter()
             .map(|t| {
-                let terms =
-                    TermTable::new(t).map_or("no digit planes".into(), |table| format!("{} terms", table.terms));
+                let terms = match TermTable::new(t) {
+                    Ok(table) if table.terms == 1 => "1 term".to_string(),
+                    Ok(table) => format!("{} terms", table.terms),
+                    Err(reason) => format!("host only: {reason}"),
+                };
                 entry(t.name, format!("{}; {terms}", t.summary))
             })
             .collect(),

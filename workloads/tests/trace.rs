@@ -94,6 +94,7 @@ fn layers_that_do_not_hold_together_are_not_written() {
         ("special value of a `int4`", broken(|l| l.weights.special_values[3] = 1, &int4)),
         ("code of a `int4`", broken(|l| l.weights.codes[7] = 16, &int4)),
         ("weight type", broken(|l| l.weights.weight_type.fraction_bits = 1, &int4)),
+        ("weight type `mine` is not known", broken(|l| l.weights.weight_type.name = "mine", &good)),
         ("layer name", broken(|l| l.name = String::new(), &good)),
         ("layer name", broken(|l| l.name = "a\nb".into(), &good)),
         ("layer name", broken(|l| l.name = "a".repeat(257), &good)),

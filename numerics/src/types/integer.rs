@@ -1,4 +1,4 @@
-use crate::{CodeValue, Rounding, WeightType};
+use crate::{CodeValue, Rounding, ScaleRule, WeightType};
 
 /// Two's complement integers; the quantizer uses ±(2^(b-1) - 1), the most negative code is executable but never produced.
 pub(super) fn symmetric(name: &'static str, summary: &'static str, bits: u32) -> WeightType {
@@ -12,5 +12,6 @@ pub(super) fn symmetric(name: &'static str, summary: &'static str, bits: u32) ->
         codes,
         special: None,
         rounding: Rounding::SymmetricInteger,
+        scale_rule: ScaleRule::LargestMagnitude,
     }
 }

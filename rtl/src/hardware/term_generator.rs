@@ -49,7 +49,10 @@ pub(super) fn term_generator(machine: &Machine) -> Result<Module, NetlistError> 
             .types
             .iter()
             .map(|t| {
-                let by_plane: Vec<Net> = (0..planes as usize)
+                // A type looks up its own code width in its own planes: above them its digits are zero, and no command
+                // of the type asks for them.
+                let code = m.slice(code, 0, t.weight_type.code_bits);
+                let by_plane: Vec<Net> = (0..t.table.terms)
                     .map(|k| {
                         let entry = |code: usize| match t.table.digits.get(code) {
                             Some(Some(digits)) => u64::from(digits[k].encode()),
@@ -58,7 +61,8 @@ pub(super) fn term_generator(machine: &Machine) -> Result<Module, NetlistError> 
                         lookup(&mut m, code, &entry)
                     })
                     .collect();
-                m.select(plane, &by_plane)
+                let own_plane = m.slice(plane, 0, index_bits(t.table.terms as u32));
+                m.select(own_plane, &by_plane)
             })
             .collect();
         let entry = m.select(weight_type, &by_type);

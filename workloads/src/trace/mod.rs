@@ -24,7 +24,7 @@ mod index;
 mod read;
 mod write;
 
-use bitmosaic_numerics::{NumericsError, QuantizedMatrix, TermTable, f16, weight_type};
+use bitmosaic_numerics::{NumericsError, QuantizedMatrix, TermTable, f16, registry};
 
 pub use read::{LayerShape, Trace, read_trace};
 pub use write::write_trace;
@@ -118,18 +118,20 @@ impl LayerTrace {
         Ok(layer)
     }
 
-    /// Checks everything but the finiteness of the activations: name, lengths, ranges, and that a reader can build the
-    /// weight type from its name.
+    /// Checks everything but the finiteness of the activations: name, lengths, ranges, and that a weight type
+    /// with a name of the registry is the registry's.
     ///
     /// # Errors
-    /// `Shape`, `NoTerms`, `NotFinite` or `UnknownType` of the numerics, naming the field.
+    /// `Shape`, `NoTerms` or `NotFinite` of the numerics, naming the field.
     pub fn check(&self) -> Result<(), NumericsError> {
         let shape = |what: &str, found: String, expected: String| {
             Err(NumericsError::Shape { what: what.to_string(), found, expected })
         };
         self.weights.check()?;
         let (weights, activations) = (&self.weights, &self.activations);
-        if weight_type(weights.weight_type.name)? != weights.weight_type {
+        // A user codebook is in no registry: the type is what it says.
+        let registered = registry().into_iter().find(|t| t.name == weights.weight_type.name);
+        if registered.is_some_and(|t| t != weights.weight_type) {
             let expected = "the type the registry has under this name".to_string();
             return shape("weight type", format!("another `{}`", weights.weight_type.name), expected);
         }

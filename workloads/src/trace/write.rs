@@ -5,8 +5,8 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use bitmosaic_numerics::f16;
 use bitmosaic_numerics::packing::{pack, packed_row_bytes};
+use bitmosaic_numerics::{f16, weight_type};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 use sha2::{Digest, Sha256};
@@ -23,7 +23,8 @@ const HEADER_ALIGNMENT_BYTES: usize = 8;
 /// The same layers give the same bytes. Non-finite activations are written as they are; readers ask.
 ///
 /// # Errors
-/// `Request` for no layers or two of one name, `Numerics` for a layer that does not pass [`LayerTrace::check`], `Io`.
+/// `Request` for no layers or two of one name, `Numerics` for a layer that does not pass [`LayerTrace::check`] or has a
+/// user codebook, `Io`.
 pub fn write_trace(dir: &Path, layers: &[LayerTrace]) -> Result<(), WorkloadsError> {
     check_layers(dir, layers)?;
     fs::create_dir_all(dir).map_err(|e| io_error(dir, "make the folder", e))?;
@@ -53,7 +54,11 @@ fn check_layers(dir: &Path, layers: &[LayerTrace]) -> Result<(), WorkloadsError>
     }
     for layer in layers {
         let place = format!("layer `{}`", shown(&layer.name));
-        layer.check().map_err(|cause| WorkloadsError::Numerics { file: dir.to_path_buf(), place, cause })?;
+        // A reader makes the type from its name: a trace cannot hold user codebooks.
+        layer
+            .check()
+            .and_then(|()| weight_type(layer.weights.weight_type.name).map(|_| ()))
+            .map_err(|cause| WorkloadsError::Numerics { file: dir.to_path_buf(), place, cause })?;
     }
     Ok(())
 }
