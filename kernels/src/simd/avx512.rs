@@ -1,15 +1,16 @@
 //! AVX-512 with F, BW and VNNI: a chunk is one 512-bit vector of codes, two of values. `vpshufb` decodes, `vpdpbusd`
 //! multiplies and adds four into 32 bits, `vpdpwssd` applies the scale code.
 //!
+//! `super::intrinsics` is `std::arch::x86_64`, and plain Rust in `tests::emulated`, which hosts without AVX-512 run.
+//!
 //! Safety of every block: the method's own condition, these three extensions on this host, is that of the intrinsics; each
 //! pointer given to an unaligned load or store comes from an array that is long enough for it.
 
-use std::arch::x86_64::*;
-
+use super::intrinsics::*;
 use super::{Codes, Limb, ROWS, SEGMENTS, Table, Vectors, WIDE};
 
 /// 512-bit integer vectors.
-pub(super) struct Avx512;
+pub(crate) struct Avx512;
 
 /// Low, high.
 type Values = [__m512i; 2];

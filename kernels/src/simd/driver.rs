@@ -161,7 +161,11 @@ unsafe fn block_avx512(panel: &PanelView, token: BlockToken) -> [f32; ROWS] {
 
 /// Safety: that of [`Vectors`].
 #[inline(always)]
-unsafe fn exact_dispatch<V: Vectors>(panel: &PanelView, limbs: &[Limb], magnitudes: bool) -> [[i64; MAX_LIMBS]; ROWS] {
+pub(super) unsafe fn exact_dispatch<V: Vectors>(
+    panel: &PanelView,
+    limbs: &[Limb],
+    magnitudes: bool,
+) -> [[i64; MAX_LIMBS]; ROWS] {
     let count = limbs.len() / panel.chunks();
     // SAFETY: passed on.
     unsafe { instantiate!(exact_panel, panel, count, (panel, limbs, magnitudes)) }
@@ -169,7 +173,7 @@ unsafe fn exact_dispatch<V: Vectors>(panel: &PanelView, limbs: &[Limb], magnitud
 
 /// Safety: that of [`Vectors`].
 #[inline(always)]
-unsafe fn block_dispatch<V: Vectors>(panel: &PanelView, token: BlockToken) -> [f32; ROWS] {
+pub(super) unsafe fn block_dispatch<V: Vectors>(panel: &PanelView, token: BlockToken) -> [f32; ROWS] {
     let count = token.limbs.len() / panel.chunks();
     // SAFETY: passed on.
     unsafe { instantiate!(block_panel, panel, count, (panel, token)) }

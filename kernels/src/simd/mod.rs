@@ -20,6 +20,9 @@ mod driver;
 mod level;
 mod scalar;
 
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64 as intrinsics;
+
 pub(crate) use driver::{BlockToken, PanelView};
 pub use level::Level;
 

@@ -4,13 +4,18 @@ use bitmosaic_numerics::{CodeValue, QuantizedMatrix, Rounding, SpecialValues, We
 use proptest::prelude::*;
 use rayon::ThreadPool;
 
-use super::{Level, Mode};
+use super::driver::{block_dispatch, exact_dispatch};
+use super::scalar::Scalar;
+use super::{BlockToken, Level, Mode};
+use crate::exact::integer;
+use crate::limbs::TokenLimbs;
 use crate::packed::Store;
 use crate::{BlockDatapath, ExactResult, PackedWeights, exact};
 use common::{Activations, Random};
 
-#[path = "../../tests/common/mod.rs"]
+#[path = "../../../tests/common/mod.rs"]
 mod common;
+mod emulated;
 
 /// A type whose code `i` stands for `values[i]`.
 fn table_type(name: &'static str, code_bits: u32, values: impl IntoIterator<Item = i32>) -> WeightType {
@@ -138,6 +143,7 @@ fn lanes_hold_the_largest_sums() {
                 activations[0] = first;
                 activations[1] = f16::from_bits(1);
                 check(&activations, &matrix, 24, &pools, &format!("{} group {group}", weight_type.name));
+                check_emulated(&activations, &matrix, weight_type.name);
             }
         }
     }
@@ -210,4 +216,47 @@ fn operands_that_do_not_fit_are_refused_as_by_the_scalar_references() {
     let mut broken = matrix;
     broken.scales.pop();
     assert!(PackedWeights::new(&broken).is_err());
+}
+
+/// Every panel of a matrix and token through the source of the AVX-512 level on emulated instructions, as by the scalar level.
+fn check_emulated(activations: &[f16], matrix: &QuantizedMatrix, place: &str) {
+    let packed = PackedWeights::new(matrix).unwrap();
+    let Store::Panels(panels) = &packed.store else { return };
+    let (layout, bits) = (panels.layout(matrix.group), panels.mode().limb_bits());
+    for token in activations.chunks(matrix.input_channels) {
+        let integers: Vec<i64> = token.iter().map(|a| integer(*a)).collect();
+        let units = vec![1.0 / 1024.0; matrix.groups()];
+        let signed = TokenLimbs::signed(&integers, layout, bits);
+        let magnitudes = TokenLimbs::magnitudes(&integers, layout, bits);
+        let narrow: Vec<i64> = integers.iter().map(|i| i >> 18).collect();
+        let aligned = TokenLimbs::aligned(&narrow, layout, bits, 24);
+        let token = BlockToken { limbs: &aligned.limbs, bias: aligned.bias as f64, units: &units };
+        for panel in 0..panels.panels() {
+            let view = panels.panel(panel);
+            // SAFETY: neither level uses an instruction that a host may lack.
+            unsafe {
+                for (limbs, absolute) in [(&signed, false), (&magnitudes, true)] {
+                    let expected = exact_dispatch::<Scalar>(&view, &limbs.limbs, absolute);
+                    let found = exact_dispatch::<emulated::avx512::Avx512>(&view, &limbs.limbs, absolute);
+                    assert_eq!(found, expected, "{place}");
+                }
+                let expected = block_dispatch::<Scalar>(&view, token);
+                assert_eq!(block_dispatch::<emulated::avx512::Avx512>(&view, token), expected, "{place}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_source_of_the_avx512_level_is_right_on_emulated_instructions() {
+    let mut random = Random::new(6);
+    for weight_type in types() {
+        for group in [128, 32, 75] {
+            let matrix = random.any_matrix(&weight_type, [5, 300], group);
+            for kind in Activations::FINITE {
+                let place = format!("{} {kind:?} group {group}", weight_type.name);
+                check_emulated(&random.activations(kind, 1, 300), &matrix, &place);
+            }
+        }
+    }
 }
