@@ -238,7 +238,7 @@ unsafe fn exact_rows<V: Vectors, const LIMBS: usize, const MODE: u8, const TOGET
     }
 }
 
-/// Group sums are integers below 2^(24 + 7 + 8) and their products with a scale code below 2^47: exact in binary64, which
+/// Group sums are integers below 2^(28 + 7 + 8) and their products with a scale code below 2^51: exact in binary64, which
 /// one conversion then rounds to binary32. A product -0, where the integer form has +0, leaves the accumulator as it is.
 ///
 /// Safety: that of [`Vectors`].
