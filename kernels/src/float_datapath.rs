@@ -13,7 +13,7 @@
 use bitmosaic_numerics::exact::power_of_two;
 use bitmosaic_numerics::fp16::{CANONICAL_NAN, decode};
 use bitmosaic_numerics::term::Digits;
-use bitmosaic_numerics::{QuantizedMatrix, TermTable, f16};
+use bitmosaic_numerics::{QuantizedMatrix, ScaleKind, TermTable, f16};
 
 use crate::KernelError;
 use crate::datapath::{accumulate, output};
@@ -61,9 +61,9 @@ impl FloatDatapath {
                     return f16::from_bits(CANONICAL_NAN);
                 }
                 let mut sum = 0f32;
-                for ((activations, digits), scale) in token.chunks(weights.group).zip(&row_digits).zip(scales) {
+                for ((activations, digits), scale) in token.chunks(weights.group).zip(&row_digits).zip(&scales) {
                     let group = self.group_sum(activations, digits, table.terms);
-                    sum = accumulate(sum, self.scaled_sum(group, *scale));
+                    sum = accumulate(sum, self.scaled_sum(group, scale.significand));
                 }
                 output(sum, channel_scale, fraction_bits)
             };
@@ -77,6 +77,13 @@ impl FloatDatapath {
                 what: "group of the weights",
                 found: weights.group.to_string(),
                 expected: format!("a multiple of the {} lanes", self.lanes),
+            });
+        }
+        if weights.weight_type.has_zero_point() || weights.scale_kind != ScaleKind::Int8 {
+            return Err(KernelError::Shape {
+                what: "weights of the float datapath",
+                found: format!("{} with {} group scales", weights.weight_type.name, weights.scale_kind.name()),
+                expected: "no zero points, 8-bit integer group scales: it has no place for others".into(),
             });
         }
         let table = TermTable::new(&weights.weight_type)?;
@@ -138,7 +145,7 @@ impl FloatDatapath {
     }
 
     /// `fl32(significand · scale code · 2^(exponent - 25 - guards))`: exact product, one rounding.
-    pub fn scaled_sum(&self, sum: GroupSum, scale_code: u8) -> f32 {
+    pub fn scaled_sum(&self, sum: GroupSum, scale_code: u32) -> f32 {
         let unit = sum.exponent as i32 - 25 - (self.guard_bits + self.accumulator_guard_bits) as i32;
         (sum.significand * i64::from(scale_code)) as f32 * power_of_two(unit) as f32
     }

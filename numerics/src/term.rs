@@ -160,7 +160,14 @@ mod tests {
         }
         assert_eq!(
             checked,
-            4 * (2 * 16 + 2 * 16 + 8 + 4 + 8 + 32 + 64 + 256 + 7 + 15 + 31 + 31 + 63 + 15 + 31 + 3 + 2) - 64
+            // bitmod-fp4 and razer-fp4, int4, bitmod-fp3; int2 to int8 twice; small floats; flint; mx and nvfp4; ternary, binary.
+            4 * (2 * 16
+                + 8
+                + 2 * (4 + 8 + 16 + 32 + 64 + 256)
+                + (7 + 15 + 31 + 31 + 63)
+                + (15 + 31)
+                + (15 + 63 + 255 + 15)
+                + (3 + 2))
         );
     }
 
@@ -177,6 +184,12 @@ mod tests {
             ("int5", 3),
             ("int6", 3),
             ("int8", 4),
+            ("int2-asym", 1),
+            ("int3-asym", 2),
+            ("int4-asym", 2),
+            ("int5-asym", 3),
+            ("int6-asym", 3),
+            ("int8-asym", 4),
             ("fp3", 1),
             ("fp4", 2),
             ("fp5-e2m2", 3),
@@ -186,6 +199,11 @@ mod tests {
             ("fp8-e4m3", 0),
             ("flint4", 2),
             ("flint5", 3),
+            ("mx-fp4", 2),
+            ("mx-fp6", 3),
+            ("mx-fp8", 0),
+            ("mx-int8", 4),
+            ("nvfp4", 2),
             ("ternary", 1),
             ("binary", 1),
             ("nf4", 0),
