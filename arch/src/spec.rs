@@ -1,5 +1,6 @@
 //! The schema of a design file. Only what a person decides stands here; everything else is derived by elaboration.
 
+use bitmosaic_numerics::ScaleKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +82,17 @@ pub struct ScaleUnitSpec {
 pub struct WeightsSpec {
     /// Names of weight types; one build of the design runs all of them.
     pub types: Vec<String>,
+    /// Kinds of group scale: `int8` (the default alone), `e8m0`, `e4m3`, `fp16`.
+    #[serde(default = "int8_scales", skip_serializing_if = "is_int8_scales")]
+    pub scales: Vec<String>,
     /// Largest group in input channels, a multiple of the lanes, up to 256.
     pub max_group: u32,
+}
+
+fn int8_scales() -> Vec<String> {
+    vec![ScaleKind::Int8.name().to_string()]
+}
+
+fn is_int8_scales(scales: &Vec<String>) -> bool {
+    *scales == int8_scales()
 }

@@ -1,5 +1,5 @@
 use bitmosaic_arch::{Machine, Support};
-use bitmosaic_numerics::{QuantizedMatrix, f16};
+use bitmosaic_numerics::{QuantizedMatrix, ScaleKind, f16};
 
 use crate::command::field::DIMENSION_BITS;
 use crate::{BeatStream, Command, MappingError, Matmul, Program};
@@ -15,7 +15,7 @@ pub struct Lowered {
     pub fp16: BeatStream,
     /// Weight codes and selectors: per product, pass, chunk.
     pub weights: BeatStream,
-    /// Group scale codes: per product, pass, group.
+    /// Group scale codes and zero points: per product, pass, group.
     pub scales: BeatStream,
     /// Channel scales: per product, pass.
     pub channels: BeatStream,
@@ -148,6 +148,7 @@ pub fn matmul_command(
     machine: &Machine,
     weight_type: &str,
     special_values: [i32; 4],
+    scale_kind: ScaleKind,
     group: usize,
     [tokens, output_channels, input_channels]: [usize; 3],
 ) -> Result<Matmul, MappingError> {
@@ -155,6 +156,12 @@ pub fn matmul_command(
         Support::Executes { index, terms } => (index, terms),
         Support::HostOnly { reason } => return Err(MappingError::HostOnly { reason }),
     };
+    if !machine.scale_kinds.contains(&scale_kind) {
+        let kinds = machine.scale_kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
+        let expected =
+            format!("design `{}` executes {kinds}; add the kind to `weights.scales` of the design", machine.name);
+        return Err(MappingError::field("kind of group scale", scale_kind.name(), expected));
+    }
     let limit = 1usize << DIMENSION_BITS;
     for (name, size) in [("tokens", tokens), ("output channels", output_channels), ("input channels", input_channels)] {
         if size == 0 || size >= limit {
@@ -184,6 +191,7 @@ pub fn matmul_command(
         terms: terms as u8,
         fraction_bits: executed.weight_type.fraction_bits as u8,
         group: group as u16,
+        scale_kind,
         tokens: tokens as u32,
         output_channels: output_channels as u32,
         input_channels: input_channels as u32,
@@ -212,7 +220,8 @@ pub fn lower(machine: &Machine, layers: &[(&QuantizedMatrix, &[f16])]) -> Result
             return Err(MappingError::field("activations", activations.len(), expected));
         }
         let shape = [activations.len() / k, weights.output_channels, k];
-        let matmul = matmul_command(machine, weights.weight_type.name, weights.special_values, weights.group, shape)?;
+        let (name, special) = (weights.weight_type.name, weights.special_values);
+        let matmul = matmul_command(machine, name, special, weights.scale_kind, weights.group, shape)?;
         let walk = TileWalk::new(machine, &matmul);
         push_fp16(&mut lowered.fp16, walk, activations);
         for (n, _) in walk.passes() {
@@ -237,7 +246,7 @@ fn push_fp16(stream: &mut BeatStream, walk: TileWalk, activations: &[f16]) {
     }
 }
 
-/// One pass' weights, scales and channel scales; padding channels hold zero codes and zero scales.
+/// One pass' weights, scales and channel scales; padding channels hold zero codes and zero channel scales.
 fn push_weights(machine: &Machine, lowered: &mut Lowered, walk: TileWalk, weights: &QuantizedMatrix, n: usize) {
     let (k, groups, zero) = (weights.input_channels, weights.groups(), weights.weight_type.zero_code());
     let channels = n..n + walk.columns;
@@ -256,8 +265,15 @@ fn push_weights(machine: &Machine, lowered: &mut Lowered, walk: TileWalk, weight
         lowered.weights.push_fields(fields);
     }
     for group in 0..groups {
-        let scale = |channel: usize| if real(&channel) { weights.scales[channel * groups + group] } else { 0 };
-        lowered.scales.push_fields(channels.clone().map(|c| (u64::from(scale(c)), 8)));
+        let fields = |channel: usize| {
+            let index = channel * groups + group;
+            let padding = (weights.scale_kind.padding_code(), 0);
+            let (code, zero) =
+                if real(&channel) { (weights.scales[index], weights.zero_point(index)) } else { padding };
+            let zero = (i64::from(zero) as u64 & ((1 << machine.zero_point_bits) - 1), machine.zero_point_bits);
+            [(u64::from(code), machine.scale_code_bits), zero]
+        };
+        lowered.scales.push_fields(channels.clone().flat_map(fields).filter(|(_, bits)| *bits > 0));
     }
     let scale = |channel: usize| if real(&channel) { weights.channel_scales[channel].to_bits() } else { 0 };
     lowered.channels.push_fields(channels.clone().map(|c| (u64::from(scale(c)), 16)));

@@ -59,7 +59,14 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
     let [tokens, input_channels, output_channels] = parse_shape(&arguments.matmul)?;
     let executed = weight_type(&arguments.weight_type)?;
     let shape = [tokens, output_channels, input_channels];
-    let matmul = matmul_command(&machine, executed.name, executed.special_values(), arguments.group, shape)?;
+    let matmul = matmul_command(
+        &machine,
+        executed.name,
+        executed.special_values(),
+        executed.scale_kind(),
+        arguments.group,
+        shape,
+    )?;
     let stalls = Stalls {
         seed: arguments.seed as u32,
         input_threshold: arguments.input_stalls,

@@ -3,7 +3,8 @@ use bitmosaic_mappings::{Matmul, TileWalk, UnitStimulus, read_bits, sign_extend}
 use bitmosaic_numerics::{Digit, term::Digits};
 
 use crate::pe::{Arithmetic, Sum};
-use crate::step::scale_unit::{output, scaled_sum};
+use crate::step::fields::{exponent_field, scale_field};
+use crate::step::scale_unit::{decode, output, scaled_sum};
 
 /// Data of every output beat of the products `commands`, in order, from the operand beats of `stimulus`.
 pub fn tile_values(machine: &Machine, commands: &[Matmul], stimulus: &UnitStimulus) -> Vec<Vec<u64>> {
@@ -47,20 +48,23 @@ fn pass(machine: &Machine, command: &Matmul, walk: TileWalk, stimulus: &UnitStim
             }
             chunk.accumulate(machine, &arithmetic, u32::from(command.terms), &mut sums);
         }
-        let scale_beat = scales.beat(next.group);
+        let columns: Vec<_> = (0..columns).map(|c| scale_field(machine, scales.beat(next.group), c)).collect();
+        let mut shared = vec![(0, 0); rows as usize];
         if let Some(exponents) = exponents {
-            for (i, sum) in (0u32..).zip(&mut sums) {
-                sum.exponent = read_bits(exponents.beat(next.group), i % rows * 6, 5) as u32;
-            }
             for (row, flag) in (0..).zip(&mut non_finite) {
-                *flag |= read_bits(exponents.beat(next.group), row * 6 + 5, 1) == 1;
+                let field = exponent_field(machine, exponents.beat(next.group), row);
+                shared[row as usize] = (field.exponent, field.sum);
+                *flag |= field.non_finite;
             }
         }
         next.group += 1;
-        for (i, (sum, accumulator)) in (0u32..).zip(sums.iter().zip(&mut accumulators)) {
-            let scale = read_bits(scale_beat, i / rows * 8, 8) as i64;
-            let power = sum.exponent as i32 + machine.scale_unit.exponent_offset;
-            *accumulator += scaled_sum(sum.significand * scale, power);
+        for (i, (sum, accumulator)) in sums.iter().zip(&mut accumulators).enumerate() {
+            let (column, row) = (i / rows as usize, i % rows as usize);
+            // PEs with exponents of their own have no shared ones.
+            let exponents = if exponents.is_some() { shared[row] } else { (sum.exponent, 0) };
+            let scaled = decode(machine, command.scale_kind, columns[column], exponents, *sum);
+            let power = scaled.exponent as i32 + machine.scale_unit.exponent_offset;
+            *accumulator += scaled_sum(scaled.product * i64::from(scaled.significand), power);
         }
     }
     let channel_beat = channels.beat(next.pass);

@@ -3,8 +3,9 @@
 
 use bitmosaic_arch::Machine;
 use bitmosaic_mappings::{PortInputs, Signals, Unit, field, ports, read_bits, sign_extend};
-use bitmosaic_numerics::Digit;
+use bitmosaic_numerics::{Digit, ScaleKind};
 
+use super::fields::{exponent_field, scale_field};
 use super::scale_unit::ScaleUnits;
 use super::tile_probes::{self, Control};
 use crate::pe::{Arithmetic, PeState, Sum};
@@ -149,6 +150,8 @@ impl<'m> TileStep<'m> {
             input_channels: at(field::INPUT_CHANNELS),
             special_digits: std::array::from_fn(|s| std::array::from_fn(|k| special(s as u32, k as u32))),
         };
+        let kind = ScaleKind::ALL.get(at(field::SCALE_KIND) as usize).copied();
+        self.scale_units.scale_kind = kind.unwrap_or(ScaleKind::Int8);
         self.busy = true;
         self.feeding = true;
         (self.k, self.group_k, self.token, self.output_channel) = (0, 0, 0, 0);
@@ -249,11 +252,12 @@ impl<'m> TileStep<'m> {
         group.first_group = flags.first_group;
         group.pass_end = flags.pass_end;
         group.last = flags.last;
-        group.scales = (0..tile.columns).map(|c| read_bits(scales, c * 8, 8) as u8).collect();
+        group.scales = (0..tile.columns).map(|c| scale_field(self.machine, scales, c)).collect();
         let mut non_finite = self.non_finite;
         if tile.exponent_beat_bits.is_some() {
-            group.exponents = (0..tile.rows).map(|r| read_bits(exponents, r * 6, 5) as u8).collect();
-            non_finite = (0..tile.rows).fold(0, |rows, r| rows | read_bits(exponents, r * 6 + 5, 1) << r);
+            let fields = (0..tile.rows).map(|r| exponent_field(self.machine, exponents, r));
+            non_finite = fields.clone().enumerate().fold(0, |rows, (r, field)| rows | u64::from(field.non_finite) << r);
+            group.exponents = fields.map(|field| (field.exponent, field.sum)).collect();
         }
         for (row, seen) in group.non_finite.iter_mut().enumerate() {
             *seen = non_finite >> row & 1 == 1 || (*seen && !flags.first_group);
@@ -264,7 +268,7 @@ impl<'m> TileStep<'m> {
         // The PEs multiply by the scale code themselves, one bit a cycle; nothing sees the product before it is complete.
         if self.machine.scale_unit.dequantize_cycles > 0 {
             for (i, pe) in self.pes.iter_mut().enumerate() {
-                pe.hold.significand *= i64::from(group.scales[i / tile.rows as usize]);
+                pe.hold.significand *= i64::from(group.scales[i / tile.rows as usize].0);
             }
         }
     }

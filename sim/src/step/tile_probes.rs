@@ -91,6 +91,12 @@ pub(super) fn collect(tile: &TileStep<'_>, control: &Control) -> Vec<Probe> {
     let stage = |index: usize| tile.scale_units.stages[index].0.is_some().then_some(&tile.scale_units.stages[index].1);
     for unit in 0..machine.scale_unit.units as usize {
         let mut push = |name: String, module: &'static str, value: u64| probes.push(Probe::new(name, module, value));
+        if tile.scale_units.decode.0.is_some() {
+            let data = tile.scale_units.decode.1[unit];
+            push(format!("u_decode_{unit}.sum_q"), "scale_decoder", mask(data.product, machine.pe.accumulator_bits));
+            push(format!("u_decode_{unit}.significand_q"), "scale_decoder", u64::from(data.significand));
+            push(format!("u_decode_{unit}.exponent_q"), "scale_decoder", u64::from(data.exponent));
+        }
         if let Some(data) = stage(0) {
             let product = mask(data[unit].product, machine.scale_unit.product_bits);
             push(format!("u_scale_{unit}.product_q"), "scale_unit", product);
@@ -128,16 +134,24 @@ pub(super) fn collect(tile: &TileStep<'_>, control: &Control) -> Vec<Probe> {
 fn slot_metadata(tile: &TileStep<'_>, probes: &mut Vec<Probe>) {
     let (machine, group) = (tile.machine, &tile.scale_units.group);
     let index = machine.scale_unit.ring_entries() - group.remaining;
+    let mask = |value: i64, bits: u32| value as u64 & (u64::MAX >> (64 - bits));
+    // The module that a slot enters.
+    let first = if machine.scale_unit.decode_cycles > 0 { "u_decode" } else { "u_scale" };
     for unit in 0..machine.scale_unit.units {
         let Some((row, column)) = machine.pe_of_unit(unit, index) else { continue };
         let mut push = |port: &str, value: u64| {
-            let place = Probe::new(format!("u_scale_{unit}.{port}"), "drain_control", value);
+            let place = Probe::new(format!("{first}_{unit}.{port}"), "drain_control", value);
             let (token, channel) = (group.origin.0 + row, group.origin.1 + column);
             probes.push(Probe { row: Some((row, token)), column: Some((column, channel)), ..place });
         };
         if machine.scale_unit.dequantize_cycles == 0 {
-            push("scale_i", u64::from(group.scales[column as usize]));
-            push("exponent_i", u64::from(group.exponents[row as usize]));
+            let ((code, zero), (exponent, sum)) = (group.scales[column as usize], group.exponents[row as usize]);
+            push("scale_i", u64::from(code));
+            push("exponent_i", u64::from(exponent));
+            if machine.zero_point_bits > 0 {
+                push("zero_point_i", mask(zero, machine.zero_point_bits));
+                push("activation_sum_i", mask(sum, machine.activation_sum_bits));
+            }
         }
         push("non_finite_i", u64::from(group.non_finite[row as usize]));
         if group.pass_end {
