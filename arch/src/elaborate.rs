@@ -193,7 +193,12 @@ fn float(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleU
     check.absent("processing_element.significand_bits", element.significand_bits)?;
     check.absent("scale_unit", spec.scale_unit.as_ref())?;
     let integers = *common.scale_kinds == [ScaleKind::Int8];
-    check.that("weights.scales", format!("{:?}", spec.weights.scales), integers, "the dequantizer takes `int8` alone")?;
+    check.that(
+        "weights.scales",
+        format!("{:?}", spec.weights.scales),
+        integers,
+        "the dequantizer takes `int8` alone",
+    )?;
     let expected = "`bit-serial-float` has no place for zero points: remove the types that have them";
     check.that("weights.types", format!("{:?}", spec.weights.types), !common.zero_points, expected)?;
     let field = "processing_element.guard_bits";

@@ -4,6 +4,9 @@ use bitmosaic_arch::{load, presets};
 use bitmosaic_cosim::random::{self, Random};
 use bitmosaic_cosim::{Case, Engine, ExternalSettings, STALL_SETTINGS, cosimulate, standard_case};
 
+/// Layers of a design's program that Icarus runs, about.
+const ICARUS_LAYERS: usize = 32;
+
 fn agree(name: &str, case: &Case, engines: &[Engine]) {
     let result = cosimulate(case, engines, &ExternalSettings::default()).unwrap_or_else(|e| panic!("{name}: {e}"));
     assert_eq!(result.mismatched_bits + result.mismatched_cycles, 0, "{name}: {result:?}");
@@ -33,7 +36,11 @@ fn presets_agree_with_icarus_and_no_unknown_bit_gets_out() {
     for preset in presets() {
         let machine = load(preset.name).unwrap();
         for (name, stalls) in STALL_SETTINGS {
-            let case = standard_case(&machine, 2, stalls).unwrap();
+            // Icarus is slow: a slice of the program, which still has every type.
+            let all = standard_case(&machine, 2, stalls).unwrap();
+            let step = (all.layers.len() / ICARUS_LAYERS).max(1);
+            let layers = all.layers.iter().step_by(step).cloned().collect();
+            let case = Case::new(machine.clone(), layers, stalls, 2).unwrap();
             agree(&format!("{}, {name}", preset.name), &case, &[Engine::Icarus]);
         }
     }
@@ -41,7 +48,7 @@ fn presets_agree_with_icarus_and_no_unknown_bit_gets_out() {
 
 #[test]
 fn random_machines_agree_with_both() {
-    for seed in 1000..1004 {
+    for seed in 1000..1012 {
         let mut random = Random::new(seed);
         let machine = random::machine(&mut random, 16).unwrap();
         let layers = random::program(&mut random, &machine);

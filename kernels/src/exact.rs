@@ -10,7 +10,9 @@ use bitmosaic_numerics::fp16::{CANONICAL_NAN, decode};
 use bitmosaic_numerics::{QuantizedMatrix, f16};
 
 use crate::KernelError;
-use crate::operands::{map_output_channels, non_finite_tokens, row_scale_units, row_values, sum_bits, tokens, value_bits};
+use crate::operands::{
+    map_output_channels, non_finite_tokens, row_scale_units, row_values, sum_bits, tokens, value_bits,
+};
 
 /// Bits of a finite FP16 magnitude in units of 2^-24.
 const ACTIVATION_BITS: u32 = 40;

@@ -153,13 +153,7 @@ fn oracle_yardsticks(token: &[f16], matrix: &QuantizedMatrix, row: usize) -> [Op
 }
 
 /// All finite activation kinds, and `types` types of the registry from a random one on, with one seed.
-fn compare(
-    types: usize,
-    seed: u64,
-    [tokens, output_channels, input_channels]: [usize; 3],
-    group: usize,
-    w: u32,
-) {
+fn compare(types: usize, seed: u64, [tokens, output_channels, input_channels]: [usize; 3], group: usize, w: u32) {
     let mut random = Random::new(seed);
     let mut yardsticks = 0;
     let all = registry();

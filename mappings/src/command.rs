@@ -113,7 +113,11 @@ impl Command {
             OPCODE_MATMUL => {
                 let special = u64::from(word(20)) | u64::from(word(24)) << 32;
                 let Some(scale_kind) = ScaleKind::ALL.get(usize::from(bytes[6])).copied() else {
-                    return refuse(6, format!("kind of group scale {}", bytes[6]), "0 (int8), 1 (e8m0), 2 (e4m3) or 3 (fp16)");
+                    return refuse(
+                        6,
+                        format!("kind of group scale {}", bytes[6]),
+                        "0 (int8), 1 (e8m0), 2 (e4m3) or 3 (fp16)",
+                    );
                 };
                 let digit = |i: usize| Digit::decode((special >> (i as u32 * DIGIT_BITS)) as u8 & 7);
                 Command::Matmul(Matmul {

@@ -94,8 +94,12 @@ pub fn aligned_activations(
     let (lanes, w) = (machine.pe.lanes, machine.pe.activation_bits);
     let mut own = own.iter();
     let mut group = |chunks: usize| {
-        let mut group =
-            AlignedGroup { values: Vec::with_capacity(chunks * lanes as usize), exponent: 1, non_finite: false, sum: 0 };
+        let mut group = AlignedGroup {
+            values: Vec::with_capacity(chunks * lanes as usize),
+            exponent: 1,
+            non_finite: false,
+            sum: 0,
+        };
         for beat in own.by_ref().take(chunks) {
             group.values.extend((0..lanes).map(|i| read_bits(&beat.data, i * w, w) as u32));
             let field = |low: u32, bits: u32| read_bits(&beat.data, lanes * w + low, bits);
@@ -139,18 +143,10 @@ fn push_fp16_pass(
 }
 
 /// Padding rows have zero activations, hence exponent 1, no flag and sum 0.
-fn push_exponents(
-    machine: &Machine,
-    walk: TileWalk,
-    tokens: &[Vec<AlignedGroup>],
-    m: usize,
-    stream: &mut BeatStream,
-) {
+fn push_exponents(machine: &Machine, walk: TileWalk, tokens: &[Vec<AlignedGroup>], m: usize, stream: &mut BeatStream) {
     for group in 0..walk.groups() {
         let field = |token: usize| match tokens.get(token).map(|groups| &groups[group]) {
-            Some(g) => {
-                u64::from(g.exponent) | u64::from(g.non_finite) << EXPONENT_BITS | g.sum << (EXPONENT_BITS + 1)
-            }
+            Some(g) => u64::from(g.exponent) | u64::from(g.non_finite) << EXPONENT_BITS | g.sum << (EXPONENT_BITS + 1),
             None => 1,
         };
         let rows = m..m + machine.tile.rows as usize;

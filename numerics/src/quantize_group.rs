@@ -124,11 +124,13 @@ impl Codebook {
     /// integer rounding keeps the sign of -0, as the published code does. NaN (a zero weight over a zero scale) goes to zero.
     pub fn round(&self, scaled: &[f32], zero_point: i8) -> RoundedGroup {
         let mut indices = vec![0u8; scaled.len()];
-        let mut group = RoundedGroup { codes: vec![self.zero_code; scaled.len()], values: vec![0.0; scaled.len()], zero_point };
+        let mut group =
+            RoundedGroup { codes: vec![self.zero_code; scaled.len()], values: vec![0.0; scaled.len()], zero_point };
         match self.rounding {
             Rounding::TableTieAway => {
                 for (x, (code, value)) in scaled.iter().zip(group.iter_mut()) {
-                    let below = |midpoint: &f32| if *midpoint < 0.0 { 2.0 * x > *midpoint } else { 2.0 * x >= *midpoint };
+                    let below =
+                        |midpoint: &f32| if *midpoint < 0.0 { 2.0 * x > *midpoint } else { 2.0 * x >= *midpoint };
                     if !x.is_nan() {
                         let entry = self.entries[self.doubled_midpoints.partition_point(below)];
                         (*value, *code) = (entry.0 as f32 / self.unit, entry.1);
@@ -186,7 +188,9 @@ pub fn codebooks(weight_type: &WeightType) -> Result<Vec<Codebook>, NumericsErro
 /// The smallest and the largest of finite weights.
 fn extremes(weights: &[f16]) -> (f16, f16) {
     let first = weights.first().copied().unwrap_or(f16::ZERO);
-    weights.iter().fold((first, first), |(low, high), w| (if *w < low { *w } else { low }, if *w > high { *w } else { high }))
+    weights
+        .iter()
+        .fold((first, first), |(low, high), w| (if *w < low { *w } else { low }, if *w > high { *w } else { high }))
 }
 
 /// The largest magnitude of finite weights, which are ordered like their bits.

@@ -19,9 +19,9 @@
 use rayon::prelude::*;
 
 use crate::exact::power_of_two;
+use crate::quantize_block::{self, Block};
 use crate::quantize_group::{Codebook, QuantizedGroup, check_finite, codebooks, quantize_with};
 use crate::second_level::{executable_channel_scale, scale_code, second_level_with};
-use crate::quantize_block::{self, Block};
 use crate::{MAX_GROUP, NumericsError, QuantizedMatrix, ScaleKind, WeightType, f16};
 
 /// Rounds binary32 weights to FP16, ties to even; what a quantizer starts from. Overflow gives an infinity, which the

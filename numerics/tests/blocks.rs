@@ -2,8 +2,8 @@
 
 use bitmosaic_numerics::exact::power_of_two;
 use bitmosaic_numerics::{
-    ScaleKind, WeightType, error_statistics, f16, quantize_group, quantize_matrix, quantize_matrix_with_scales, registry,
-    weight_type,
+    ScaleKind, WeightType, error_statistics, f16, quantize_group, quantize_matrix, quantize_matrix_with_scales,
+    registry, weight_type,
 };
 use proptest::prelude::*;
 

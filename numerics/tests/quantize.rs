@@ -6,8 +6,8 @@ use bitmosaic_numerics::quantize_group::{
 };
 use bitmosaic_numerics::second_level::second_level_row;
 use bitmosaic_numerics::{
-    NumericsError, QuantizedMatrix, Rounding, ScaleKind, ScaleRule, WeightType, error_statistics, f16, first_level_statistics,
-    quantize_group, quantize_matrix, quantize_matrix_first_level, registry, weight_type,
+    NumericsError, QuantizedMatrix, Rounding, ScaleKind, ScaleRule, WeightType, error_statistics, f16,
+    first_level_statistics, quantize_group, quantize_matrix, quantize_matrix_first_level, registry, weight_type,
 };
 use proptest::prelude::*;
 

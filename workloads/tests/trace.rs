@@ -259,7 +259,8 @@ fn an_index_without_layers_or_without_end_is_refused() {
             other => panic!("{other}"),
         }
     };
-    let header = "name,tokens,output_channels,input_channels,group,weight_type,special_values,scale_kind,file,sha256,tensors\n";
+    let header =
+        "name,tokens,output_channels,input_channels,group,weight_type,special_values,scale_kind,file,sha256,tensors\n";
     assert_eq!(attempt(b""), Fault::Column);
     assert_eq!(attempt(header.as_bytes()), Fault::Shape);
     assert_eq!(attempt(b"\xff\xfe\n"), Fault::Syntax);

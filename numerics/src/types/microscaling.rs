@@ -33,5 +33,8 @@ pub(super) fn mx_int8() -> WeightType {
 
 /// NVFP4.
 pub(super) fn nvfp4() -> WeightType {
-    WeightType { scale_rule: ScaleRule::UnderTensorScale, ..float("nvfp4", "NVFP4: FP4 E2M1 under an FP8 E4M3 a group", 2, 1) }
+    WeightType {
+        scale_rule: ScaleRule::UnderTensorScale,
+        ..float("nvfp4", "NVFP4: FP4 E2M1 under an FP8 E4M3 a group", 2, 1)
+    }
 }

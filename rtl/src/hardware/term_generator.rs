@@ -1,8 +1,8 @@
 //! Term generator of a column: the digit of every lane's code in the current plane.
 
 use bitmosaic_arch::Machine;
-use bitmosaic_numerics::SPECIAL_VALUES;
 use bitmosaic_numerics::term::{DIGIT_BITS, MAX_PLANES};
+use bitmosaic_numerics::{SPECIAL_VALUES, TermTable};
 
 use crate::hardware::index_bits;
 use crate::netlist::{Module, ModuleBuilder, Net, NetlistError};
@@ -45,10 +45,15 @@ pub(super) fn term_generator(machine: &Machine) -> Result<Module, NetlistError> 
     let mut digits = Vec::new();
     for lane in 0..lanes {
         let code = m.slice(codes, lane * bits, bits);
+        // Types of one table share its lookup.
+        let mut tables: Vec<(&TermTable, Net)> = Vec::new();
         let by_type: Vec<Net> = machine
             .types
             .iter()
             .map(|t| {
+                if let Some((_, digit)) = tables.iter().find(|(table, _)| **table == t.table) {
+                    return *digit;
+                }
                 // A type looks up its own code width in its own planes: above them its digits are zero, and no command
                 // of the type asks for them.
                 let code = m.slice(code, 0, t.weight_type.code_bits);
@@ -62,7 +67,9 @@ pub(super) fn term_generator(machine: &Machine) -> Result<Module, NetlistError> 
                     })
                     .collect();
                 let own_plane = m.slice(plane, 0, index_bits(t.table.terms as u32));
-                m.select(own_plane, &by_plane)
+                let digit = m.select(own_plane, &by_plane);
+                tables.push((&t.table, digit));
+                digit
             })
             .collect();
         let entry = m.select(weight_type, &by_type);

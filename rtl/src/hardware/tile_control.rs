@@ -4,6 +4,7 @@ use bitmosaic_arch::Machine;
 use bitmosaic_mappings::{field, ports};
 
 use super::index_bits;
+use super::scale_decoder::kind_bits;
 use crate::netlist::{Module, ModuleBuilder, Net, NetlistError};
 
 /// Module `tile_control`.
@@ -60,6 +61,8 @@ pub(super) fn tile_control(machine: &Machine) -> Result<Module, NetlistError> {
     let plane_bits = index_bits(machine.max_terms);
     let terms = command_field("terms_q", field::TERMS, plane_bits + 1, "terms per weight");
     let fraction_bits = command_field("fraction_bits_q", field::FRACTION_BITS, 8, "f: values are multiples of 2^-f");
+    let kind = (machine.scale_kinds.len() > 1)
+        .then(|| command_field("scale_kind_q", field::SCALE_KIND, kind_bits(), "kind of group scale"));
     let group = command_field("group_q", field::GROUP, field::GROUP.1, "input channels of a group");
     let tokens = command_field("tokens_q", field::TOKENS, dimension, "M");
     let output_channels = command_field("output_channels_q", field::OUTPUT_CHANNELS, dimension, "N");
@@ -215,6 +218,9 @@ pub(super) fn tile_control(machine: &Machine) -> Result<Module, NetlistError> {
     m.output("weight_type_o", weight_type, "weight type of the command");
     m.output("special_digits_o", special, "digits of the special values");
     m.output("fraction_bits_o", fraction_bits, "f: weight values are multiples of 2^-f");
+    if let Some(kind) = kind {
+        m.output("scale_kind_o", kind, "kind of group scale of the command");
+    }
     m.output("retire_o", retire, "a command retires");
 
     // Status: at most one bit a cycle.

@@ -160,8 +160,7 @@ impl<'m> AlignerStep<'m> {
     fn aligned(&mut self, moving: &Moving) -> Vec<u64> {
         let w = self.machine.pe.activation_bits;
         let mut stream = bitmosaic_mappings::BeatStream::new(self.output_bits);
-        let values: Vec<i32> =
-            moving.values.iter().map(|v| align(f16::from_bits(*v), moving.exponent, w)).collect();
+        let values: Vec<i32> = moving.values.iter().map(|v| align(f16::from_bits(*v), moving.exponent, w)).collect();
         let before = if moving.first { 0 } else { self.sum };
         self.sum = before + values.iter().map(|v| i64::from(*v)).sum::<i64>();
         let metadata = [

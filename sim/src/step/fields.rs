@@ -5,7 +5,8 @@ use bitmosaic_mappings::{read_bits, sign_extend};
 
 /// Scale code and zero point of a column on the scale stream.
 pub(crate) fn scale_field(machine: &Machine, beat: &[u64], column: u32) -> (u16, i64) {
-    let (base, code_bits, zero_bits) = (column * machine.scale_field_bits(), machine.scale_code_bits, machine.zero_point_bits);
+    let (base, code_bits, zero_bits) =
+        (column * machine.scale_field_bits(), machine.scale_code_bits, machine.zero_point_bits);
     let zero = match zero_bits {
         0 => 0,
         _ => sign_extend(read_bits(beat, base + code_bits, zero_bits), zero_bits),

@@ -168,13 +168,9 @@ impl ScaleUnits {
                     ..SlotData::default()
                 },
             };
-            let product = if unit.decode_cycles > 0 { head.product } else { head.product * i64::from(head.significand) };
-            *data = SlotData {
-                product,
-                channel: group.channels[column],
-                non_finite: group.non_finite[row],
-                ..head
-            };
+            let product =
+                if unit.decode_cycles > 0 { head.product } else { head.product * i64::from(head.significand) };
+            *data = SlotData { product, channel: group.channels[column], non_finite: group.non_finite[row], ..head };
         }
         true
     }
