@@ -1,10 +1,10 @@
 use bitmosaic_numerics::{
-    LARGEST_SCALE_EXPONENT, MAX_GROUP, SMALLEST_SCALE_EXPONENT, ScaleKind, TermTable, registry, term, weight_type,
+    DigitSet, LARGEST_SCALE_EXPONENT, MAX_GROUP, SMALLEST_SCALE_EXPONENT, ScaleKind, TermTable, registry, weight_type,
 };
 use sha2::{Digest as _, Sha256};
 
 use crate::machine::{Aligner, BlockPe, EXPONENT_BITS, ExecutedType, FloatPe, Machine, Pe, PeWidths, ScaleUnit, Tile};
-use crate::{ArchError, DesignSpec, PeKind};
+use crate::{ArchError, DesignSpec, Digits, PeKind, TermOrder};
 
 /// Widest sum the netlist's arithmetic and the simulator's integers hold.
 const MAX_PRODUCT_BITS: u32 = 64;
@@ -50,12 +50,17 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
     )?;
 
     let (rows, columns) = (spec.tile.rows, spec.tile.columns);
-    let types = executed_types(spec, &check)?;
+    let digit_set = match spec.processing_element.digits {
+        Digits::Radix4 => DigitSet::Radix4,
+        Digits::Paper => DigitSet::Paper,
+        Digits::Radix8 => DigitSet::Radix8,
+    };
+    let types = executed_types(spec, &check, digit_set)?;
     let code_bits = types.iter().map(|t| t.weight_type.code_bits).max().unwrap_or(1);
     let max_terms = types.iter().map(|t| t.table.terms).max().unwrap_or(1) as u32;
     // A programmable special value may be any number its type's digit planes reach.
     let special =
-        |t: &ExecutedType| t.weight_type.special.as_ref().map_or(0, |_| bits(term::largest_value(t.table.terms)));
+        |t: &ExecutedType| t.weight_type.special.as_ref().map_or(0, |_| bits(digit_set.largest_value(t.table.terms)));
     let weight_magnitude_bits = types.iter().map(|t| t.weight_type.magnitude_bits().max(special(t))).max().unwrap_or(1);
 
     let scale_kinds = scale_kinds(spec, &check, &types)?;
@@ -69,6 +74,7 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
         max_group,
         max_terms,
         weight_magnitude_bits,
+        digit_set,
         scale_kinds: &scale_kinds,
         zero_points: zero_point_bits > 0,
     };
@@ -124,6 +130,7 @@ struct Common<'a> {
     max_group: u32,
     max_terms: u32,
     weight_magnitude_bits: u32,
+    digit_set: DigitSet,
     scale_kinds: &'a [ScaleKind],
     zero_points: bool,
 }
@@ -157,16 +164,20 @@ fn block(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleU
         product_bits <= MAX_PRODUCT_BITS,
         &format!("the scaled group sum would need {product_bits} bits, at most {MAX_PRODUCT_BITS} are supported"),
     )?;
+    let digit_bits = ceil_log2(common.digit_set.largest());
     let pe = Pe {
         lanes: common.lanes,
         activation_bits: w,
         weight_magnitude_bits: common.weight_magnitude_bits,
         accumulator_bits,
+        digit_set: common.digit_set,
+        order: element.order,
         pipeline_registers: element.pipeline_registers,
         kind: PeWidths::Block(BlockPe {
             significand_bits: w,
-            product_bits: w + 2,
-            tree_bits: w + 2 + ceil_log2(common.lanes) + u32::from(w < 12),
+            product_bits: w + digit_bits,
+            tree_bits: w + digit_bits + ceil_log2(common.lanes) + u32::from(w < 12),
+            triple_bits: if common.digit_set == DigitSet::Radix8 { w + 2 } else { 0 },
         }),
     };
     let with_exponents = *common.scale_kinds != [ScaleKind::Int8];
@@ -192,6 +203,10 @@ fn float(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleU
     let element = &spec.processing_element;
     check.absent("processing_element.significand_bits", element.significand_bits)?;
     check.absent("scale_unit", spec.scale_unit.as_ref())?;
+    let digits = common.digit_set == DigitSet::Radix4;
+    check.that("processing_element.digits", format!("{:?}", element.digits), digits, "this kind has `radix4`")?;
+    let order = element.order == TermOrder::WeightMajor;
+    check.that("processing_element.order", format!("{:?}", element.order), order, "this kind is `weight-major`")?;
     let integers = *common.scale_kinds == [ScaleKind::Int8];
     check.that(
         "weights.scales",
@@ -217,6 +232,8 @@ fn float(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleU
         activation_bits: 16,
         weight_magnitude_bits: common.weight_magnitude_bits,
         accumulator_bits,
+        digit_set: common.digit_set,
+        order: element.order,
         pipeline_registers: element.pipeline_registers,
         kind: PeWidths::Float(FloatPe {
             guard_bits,
@@ -242,7 +259,7 @@ fn float(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleU
     Ok((pe, scale_unit))
 }
 
-fn executed_types(spec: &DesignSpec, check: &Check) -> Result<Vec<ExecutedType>, ArchError> {
+fn executed_types(spec: &DesignSpec, check: &Check, digit_set: DigitSet) -> Result<Vec<ExecutedType>, ArchError> {
     let names = &spec.weights.types;
     check.that("weights.types", format!("{names:?}"), !names.is_empty(), "name at least one weight type")?;
     check.that("weights.types", names.len(), names.len() <= MAX_TYPES, "at most 32 types")?;
@@ -252,7 +269,7 @@ fn executed_types(spec: &DesignSpec, check: &Check) -> Result<Vec<ExecutedType>,
         let weight_type = weight_type(name).map_err(|e| check.error(&field, name, &e.to_string()))?;
         check.that(&field, name, types.iter().all(|t| t.weight_type.name != weight_type.name), "is named twice")?;
         let host_only = |e| check.error(&field, name, &format!("the type is host only: {e}"));
-        let table = TermTable::new(&weight_type).map_err(host_only)?;
+        let table = TermTable::new(&weight_type, digit_set).map_err(host_only)?;
         types.push(ExecutedType { weight_type, table });
     }
     Ok(types)
@@ -336,9 +353,12 @@ mod tests {
     #[test]
     fn widths_of_the_default_tile() {
         let machine = crate::load("mosaic-tile").unwrap();
-        // W 14, 8 lanes, group 128, FP4 values and programmable specials up to 20 (5 bits).
-        assert_eq!(machine.pe.kind, PeWidths::Block(BlockPe { significand_bits: 14, product_bits: 16, tree_bits: 19 }));
-        assert_eq!(machine.pe.accumulator_bits, 13 + 5 + 7 + 1);
+        // W 14, 8 lanes, group 128, INT8 down to -128 (8 bits).
+        assert_eq!(
+            machine.pe.kind,
+            PeWidths::Block(BlockPe { significand_bits: 14, product_bits: 16, tree_bits: 19, triple_bits: 0 })
+        );
+        assert_eq!(machine.pe.accumulator_bits, 13 + 8 + 7 + 1);
         assert_eq!(machine.scale_unit.units, 2);
         assert_eq!(machine.scale_unit.exponent_offset, -27);
         assert_eq!(machine.pe_of_unit(1, 0), Some((0, 4)));

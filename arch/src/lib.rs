@@ -13,4 +13,4 @@ pub use error::ArchError;
 pub use machine::{
     Aligner, BlockPe, EXPONENT_BITS, ExecutedType, FloatPe, Machine, Pe, PeWidths, ScaleUnit, Support, Tile,
 };
-pub use spec::{DesignSpec, PeKind, ProcessingElementSpec, ScaleUnitSpec, TileSpec, WeightsSpec};
+pub use spec::{DesignSpec, Digits, PeKind, ProcessingElementSpec, ScaleUnitSpec, TermOrder, TileSpec, WeightsSpec};

@@ -1,4 +1,6 @@
-use bitmosaic_numerics::{ScaleKind, TermTable, WeightType, registry};
+use bitmosaic_numerics::{DigitSet, ScaleKind, TermTable, WeightType, registry};
+
+use crate::TermOrder;
 
 /// An elaborated design: every width, latency and capacity that simulator, netlist, area and energy use.
 /// Columns are output channels, rows are tokens.
@@ -71,6 +73,10 @@ pub struct Pe {
     pub weight_magnitude_bits: u32,
     /// Group accumulator, sign included.
     pub accumulator_bits: u32,
+    /// Digits that the lanes multiply by.
+    pub digit_set: DigitSet,
+    /// Which terms follow each other.
+    pub order: TermOrder,
     /// Registers between the operand register and the accumulator (0 to 2).
     pub pipeline_registers: u32,
     /// Kind and its own widths.
@@ -91,11 +97,13 @@ pub enum PeWidths {
 pub struct BlockPe {
     /// Aligned activation, sign included (W).
     pub significand_bits: u32,
-    /// Digit times activation in ones' complement (the carry is added apart): W + 2, since |activation| <= 2^(W-1) and
-    /// |digit| <= 4.
+    /// Digit times activation in ones' complement (the carry is added apart): W + log2 of the largest digit, rounded up,
+    /// since |activation| <= 2^(W-1).
     pub product_bits: u32,
-    /// Sum of `lanes` products: W + 2 + log2 lanes, and one more where alignment can round to -2^(W-1) (W < 12).
+    /// Sum of `lanes` products: log2 lanes more, and one more where alignment can round to -2^(W-1) (W < 12).
     pub tree_bits: u32,
+    /// Three times an activation, for digits that need it: W + 2; 0 for others.
+    pub triple_bits: u32,
 }
 
 /// `bit-serial-float`. The group accumulator has an exponent of its own and holds an aligned significand, the lanes, the
@@ -219,8 +227,10 @@ impl Machine {
             Some(index) => Support::Executes { index, terms: self.types[index].table.terms as u32 },
             None => {
                 let registered = registry().into_iter().find(|t| t.name == type_name);
-                if let Some(Err(error)) = registered.map(|t| TermTable::new(&t)) {
-                    return Support::HostOnly { reason: format!("no machine executes `{type_name}`: {error}") };
+                if let Some(Err(error)) = registered.map(|t| TermTable::new(&t, self.pe.digit_set)) {
+                    return Support::HostOnly {
+                        reason: format!("design `{}` cannot execute `{type_name}`: {error}", self.name),
+                    };
                 }
                 let types = self.types.iter().map(|t| t.weight_type.name).collect::<Vec<_>>().join(", ");
                 Support::HostOnly {

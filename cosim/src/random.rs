@@ -1,11 +1,11 @@
 //! Random machines and programs, by seed.
 
 use bitmosaic_arch::{
-    ArchError, DesignSpec, Machine, PeKind, ProcessingElementSpec, ScaleUnitSpec, TileSpec, WeightsSpec, elaborate,
+    ArchError, DesignSpec, Digits, Machine, PeKind, ProcessingElementSpec, ScaleUnitSpec, TermOrder, TileSpec,
+    WeightsSpec, elaborate,
 };
 use bitmosaic_mappings::Stalls;
-use bitmosaic_numerics::term::canonical_digits;
-use bitmosaic_numerics::{CodeValue, QuantizedMatrix, ScaleKind, TermTable, WeightType, f16, registry};
+use bitmosaic_numerics::{CodeValue, DigitSet, QuantizedMatrix, ScaleKind, TermTable, WeightType, f16, registry};
 use bitmosaic_workloads::trace::{Activations, LayerTrace};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
@@ -86,6 +86,12 @@ pub fn design(random: &mut Random, most_pes: usize) -> DesignSpec {
         |pes: &usize| (rows * columns).is_multiple_of(*pes) && (pes.is_multiple_of(rows) || rows.is_multiple_of(*pes));
     let sharing: Vec<usize> = (1..=rows * columns).filter(divides).collect();
     let float = random.below(3) == 0;
+    let digits = if float {
+        Digits::Radix4
+    } else {
+        random.pick(&[Digits::Radix4, Digits::Radix4, Digits::Paper, Digits::Radix8])
+    };
+    let order = if float || random.below(2) == 0 { TermOrder::WeightMajor } else { TermOrder::PlaneMajor };
     let (types, scales) = types(random, float);
     let block = |value: u32| (!float).then_some(value);
     let (significand_bits, pes) = (8 + random.below(11) as u32, random.pick(&sharing) as u32);
@@ -98,6 +104,8 @@ pub fn design(random: &mut Random, most_pes: usize) -> DesignSpec {
         processing_element: ProcessingElementSpec {
             kind: if float { PeKind::BitSerialFloat } else { PeKind::BitSerialBlock },
             lanes,
+            digits,
+            order,
             significand_bits: block(significand_bits),
             guard_bits: float.then_some(guard_bits),
             accumulator_guard_bits: float.then_some(accumulator_guard_bits),
@@ -111,7 +119,7 @@ pub fn design(random: &mut Random, most_pes: usize) -> DesignSpec {
 /// One to four of the types that some machine of the kind executes, in any order, and their kinds of group scale with now and
 /// then others.
 fn types(random: &mut Random, float: bool) -> (Vec<String>, Vec<String>) {
-    let executable = registry().into_iter().filter(|t| TermTable::new(t).is_ok());
+    let executable = registry().into_iter().filter(|t| DigitSet::ALL.iter().all(|set| TermTable::new(t, *set).is_ok()));
     let mut types: Vec<WeightType> =
         executable.filter(|t| !float || (!t.has_zero_point() && t.scale_kind() == ScaleKind::Int8)).collect();
     let count = 1 + random.below(4);
@@ -143,10 +151,12 @@ pub struct LayerShape {
     pub group: usize,
 }
 
-/// Random weights of a type: any code, selector, zero point and scale, special values that the type's planes reach.
+/// Random weights of a type: any code, selector, zero point and scale, special values that the type's planes of
+/// these digits reach.
 pub fn weights(
     random: &mut Random,
     weight_type: &WeightType,
+    digit_set: DigitSet,
     scale_kind: ScaleKind,
     shape: LayerShape,
 ) -> QuantizedMatrix {
@@ -159,8 +169,8 @@ pub fn weights(
     let special = weight_type.special.is_some();
     let scales: Vec<u16> = (0..=u16::MAX).filter(|code| scale_kind.decode(*code).is_some()).collect();
     // Special values are programmable: now and then any that the type's digit planes reach.
-    let planes = TermTable::new(weight_type).map_or(1, |table| table.terms);
-    let reachable: Vec<i32> = (-20..=20).filter(|v| canonical_digits(*v, planes).is_some()).collect();
+    let planes = TermTable::new(weight_type, digit_set).map_or(1, |table| table.terms);
+    let reachable: Vec<i32> = (-20..=20).filter(|v| digit_set.canonical_digits(*v, planes).is_some()).collect();
     let programmed = special && random.below(2) == 0;
     let special_values = weight_type.special_values().map(|v| if programmed { random.pick(&reachable) } else { v });
     let channel = |random: &mut Random| match random.below(8) {
@@ -197,7 +207,7 @@ pub fn layer(
     let values = (0..shape.tokens * shape.input_channels).map(|_| kind.draw(random)).collect();
     LayerTrace {
         name: format!("{}x{}x{} {kind:?}", shape.tokens, shape.output_channels, shape.input_channels),
-        weights: weights(random, weight_type, scale_kind, shape),
+        weights: weights(random, weight_type, machine.pe.digit_set, scale_kind, shape),
         activations: Activations { tokens: shape.tokens, input_channels: shape.input_channels, values },
     }
 }

@@ -2,9 +2,9 @@
 
 mod common;
 
-use bitmosaic_arch::{DesignSpec, Machine, elaborate, parse, presets};
+use bitmosaic_arch::{DesignSpec, Digits, Machine, elaborate, parse, presets};
 use bitmosaic_cosim::random::Random;
-use bitmosaic_numerics::{ScaleKind, TermTable, registry};
+use bitmosaic_numerics::{DigitSet, ScaleKind, TermTable, registry};
 use bitmosaic_rtl::hardware::build;
 use common::{CHECKS, check_of, module, output_stage, scale_unit};
 
@@ -63,12 +63,22 @@ fn scale_units_of_every_width_and_length_pass() {
 #[test]
 fn term_generators_of_every_type_pass() {
     let names: Vec<String> =
-        registry().iter().filter(|t| TermTable::new(t).is_ok()).map(|t| t.name.to_string()).collect();
+        registry().iter().filter(|t| TermTable::new(t, DigitSet::Radix4).is_ok()).map(|t| t.name.to_string()).collect();
     // Narrow and wide types side by side, in two sets and all at once.
-    for (first, step, lanes) in [(0, 2, 1), (1, 2, 4), (0, 1, 2), (0, 3, 8), (1, 3, 16)] {
+    for (digits, first, step, lanes) in [
+        (Digits::Radix4, 0, 2, 1),
+        (Digits::Radix4, 1, 2, 4),
+        (Digits::Radix4, 0, 1, 2),
+        (Digits::Radix4, 0, 3, 8),
+        (Digits::Radix4, 1, 3, 16),
+        (Digits::Paper, 0, 1, 2),
+        (Digits::Radix8, 0, 1, 2),
+        (Digits::Radix8, 1, 3, 16),
+    ] {
         check(
             "term_generator",
             &machine(|spec| {
+                spec.processing_element.digits = digits;
                 spec.processing_element.lanes = lanes;
                 spec.weights.types = names.iter().skip(first).step_by(step).cloned().collect();
                 spec.weights.scales = all_scales();

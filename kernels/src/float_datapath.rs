@@ -13,7 +13,7 @@
 use bitmosaic_numerics::exact::power_of_two;
 use bitmosaic_numerics::fp16::{CANONICAL_NAN, decode};
 use bitmosaic_numerics::term::Digits;
-use bitmosaic_numerics::{QuantizedMatrix, ScaleKind, TermTable, f16};
+use bitmosaic_numerics::{DigitSet, QuantizedMatrix, ScaleKind, TermTable, f16};
 
 use crate::KernelError;
 use crate::datapath::{accumulate, output};
@@ -86,7 +86,7 @@ impl FloatDatapath {
                 expected: "no zero points, 8-bit integer group scales: it has no place for others".into(),
             });
         }
-        let table = TermTable::new(&weights.weight_type)?;
+        let table = TermTable::new(&weights.weight_type, DigitSet::Radix4)?;
         let special = weights.special_values.iter().filter(|_| weights.weight_type.special.is_some());
         let mut special: Vec<Digits> =
             special.map(|v| table.special_digits(&weights.weight_type, *v)).collect::<Result<_, _>>()?;
@@ -172,11 +172,12 @@ fn shift_right_half_up(value: i64, amount: u32) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bitmosaic_numerics::{term::canonical_digits, weight_type};
+    use bitmosaic_numerics::weight_type;
 
     fn sum(pairs: &[(f32, i32)]) -> GroupSum {
         let activations: Vec<f16> = pairs.iter().map(|(a, _)| f16::from_f32(*a)).collect();
-        let digits: Vec<Digits> = pairs.iter().map(|(_, v)| canonical_digits(*v, 2).unwrap()).collect();
+        let digits: Vec<Digits> =
+            pairs.iter().map(|(_, v)| DigitSet::Radix4.canonical_digits(*v, 2).unwrap()).collect();
         FloatDatapath::BITMOD.group_sum(&activations, &digits, 2)
     }
 
@@ -214,10 +215,10 @@ mod tests {
         let fp4 = weight_type("bitmod-fp4").unwrap();
         let machine = FloatDatapath::BITMOD;
         for group in [4, 128, 256] {
-            let digits = vec![canonical_digits(20, 2).unwrap(); group];
+            let digits = vec![DigitSet::Radix4.canonical_digits(20, 2).unwrap(); group];
             let activations = vec![f16::MAX; group];
             let sum = machine.group_sum(&activations, &digits, 2);
-            let bits = machine.accumulator_bits(group, TermTable::new(&fp4).unwrap().terms);
+            let bits = machine.accumulator_bits(group, TermTable::new(&fp4, DigitSet::Radix4).unwrap().terms);
             assert!(sum.significand < 1 << (bits - 1), "{group}: {sum:?} in {bits} bits");
         }
         assert_eq!(machine.accumulator_bits(128, 2), 25);

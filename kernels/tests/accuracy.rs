@@ -3,7 +3,7 @@
 mod common;
 
 use bitmosaic_kernels::{BlockDatapath, ExactResult, FloatDatapath, OutputErrors, exact, output_errors, yardstick};
-use bitmosaic_numerics::{QuantizedMatrix, ScaleKind, TermTable, WeightType, f16, registry};
+use bitmosaic_numerics::{DigitSet, QuantizedMatrix, ScaleKind, TermTable, WeightType, f16, registry};
 use common::{Activations, Random};
 use proptest::prelude::*;
 
@@ -39,7 +39,9 @@ fn types() -> impl Iterator<Item = WeightType> {
 
 /// No zero points, 8-bit integer scales.
 fn float_executes(weight_type: &WeightType) -> bool {
-    TermTable::new(weight_type).is_ok() && !weight_type.has_zero_point() && weight_type.scale_kind() == ScaleKind::Int8
+    TermTable::new(weight_type, DigitSet::Radix4).is_ok()
+        && !weight_type.has_zero_point()
+        && weight_type.scale_kind() == ScaleKind::Int8
 }
 
 /// Four layers for the types of the default designs, one for the others.

@@ -1,6 +1,6 @@
 //! The binary command stream: fixed-size little-endian commands that every engine executes.
 
-use bitmosaic_numerics::{Digit, SPECIAL_VALUES, ScaleKind, term::DIGIT_BITS, term::Digits, term::MAX_PLANES};
+use bitmosaic_numerics::{SPECIAL_VALUES, ScaleKind, term::DIGIT_BITS, term::MAX_PLANES};
 
 use crate::MappingError;
 
@@ -68,8 +68,8 @@ pub struct Matmul {
     pub output_channels: u32,
     /// K.
     pub input_channels: u32,
-    /// Digits of the special values, by selector.
-    pub special_digits: [Digits; SPECIAL_VALUES],
+    /// Digits of the special values as the machine's digit set encodes them, by selector and plane.
+    pub special_digits: [[u8; MAX_PLANES]; SPECIAL_VALUES],
 }
 
 /// A command program: any number of products, closed by `end`.
@@ -94,7 +94,7 @@ impl Command {
         bytes[12..16].copy_from_slice(&m.output_channels.to_le_bytes());
         bytes[16..20].copy_from_slice(&m.input_channels.to_le_bytes());
         let digits = m.special_digits.iter().flatten().rev();
-        let special = digits.fold(0u64, |acc, d| acc << DIGIT_BITS | u64::from(d.encode()));
+        let special = digits.fold(0u64, |acc, d| acc << DIGIT_BITS | u64::from(*d));
         bytes[20..28].copy_from_slice(&special.to_le_bytes());
         bytes
     }
@@ -119,7 +119,7 @@ impl Command {
                         "0 (int8), 1 (e8m0), 2 (e4m3) or 3 (fp16)",
                     );
                 };
-                let digit = |i: usize| Digit::decode((special >> (i as u32 * DIGIT_BITS)) as u8 & 7);
+                let digit = |i: usize| (special >> (i as u32 * DIGIT_BITS)) as u8 & ((1 << DIGIT_BITS) - 1);
                 Command::Matmul(Matmul {
                     weight_type: bytes[1],
                     terms: bytes[2],
@@ -192,7 +192,7 @@ mod tests {
             tokens: 16,
             output_channels: 256,
             input_channels: 1024,
-            special_digits: std::array::from_fn(|s| std::array::from_fn(|k| Digit::ALL[(s + k) % 7])),
+            special_digits: std::array::from_fn(|s| std::array::from_fn(|k| ((3 * s + k) % 16) as u8)),
         }
     }
 
@@ -216,8 +216,8 @@ mod tests {
         assert_eq!(at(field::TOKENS), 16);
         assert_eq!(at(field::OUTPUT_CHANNELS), 256);
         assert_eq!(at(field::INPUT_CHANNELS), 1024);
-        assert_eq!(at((field::SPECIAL_DIGITS.0, 3)), u64::from(Digit::ALL[0].encode()));
-        assert_eq!(at((field::SPECIAL_DIGITS.0 + 3 * 5, 3)), u64::from(Digit::ALL[2].encode()));
+        assert_eq!(at((field::SPECIAL_DIGITS.0, DIGIT_BITS)), 0);
+        assert_eq!(at((field::SPECIAL_DIGITS.0 + DIGIT_BITS * 5, DIGIT_BITS)), 4);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use bitmosaic_arch::{Machine, Support};
+use bitmosaic_arch::{Machine, Support, TermOrder};
 use bitmosaic_numerics::{QuantizedMatrix, ScaleKind, f16};
 
 use crate::command::field::DIMENSION_BITS;
@@ -32,6 +32,19 @@ pub struct TileWalk {
     output_channels: usize,
     input_channels: usize,
     group: usize,
+    terms: usize,
+    order: TermOrder,
+}
+
+/// How the operand register reads a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GroupReads {
+    /// Chunks of the group.
+    pub chunks: usize,
+    /// Times that they are read, one after the other.
+    pub times: usize,
+    /// Steps of a chunk in the register.
+    pub terms: usize,
 }
 
 /// Where an output value belongs.
@@ -60,6 +73,8 @@ impl TileWalk {
             output_channels: matmul.output_channels as usize,
             input_channels: matmul.input_channels as usize,
             group: usize::from(matmul.group),
+            terms: usize::from(matmul.terms),
+            order: machine.pe.order,
         }
     }
 
@@ -84,6 +99,26 @@ impl TileWalk {
         (0..self.input_channels)
             .step_by(self.group)
             .map(move |k| self.group.min(self.input_channels - k).div_ceil(self.lanes))
+    }
+
+    /// Steps and operand beats of each group of a pass: the chunks in the order in which the operand register takes them,
+    /// and the terms that each stays for. Plane-major operands come once a plane.
+    pub fn group_reads(self) -> impl Iterator<Item = GroupReads> {
+        let (times, terms) = match self.order {
+            TermOrder::WeightMajor => (1, self.terms),
+            TermOrder::PlaneMajor => (self.terms, 1),
+        };
+        self.group_chunks().map(move |chunks| GroupReads { chunks, times, terms })
+    }
+
+    /// Index of the chunk of every operand beat of a pass, in order.
+    pub fn read_chunks(self) -> impl Iterator<Item = usize> {
+        let mut first = 0;
+        self.group_reads().flat_map(move |group| {
+            let start = first;
+            first += group.chunks;
+            (0..group.times).flat_map(move |_| start..start + group.chunks)
+        })
     }
 
     /// Groups per pass.
@@ -118,7 +153,8 @@ impl TileWalk {
     pub fn operand_bytes(self, machine: &Machine) -> u64 {
         let tile = &machine.tile;
         let passes = self.pass_count() as u64;
-        let (chunks, groups) = (passes * self.chunks() as u64, passes * self.groups() as u64);
+        let reads: usize = self.group_reads().map(|group| group.chunks * group.times).sum();
+        let (chunks, groups) = (passes * reads as u64, passes * self.groups() as u64);
         let streams = [
             (tile.weight_beat_bits, chunks),
             (tile.activation_beat_bits, chunks),
@@ -180,10 +216,11 @@ pub fn matmul_command(
     let mut special_digits = [Default::default(); 4];
     if executed.weight_type.special.is_some() {
         for (digits, value) in special_digits.iter_mut().zip(special_values) {
-            *digits = executed
+            let canonical = executed
                 .table
                 .special_digits(&executed.weight_type, value)
                 .map_err(|e| MappingError::field("special value", value, e))?;
+            *digits = canonical.map(|digit| machine.pe.digit_set.encode(digit));
         }
     }
     Ok(Matmul {
@@ -251,7 +288,7 @@ fn push_weights(machine: &Machine, lowered: &mut Lowered, walk: TileWalk, weight
     let (k, groups, zero) = (weights.input_channels, weights.groups(), weights.weight_type.zero_code());
     let channels = n..n + walk.columns;
     let real = |channel: &usize| *channel < weights.output_channels;
-    for chunk in 0..walk.chunks() {
+    for chunk in walk.read_chunks() {
         let start = chunk * walk.lanes;
         let fields = channels.clone().flat_map(|channel| {
             let code = move |i: usize| {

@@ -118,8 +118,8 @@ pub fn aligned_activations(
 
 fn push_pass(machine: &Machine, walk: TileWalk, tokens: &[Vec<AlignedGroup>], stream: &mut BeatStream) {
     let (lanes, w) = (machine.pe.lanes as usize, machine.pe.activation_bits);
-    for (group, chunks) in walk.group_chunks().enumerate() {
-        for chunk in 0..chunks {
+    for (group, reads) in walk.group_reads().enumerate() {
+        for chunk in (0..reads.times).flat_map(|_| 0..reads.chunks) {
             let of = |token: &Vec<AlignedGroup>| token[group].values[chunk * lanes..(chunk + 1) * lanes].to_vec();
             stream.push_fields(tokens.iter().flat_map(of).map(|v| (u64::from(v), w)));
         }

@@ -26,7 +26,7 @@ pub use quantize_matrix::{quantize_matrix, quantize_matrix_first_level, quantize
 pub use quantized::QuantizedMatrix;
 pub use scale::{LARGEST_SCALE_EXPONENT, SMALLEST_SCALE_EXPONENT, Scale, ScaleKind};
 pub use statistics::{ErrorStatistics, error_statistics, first_level_statistics};
-pub use term::{Digit, TermTable};
+pub use term::{Digit, DigitSet, TermTable};
 pub use types::{load_codebook, parse_codebook, registry, weight_type};
 pub use weight_type::{CodeValue, Rounding, ScaleRule, SpecialValues, WeightType};
 

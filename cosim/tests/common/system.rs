@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 
-use bitmosaic_arch::Machine;
+use bitmosaic_arch::{Machine, TermOrder};
 use bitmosaic_cosim::Case;
 use bitmosaic_cosim::random::{self, Activation, LayerShape, Random};
 use bitmosaic_mappings::{
@@ -69,7 +69,7 @@ impl System {
         let layers = (setting.layers)(machine, &mut Random::new(seed));
         let stalls = Stalls { seed: seed as u32 + 3, input_threshold: setting.input, output_threshold: setting.output };
         let mut case = Case::new(machine.clone(), layers, stalls, seed).unwrap();
-        case.lowered.commands = with_ends(&case.lowered);
+        case.lowered.commands = with_ends(machine, &case.lowered);
         let mut aligned = Vec::new();
         let aligner = aligner_stimulus(machine, &case.lowered, stalls).map(|mut stimulus| {
             stimulus.inputs[0].2.threshold = setting.command;
@@ -145,7 +145,7 @@ impl Unit for Garbage {
 }
 
 /// The commands with `end` in front of every second, and products that stop after the first digit plane in between.
-fn with_ends(lowered: &Lowered) -> BeatStream {
+fn with_ends(machine: &Machine, lowered: &Lowered) -> BeatStream {
     let commands = &lowered.commands;
     let mut stream = BeatStream::new(commands.width_bits());
     for index in 0..commands.len() {
@@ -153,7 +153,9 @@ fn with_ends(lowered: &Lowered) -> BeatStream {
             stream.push_words(&vec![0; commands.words_per_beat()]);
         }
         let mut words = commands.beat(index).to_vec();
-        if index % 3 == 1 && index + 1 < commands.len() {
+        // Plane-major operands come once a plane, so that the planes are given.
+        let any_planes = machine.pe.order == TermOrder::WeightMajor;
+        if any_planes && index % 3 == 1 && index + 1 < commands.len() {
             const { assert!(field::TERMS.0 == 16 && field::TERMS.1 == 8) }
             words[0] = words[0] & !(0xFF << 16) | 1 << 16;
         }
@@ -191,7 +193,7 @@ fn largest_sums(machine: &Machine) -> Option<LayerTrace> {
     layer.weights.codes.fill(special as u8);
     layer.weights.scale_kind = ScaleKind::Int8;
     layer.weights.scales.fill(u8::MAX.into());
-    layer.weights.special_values = [(0..executed.table.terms).map(|plane| 4 << (2 * plane)).sum(); 4];
+    layer.weights.special_values = [machine.pe.digit_set.largest_value(executed.table.terms) as i32; 4];
     for (i, value) in layer.activations.values.iter_mut().enumerate() {
         *value = if i < group { f16::MAX } else { f16::MIN };
     }

@@ -1,6 +1,6 @@
 //! The tile: operand registers, a term generator a column, PEs, hold chains, scale units and output stages.
 
-use bitmosaic_arch::{EXPONENT_BITS, Machine};
+use bitmosaic_arch::{EXPONENT_BITS, Machine, PeWidths, TermOrder};
 use bitmosaic_mappings::{field, ports};
 
 use super::drain_control::drain_control;
@@ -90,7 +90,7 @@ pub(super) fn build(machine: &Machine) -> Result<Design, NetlistError> {
     let row_bits = lanes * pe.activation_bits;
     let rows_raw: Vec<Net> = (0..rows).map(|r| m.slice(activations, r * row_bits, row_bits)).collect();
     let (row_activations, non_finite) = match &decoder_module {
-        None => (rows_raw, None),
+        None => (rows_raw.into_iter().map(|row| with_triples(&mut m, machine, row)).collect::<Vec<_>>(), None),
         Some(decoder) => {
             let decoders: Vec<Outputs> = (0..rows)
                 .map(|r| m.instance(&format!("u_row_{r}"), decoder, &[("activation_i", rows_raw[r as usize])]))
@@ -141,6 +141,11 @@ pub(super) fn build(machine: &Machine) -> Result<Design, NetlistError> {
         })
         .collect();
 
+    let plane = match pe.order {
+        TermOrder::WeightMajor => ("plane_i", control.get("term_plane_o")),
+        TermOrder::PlaneMajor => ("next_plane_i", control.get("term_next_plane_o")),
+    };
+
     // PEs, built from the tail of each chain to its head, which feeds the scale unit.
     let unit = &machine.scale_unit;
     let multiplies = unit.dequantize_cycles == 0;
@@ -156,7 +161,7 @@ pub(super) fn build(machine: &Machine) -> Result<Design, NetlistError> {
                 ("activation_i", row_activations[row as usize]),
                 ("accumulate_i", control.get("accumulate_o")),
                 ("clear_i", control.get("term_clear_o")),
-                ("plane_i", control.get("term_plane_o")),
+                plane,
                 ("capture_i", control.get("capture_o")),
                 ("shift_i", drain.get("issue_o")),
                 ("chain_i", chain),
@@ -238,6 +243,24 @@ pub(super) fn build(machine: &Machine) -> Result<Design, NetlistError> {
     modules.extend(decoder_module);
     modules.extend(decoder_of_scales);
     Design::new(top, modules)
+}
+
+/// A row's aligned activations, each with three times itself above it where the digits need that: once for all PEs of the row.
+fn with_triples(m: &mut ModuleBuilder, machine: &Machine, row: Net) -> Net {
+    let (w, triple_bits) = match &machine.pe.kind {
+        PeWidths::Block(block) if block.triple_bits > 0 => (block.significand_bits, block.triple_bits),
+        _ => return row,
+    };
+    let mut fields = Vec::new();
+    for lane in 0..machine.pe.lanes {
+        let activation = m.slice(row, lane * w, w);
+        let signed = m.as_signed(activation);
+        let doubled = m.shift_left_const(signed, 1);
+        let triple = m.add(doubled, signed);
+        let triple = m.truncate(triple, triple_bits);
+        fields.extend([activation, m.as_unsigned(triple)]);
+    }
+    m.concat(&fields)
 }
 
 /// Flags of the group that ends with the term at the accumulators, a row: they move with the steps as the lanes do.

@@ -38,9 +38,9 @@ fn pass(machine: &Machine, command: &Matmul, walk: TileWalk, stimulus: &UnitStim
     let mut accumulators = vec![0f32; (rows * columns) as usize];
     let mut non_finite = vec![false; rows as usize];
     let mut chunk = Chunk::new(machine);
-    for chunks in walk.group_chunks() {
+    for reads in walk.group_reads() {
         let mut sums = vec![Sum::default(); accumulators.len()];
-        for _ in 0..chunks {
+        for _ in 0..reads.chunks {
             chunk.load(machine, &table, stimulus, next.chunk);
             next.chunk += 1;
             if exponents.is_none() {
@@ -48,6 +48,8 @@ fn pass(machine: &Machine, command: &Matmul, walk: TileWalk, stimulus: &UnitStim
             }
             chunk.accumulate(machine, &arithmetic, u32::from(command.terms), &mut sums);
         }
+        // The reads of further planes have the same operands.
+        next.chunk += reads.chunks * (reads.times - 1);
         let columns: Vec<_> = (0..columns).map(|c| scale_field(machine, scales.beat(next.group), c)).collect();
         let mut shared = vec![(0, 0); rows as usize];
         if let Some(exponents) = exponents {
@@ -131,7 +133,7 @@ impl Chunk {
         for (i, sum) in sums.iter_mut().enumerate() {
             let (column, row) = (i / rows, i % rows);
             let activations = &self.activations[row * lanes..(row + 1) * lanes];
-            if let Arithmetic::Block = arithmetic {
+            if let Arithmetic::Block { .. } = arithmetic {
                 // Integer sums do not depend on their order.
                 let values = &self.values[column * lanes..(column + 1) * lanes];
                 sum.significand += values.iter().zip(activations).map(|(v, a)| v * i64::from(*a)).sum::<i64>();
@@ -164,15 +166,17 @@ struct CodeDigits(Vec<Vec<(Digits, i64)>>);
 impl CodeDigits {
     fn new(machine: &Machine, command: &Matmul) -> CodeDigits {
         let table = &machine.types[usize::from(command.weight_type) % machine.types.len()].table;
+        let (set, radix_bits) = (machine.pe.digit_set, machine.pe.digit_set.radix_bits());
         let sum = |digits: &Digits| -> i64 {
             let terms = digits.iter().take(usize::from(command.terms)).enumerate();
-            terms.map(|(plane, digit)| i64::from(digit.value()) << (2 * plane)).sum()
+            terms.map(|(plane, digit)| i64::from(digit.value()) << (radix_bits as usize * plane)).sum()
         };
         let codes = 1usize << machine.code_bits;
         let of_code = |code: usize, special: &Digits| {
             let digits = table.digits.get(code).copied().flatten().unwrap_or(*special);
             (digits, sum(&digits))
         };
-        CodeDigits(command.special_digits.iter().map(|s| (0..codes).map(|code| of_code(code, s)).collect()).collect())
+        let special = command.special_digits.iter().map(|codes| codes.map(|code| set.decode(code)));
+        CodeDigits(special.map(|s| (0..codes).map(|code| of_code(code, &s)).collect()).collect())
     }
 }

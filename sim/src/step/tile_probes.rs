@@ -46,7 +46,8 @@ pub(super) fn collect(tile: &TileStep<'_>, control: &Control) -> Vec<Probe> {
     push("u_control.load", "tile_control", u64::from(control.load));
     if tile.operand.valid {
         for (column, digits) in tile.digits.chunks(lanes).enumerate() {
-            let value = digits.iter().rev().fold(0, |word, digit| word << 3 | u64::from(digit.encode()));
+            let set = machine.pe.digit_set;
+            let value = digits.iter().rev().fold(0, |word, d| word << set.bits() | u64::from(set.encode(*d)));
             let column_probe = Probe::new(format!("u_term_{column}.digit_o"), "term_generator", value);
             let channel = tile.operand.origin.1 + column as u32;
             probes.push(Probe { column: Some((column as u32, channel)), ..column_probe });
@@ -54,7 +55,7 @@ pub(super) fn collect(tile: &TileStep<'_>, control: &Control) -> Vec<Probe> {
     }
     let oldest = tile.pipeline.last().copied().flatten();
     let module = match tile.arithmetic {
-        Arithmetic::Block => "block_pe",
+        Arithmetic::Block { .. } => "block_pe",
         Arithmetic::Float(_) => "float_pe",
     };
     let group = &tile.scale_units.group;

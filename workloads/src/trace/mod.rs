@@ -26,7 +26,7 @@ mod index;
 mod read;
 mod write;
 
-use bitmosaic_numerics::{NumericsError, QuantizedMatrix, ScaleKind, TermTable, f16, registry};
+use bitmosaic_numerics::{DigitSet, NumericsError, QuantizedMatrix, ScaleKind, TermTable, f16, registry};
 use safetensors::Dtype;
 
 pub use read::{LayerShape, Trace, read_trace};
@@ -183,7 +183,8 @@ fn check_special_values(weights: &QuantizedMatrix) -> Result<(), NumericsError> 
             }),
         };
     }
-    let table = TermTable::new(&weights.weight_type)?;
+    // The set that reaches furthest; a design with another one may still refuse the value.
+    let table = TermTable::new(&weights.weight_type, DigitSet::Paper)?;
     weights.special_values.iter().try_for_each(|value| {
         // The search for digits is for values of the size of weights.
         if value.unsigned_abs() > LARGEST_SPECIAL_VALUE {
