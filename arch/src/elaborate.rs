@@ -353,12 +353,12 @@ mod tests {
     #[test]
     fn widths_of_the_default_tile() {
         let machine = crate::load("mosaic-tile").unwrap();
-        // W 14, 8 lanes, group 128, INT8 down to -128 (8 bits).
+        // W 14, 8 lanes, groups to 256, INT8 down to -128 (8 bits).
         assert_eq!(
             machine.pe.kind,
             PeWidths::Block(BlockPe { significand_bits: 14, product_bits: 16, tree_bits: 19, triple_bits: 0 })
         );
-        assert_eq!(machine.pe.accumulator_bits, 13 + 8 + 7 + 1);
+        assert_eq!(machine.pe.accumulator_bits, 13 + 8 + 8 + 1);
         assert_eq!(machine.scale_unit.units, 2);
         assert_eq!(machine.scale_unit.exponent_offset, -27);
         assert_eq!(machine.pe_of_unit(1, 0), Some((0, 4)));

@@ -106,9 +106,9 @@ fn machines() -> [(&'static str, Machine); 7] {
     };
     let types = || {
         let mut spec = parse(presets()[0].text, "preset").unwrap();
-        (spec.tile.rows, spec.tile.columns) = (2, 4);
+        (spec.tile.rows, spec.tile.columns) = (4, 2);
         spec.processing_element.lanes = 4;
-        spec.scale_unit = Some(ScaleUnitSpec { pes_per_scale_unit: 4 });
+        spec.scale_unit = Some(ScaleUnitSpec { pes_per_scale_unit: 2 });
         spec.weights.types = ["int4-asym", "int3-asym", "mx-fp4", "nvfp4", "bitmod-fp3"].map(String::from).to_vec();
         spec.weights.scales = ScaleKind::ALL.map(|kind| kind.name().to_string()).to_vec();
         elaborate(&spec, "test").unwrap()

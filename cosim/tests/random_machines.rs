@@ -1,7 +1,8 @@
-//! Random machines × random programs: event-driven simulator = step simulator = netlist, bit for bit and cycle for cycle.
+//! Random machines × random programs: event-driven simulator = step simulator = netlist, bit for bit and cycle for cycle,
+//! and the outputs those of the host's datapath.
 
 use bitmosaic_cosim::random::{self, Random};
-use bitmosaic_cosim::{Case, Engine, ExternalSettings, cosimulate};
+use bitmosaic_cosim::{Case, Engine, ExternalSettings, compare_with_host, cosimulate, run_engine};
 use bitmosaic_numerics::ScaleKind;
 use rayon::prelude::*;
 
@@ -23,7 +24,13 @@ fn random_tiles_agree_on_every_engine() {
         .into_par_iter()
         .filter_map(|seed| {
             let case = case(seed);
-            match cosimulate(&case, &engines, &ExternalSettings::default()) {
+            let settings = ExternalSettings::default();
+            let with_host = cosimulate(&case, &engines, &settings).and_then(|mut result| {
+                let run = run_engine(&case, Engine::Simulator, &settings)?;
+                compare_with_host(&case, &run, &mut result)?;
+                Ok(result)
+            });
+            match with_host {
                 Ok(r) if r.mismatched_bits + r.mismatched_cycles == 0 && r.cycles.simulator == r.cycles.netlist => None,
                 Ok(r) => Some(format!("seed {seed}: {:?} {:?}\n{r:?}", case.machine.tile, case.machine.pe)),
                 Err(e) => Some(format!("seed {seed}: {e}")),

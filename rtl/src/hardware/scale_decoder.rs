@@ -49,6 +49,8 @@ pub(super) fn scale_decoder(machine: &Machine) -> Result<Module, NetlistError> {
     };
     let sum = m.reg("sum_q", sum, enable, None, "group sum less zero point * activations");
 
+    // Scales are not negative, and a power of two has no use for all of its bits.
+    m.ignore(code);
     let mut decoded: Option<(Net, Net)> = None;
     for candidate in &machine.scale_kinds {
         let (significand, exponent) = decode(&mut m, *candidate, code);
