@@ -8,7 +8,7 @@ use std::path::Path;
 use bitmosaic_results::{CompareDocument, ComparePoint, CompareResult};
 
 pub(crate) use self::tables::front;
-use self::tables::{Claim, csv_table, designs_table, front_table, groups_table};
+use self::tables::{Claim, csv_table, designs_table, front_table, groups_table, terms_table};
 use crate::page::Page;
 use crate::run::provenance_table;
 use crate::text::{visible, wrapped};
@@ -21,13 +21,15 @@ const WIDTH: usize = 98;
 pub fn compare_text(document: &CompareDocument, report: &Path) -> String {
     let result = &document.result;
     let mut text = provenance_table(&document.provenance, "What was compared").text();
-    text += &format!("\n{}\n{}", designs_table(result).text(), groups_table(result).text());
+    for table in [designs_table(result), terms_table(result), groups_table(result)] {
+        text += &format!("\n{}", table.text());
+    }
     for layer in layers(result) {
         text += &format!("\n{}", front_table(result, layer).text());
     }
     text.push('\n');
     for claim in result.designs.iter().map(|d| Claim::new(result, &d.name)) {
-        text += &wrapped(&claim.sentence(), WIDTH, "");
+        text += &wrapped(&visible(&claim.sentence()), WIDTH, "");
     }
     text + &format!("report: {}\n", visible(&report.display().to_string()))
 }

@@ -3,7 +3,7 @@
 use bitmosaic_results::CompareDocument;
 
 use super::layers;
-use super::tables::{Claim, accuracy_table, cost_table, designs_table, front_table, groups_table};
+use super::tables::{Claim, accuracy_table, cost_table, designs_table, front_table, groups_table, terms_table};
 use crate::RunDetails;
 use crate::page::{Block, Section, Tone};
 use crate::plot::{front_plot, groups_plot};
@@ -44,8 +44,15 @@ pub(super) fn provenance(document: &CompareDocument) -> Section {
 pub(super) fn groups(document: &CompareDocument) -> Section {
     let caption = "Cycles of the first layer by group and terms per weight. A tile waits where a group is shorter than the \
                    scale units (or the PEs' own dequantizers) need for the group before.";
-    let blocks =
-        vec![Block::Plot(caption, groups_plot(&document.result)), Block::Table(groups_table(&document.result))];
+    let blocks = vec![
+        Block::Plot(caption, groups_plot(&document.result)),
+        Block::Paragraph(
+            "Designs may differ in the terms that they could do a cycle, PEs x lanes: cycles x area, below, is the fair measure."
+                .into(),
+        ),
+        Block::Table(groups_table(&document.result)),
+        Block::Table(terms_table(&document.result)),
+    ];
     Section { id: "groups", heading: "Cycles by group", blocks }
 }
 

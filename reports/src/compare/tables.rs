@@ -2,7 +2,7 @@
 
 use bitmosaic_results::{ComparePoint, CompareResult, ErrorStatistics};
 
-use super::{rows, rows_by_terms};
+use super::{layers, rows, rows_by_terms};
 use crate::number::{count, share};
 use crate::table::{Cell, Column, Table};
 
@@ -42,17 +42,27 @@ pub(super) fn groups_table(result: &CompareResult) -> Table {
         columns.push(Column::right(&format!("{} cycles", design.name)));
         columns.push(Column::right("waiting for scale units"));
     }
-    columns.push(Column::left("types"));
-    let layer = super::layers(result).first().copied().unwrap_or_default();
+    let layer = layers(result).first().copied().unwrap_or_default();
     let mut table = Table::new(&format!("Cycles by group and terms per weight: {layer}"), columns);
-    let all = rows(result, layer);
     for row in rows_by_terms(result) {
-        let same = |other: &&super::Row| (other.first.group, other.first.terms) == (row.first.group, row.first.terms);
-        let names: Vec<&str> = all.iter().filter(same).map(|r| &r.first.weight_type[..]).collect();
         let mut cells = vec![Cell::count(row.first.group), Cell::count(row.first.terms)];
         cells.extend(row.designs.iter().flat_map(|p| two(*p, |p| [Cell::count(p.cycles), Cell::Share(stalled(p))])));
-        cells.push(Cell::text(names.join(", ")));
         table.row(cells);
+    }
+    table
+}
+
+/// Which types take how many terms.
+pub(super) fn terms_table(result: &CompareResult) -> Table {
+    let mut table = Table::new("Types by terms per weight", vec![Column::right("terms"), Column::left("types")]);
+    let layer = layers(result).first().copied().unwrap_or_default();
+    let mut types: Vec<(u64, &str)> =
+        rows(result, layer).iter().map(|r| (r.first.terms, &r.first.weight_type[..])).collect();
+    types.dedup();
+    types.sort_by_key(|t| t.0);
+    for same in types.chunk_by(|a, b| a.0 == b.0) {
+        let names: Vec<&str> = same.iter().map(|t| t.1).collect();
+        table.row([Cell::count(same[0].0), Cell::text(names.join(", "))]);
     }
     table
 }
