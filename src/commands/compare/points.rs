@@ -205,9 +205,10 @@ mod tests {
             point(3.0, Some(5.0)),
             point(9.0, Some(1.0)),
             point(12.0, Some(1.0)),
+            point(1.0, Some(10.0)),
             point(0.5, None),
         ];
         mark_front(&mut points);
-        assert_eq!(points.map(|p| p.pareto), [true, false, true, true, false, true, false, false]);
+        assert_eq!(points.map(|p| p.pareto), [true, false, true, true, false, true, false, false, false]);
     }
 }
