@@ -101,7 +101,7 @@ pub(crate) fn memory(stalls: Stalls) -> String {
     )
 }
 
-fn parse_shape(text: &str) -> Result<[usize; 3], CliError> {
+pub(crate) fn parse_shape(text: &str) -> Result<[usize; 3], CliError> {
     let sizes: Vec<Option<usize>> = text.split('x').map(|s| s.parse().ok()).collect();
     match sizes[..] {
         [Some(m), Some(k), Some(n)] => Ok([m, k, n]),
@@ -114,7 +114,7 @@ fn parse_shape(text: &str) -> Result<[usize; 3], CliError> {
 }
 
 /// Event-driven timing without data: the streams only lend their gates.
-fn timing(machine: &Machine, matmul: &Matmul, stalls: Stalls) -> UnitTrace {
+pub(crate) fn timing(machine: &Machine, matmul: &Matmul, stalls: Stalls) -> UnitTrace {
     let streams = ports::tile_inputs(machine).iter().map(|name| (*name, BeatStream::new(1))).collect();
     let stimulus = UnitStimulus::new(streams, machine.tile.output_beat_bits, &ports::TILE_STATUS, stalls);
     debug_assert_eq!(stimulus.inputs[0].2.threshold, Gate::OPEN.threshold);
