@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use bitmosaic_arch::{DesignSpec, Machine, load_spec};
-use bitmosaic_numerics::{TermTable, WeightType, registry, weight_type};
+use bitmosaic_numerics::{DigitSet, TermTable, WeightType, registry, weight_type};
 use bitmosaic_reports::{RunDetails, compare_text, write_compare_csv, write_compare_page};
 use bitmosaic_results::{CompareDocument, CompareResult, ComparedDesign, Provenance, SCHEMA_VERSION};
 use bitmosaic_workloads::checkpoint::{Checkpoint, ValueCheck};
@@ -77,15 +77,22 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
         designs: designs.iter().map(|d| compared_design(&d.machine)).collect::<Result<_, _>>()?,
         ..CompareResult::default()
     };
-    let groups = groups(&arguments.groups, &designs, &types, &mut left_out)?;
+    let groups = groups(&arguments.groups, &designs, &mut left_out)?;
     for source in &sources {
         let first = result.points.len();
         for (type_name, executed) in &types {
-            let variant = |d: &Design| Variant::new(&d.spec, &d.file, type_name);
-            let variants = designs.iter().map(variant).collect::<Result<Vec<_>, _>>()?;
+            // A kind of machine may have no place for a type's zero points or scales.
+            let variants = designs.iter().map(|d| Variant::new(&d.spec, &d.file, type_name, executed));
+            let variants: Vec<Result<Variant, CliError>> = variants.collect();
+            for (design, variant) in designs.iter().zip(&variants) {
+                if let Err(reason) = variant {
+                    left_out.insert(format!("{} {}", design.machine.name, executed.name), reason.to_string());
+                }
+            }
             for (group, takers) in &groups {
                 output::progress(&format!("{}: {} g{group}", source.name, executed.name));
-                let variants: Vec<&Variant> = takers.iter().map(|design| &variants[*design]).collect();
+                let variants: Vec<&Variant> =
+                    takers.iter().filter_map(|design| variants[*design].as_ref().ok()).collect();
                 result.points.extend(points(source, executed, *group, &variants)?);
             }
         }
@@ -145,7 +152,7 @@ fn types(names: &[String], left_out: &mut BTreeMap<String, String>) -> Result<Ve
             let found = format!("the type `{}` is named twice", executed.name);
             return Err(CliError::option("--types", found, "name each type once"));
         }
-        match TermTable::new(&executed) {
+        match TermTable::new(&executed, DigitSet::Radix4) {
             Ok(_) => types.push((name, executed)),
             Err(reason) => drop(left_out.insert(executed.name.to_string(), format!("host only: {reason}"))),
         }
@@ -161,18 +168,15 @@ fn types(names: &[String], left_out: &mut BTreeMap<String, String>) -> Result<Ve
 fn groups(
     wanted: &[usize],
     designs: &[Design],
-    types: &[(String, WeightType)],
     left_out: &mut BTreeMap<String, String>,
 ) -> Result<Vec<(usize, Vec<usize>)>, CliError> {
-    let variant = |d: &Design| Variant::new(&d.spec, &d.file, &types[0].0);
-    let variants = designs.iter().map(variant).collect::<Result<Vec<_>, _>>()?;
     let mut groups = Vec::new();
     for group in wanted.iter().copied().collect::<BTreeSet<_>>() {
         let mut takers = Vec::new();
-        for (place, variant) in variants.iter().enumerate() {
-            match group_refusal(&variant.machine, &types[0].1, group) {
+        for (place, design) in designs.iter().enumerate() {
+            match group_refusal(&design.machine, group) {
                 None => takers.push(place),
-                Some(reason) => drop(left_out.insert(format!("{} g{group}", variant.machine.name), reason)),
+                Some(reason) => drop(left_out.insert(format!("{} g{group}", design.machine.name), reason)),
             }
         }
         if !takers.is_empty() {

@@ -1,8 +1,7 @@
 use std::path::PathBuf;
 
 use bitmosaic_numerics::{
-    ErrorStatistics, WeightType, error_statistics, first_level_statistics, quantize_matrix,
-    quantize_matrix_first_level, weight_type, weights_to_fp16,
+    ErrorStatistics, ScaleKind, WeightType, error_statistics, quantize_matrix_with_scales, weight_type, weights_to_fp16,
 };
 use bitmosaic_reports::quantize_text;
 use bitmosaic_results::{Provenance, QuantizeDocument, QuantizedTensor, SCHEMA_VERSION};
@@ -27,8 +26,8 @@ pub(crate) struct Arguments {
     /// Tensors by name, with * and ?; without it all two-dimensional ones, or those that --token-ids can serve
     #[arg(long, value_name = "GLOB")]
     tensor: Option<String>,
-    /// Group scales: 8-bit codes under an FP16 channel scale, as machines execute them, or FP16 a group
-    #[arg(long, default_value = "int8")]
+    /// Group scales: the type's own kind (8-bit codes under an FP16 channel scale for most), or FP16 a group
+    #[arg(long, default_value = "own")]
     scale: Scale,
     /// Write a layer trace to this folder (for `cosim --trace`)
     #[arg(short, long, value_name = "FOLDER")]
@@ -50,16 +49,23 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Scale {
+    Own,
     Int8,
     Fp16,
 }
 
+impl Scale {
+    fn kind(self, executed: &WeightType) -> ScaleKind {
+        match self {
+            Scale::Own => executed.scale_kind(),
+            Scale::Int8 => ScaleKind::Int8,
+            Scale::Fp16 => ScaleKind::Fp16,
+        }
+    }
+}
+
 pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliError> {
     let executed = weight_type(&arguments.weight_type)?;
-    if arguments.scale == Scale::Fp16 && arguments.output.is_some() {
-        let expected = "a trace needs `--scale int8`: no machine executes FP16 group scales";
-        return Err(CliError::option("--output", "--scale fp16", expected));
-    }
     let checkpoint = Checkpoint::open(&arguments.checkpoint)?;
     let pattern = arguments.tensor.as_deref();
     let ids = arguments.token_ids.as_deref().map(token_ids).transpose()?;
@@ -75,7 +81,7 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
         provenance: Provenance {
             version: env!("CARGO_PKG_VERSION").to_string(),
             workload: file_name(&arguments.checkpoint) + &workload,
-            engine: format!("quantizer, {:?} group scales", arguments.scale).to_lowercase(),
+            engine: format!("quantizer, {} group scales", arguments.scale.kind(&executed).name()),
             seed: arguments.seed,
             ..Provenance::default()
         },
@@ -110,15 +116,10 @@ fn quantize(
 ) -> Result<(QuantizedTensor, Option<LayerTrace>), CliError> {
     let weights = weights_to_fp16(&matrix.data);
     let shape = [matrix.rows, matrix.columns];
-    if arguments.scale == Scale::Fp16 {
-        let groups = quantize_matrix_first_level(&weights, shape, arguments.group, executed)?;
-        let statistics = first_level_statistics(&weights, &groups, executed)?;
-        let bits = executed.effective_bits_per_weight(arguments.group, matrix.columns, 16, 0);
-        return Ok((tensor(name, shape, arguments.group, executed, &statistics, bits), None));
-    }
-    let quantized = quantize_matrix(&weights, shape, arguments.group, executed)?;
+    let kind = arguments.scale.kind(executed);
+    let quantized = quantize_matrix_with_scales(&weights, shape, arguments.group, executed, kind)?;
     let statistics = error_statistics(&weights, &quantized)?;
-    let bits = executed_bits(executed, arguments.group, matrix.columns);
+    let bits = executed_bits(executed, kind, arguments.group, matrix.columns);
     let record = tensor(name, shape, arguments.group, executed, &statistics, bits);
     if arguments.output.is_none() {
         return Ok((record, None));
@@ -137,9 +138,11 @@ fn quantize(
     Ok((record, Some(LayerTrace { name: name.to_string(), weights: quantized, activations })))
 }
 
-/// Storage per weight as machines execute it: 8-bit group scale codes under an FP16 channel scale.
-pub(crate) fn executed_bits(executed: &WeightType, group: usize, input_channels: usize) -> f64 {
-    executed.effective_bits_per_weight(group, input_channels, 8, 16)
+/// Storage per weight as machines execute it; an FP16 channel scale per output channel where the kind of group scale is under
+/// one.
+pub(crate) fn executed_bits(executed: &WeightType, kind: ScaleKind, group: usize, input_channels: usize) -> f64 {
+    let channel_scale_bits = if kind == ScaleKind::Int8 { 16 } else { 0 };
+    executed.effective_bits_per_weight(group, input_channels, kind.code_bits(), channel_scale_bits)
 }
 
 /// The record of a quantized tensor.

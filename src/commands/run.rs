@@ -51,7 +51,7 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
     let shape = [layer.output_channels, layer.input_channels];
     let weights = quantize_matrix(&layer.weights, shape, GROUP, &executed)?;
     let statistics = error_statistics(&layer.weights, &weights)?;
-    let bits = executed_bits(&executed, GROUP, layer.input_channels);
+    let bits = executed_bits(&executed, executed.scale_kind(), GROUP, layer.input_channels);
     let quantize = tensor(LAYER, shape, GROUP, &executed, &statistics, bits);
 
     output::progress("mapping and simulating");

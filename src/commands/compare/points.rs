@@ -35,10 +35,16 @@ pub(super) struct Variant {
 }
 
 impl Variant {
-    /// `type_name` as a design file has it; `file` names the design in errors.
-    pub(super) fn new(spec: &DesignSpec, file: &str, type_name: &str) -> Result<Variant, CliError> {
+    /// `type_name` as a design file has it, with the type's own kind of group scale; `file` names the design in errors.
+    pub(super) fn new(
+        spec: &DesignSpec,
+        file: &str,
+        type_name: &str,
+        executed: &WeightType,
+    ) -> Result<Variant, CliError> {
         let mut spec = spec.clone();
         spec.weights.types = vec![type_name.to_string()];
+        spec.weights.scales = vec![executed.scale_kind().name().to_string()];
         let machine = elaborate(&spec, file)?;
         let area = area(&machine)?;
         Ok(Variant { machine, area })
@@ -57,12 +63,13 @@ pub(super) fn area(machine: &Machine) -> Result<Area, CliError> {
 }
 
 /// Why the machine takes no products in such groups; nothing if it does.
-pub(super) fn group_refusal(machine: &Machine, executed: &WeightType, group: usize) -> Option<String> {
-    command(machine, executed, group, [1, 1, 1]).err().map(|refusal| refusal.to_string())
+pub(super) fn group_refusal(machine: &Machine, group: usize) -> Option<String> {
+    let any = &machine.types[0].weight_type;
+    command(machine, any, group, [1, 1, 1]).err().map(|refusal| refusal.to_string())
 }
 
 fn command(machine: &Machine, executed: &WeightType, group: usize, shape: [usize; 3]) -> Result<Matmul, MappingError> {
-    matmul_command(machine, executed.name, executed.special_values(), group, shape)
+    matmul_command(machine, executed.name, executed.special_values(), executed.scale_kind(), group, shape)
 }
 
 /// The points of a layer quantized to this type and group, one a design. Cycles come from the event-driven simulator's
@@ -107,7 +114,7 @@ pub(super) fn points(
             group: group as u64,
             design: machine.name.clone(),
             terms,
-            effective_bits_per_weight: executed_bits(executed, group, input_channels),
+            effective_bits_per_weight: executed_bits(executed, executed.scale_kind(), group, input_channels),
             weights_relative_mse,
             area: variant.area,
             cycles: product.cycles,
@@ -162,9 +169,12 @@ mod tests {
     fn points_are_what_the_simulator_does() {
         let source = source(9, 11, 144);
         let mut compared = 0;
-        for executed in registry().iter().filter(|t| TermTable::new(t).is_ok()) {
+        for executed in registry().iter().filter(|t| TermTable::new(t, DigitSet::Radix4).is_ok()) {
             for design in ["mosaic-tile", "bitmod-tile"] {
-                let variant = Variant::new(&load_spec(design).unwrap().0, design, executed.name).unwrap();
+                let variant = Variant::new(&load_spec(design).unwrap().0, design, executed.name, executed);
+                let own = executed.has_zero_point() || executed.scale_kind() != ScaleKind::Int8;
+                assert_eq!(variant.is_err(), own && design == "bitmod-tile", "{}", executed.name);
+                let Ok(variant) = variant else { continue };
                 for group in [16, 128] {
                     let point = &points(&source, executed, group, &[&variant]).unwrap()[0];
                     let weights =
