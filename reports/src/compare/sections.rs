@@ -15,8 +15,8 @@ pub(super) fn verdict(document: &CompareDocument) -> Section {
     let mut blocks = Vec::new();
     for claim in result.designs.iter().map(|d| Claim::new(result, &d.name)) {
         let (tone, what) = match claim.holds() {
-            true => (Tone::Pass, "no less accurate than FP16 accumulation everywhere"),
-            false => (Tone::Caution, "not everywhere as accurate as FP16 accumulation"),
+            true => (Tone::Pass, "no less accurate than FP16 accumulation in every point compared here"),
+            false => (Tone::Caution, "less accurate than FP16 accumulation in some points"),
         };
         blocks.push(Block::Statement(tone, what.into(), claim.sentence()));
         let exceptions = claim.exceptions();
