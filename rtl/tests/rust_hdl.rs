@@ -1,6 +1,7 @@
 //! Generated modules inside rust-hdl designs: simulated by rust-hdl they give what the netlist simulator and host
 //! arithmetic give, in every cycle.
 
+#[allow(dead_code)] // Simulation and Verilog use different parts.
 mod bridge;
 
 use bitmosaic_arch::load;
@@ -62,10 +63,11 @@ fn a_column_of_pes_in_a_rust_hdl_design_gives_the_sums_of_host_and_netlist() {
     simulation.add_clock(5, |x: &mut Box<Column>| x.clk_i.next = !x.clk_i.val());
     simulation.add_testbench(move |mut sim: Sim<Column>| {
         let mut x = sim.init()?;
+        // Inputs change just after the rising edge, as registers in front would change them.
         for (step, sum) in steps.iter().zip(&expected) {
+            step.apply(&mut x);
             wait_clock_false!(sim, clk_i, x);
             sim_assert_eq!(sim, x.sum.val(), Bits::<26>::from(*sum), x);
-            step.apply(&mut x);
             wait_clock_true!(sim, clk_i, x);
         }
         sim.done(x)
@@ -77,7 +79,8 @@ fn a_column_of_pes_in_a_rust_hdl_design_gives_the_sums_of_host_and_netlist() {
 fn a_tile_under_rust_hdl_has_the_trace_of_the_netlist_simulator() {
     for stalls in bridge::system::STALLS {
         let stimulus = bridge::system::stimulus(&machine(), stalls);
-        let run = |unit: &mut dyn bitmosaic_mappings::Unit| bitmosaic_mappings::run_unit(unit, &stimulus, 5000).unwrap();
+        let run =
+            |unit: &mut dyn bitmosaic_mappings::Unit| bitmosaic_mappings::run_unit(unit, &stimulus, 5000).unwrap();
         let expected = run(&mut NetlistUnit::new(&tile(), &stimulus, 1).unwrap());
         assert!(expected.outputs.len() > 8);
         assert_eq!(run(&mut bridge::system::RustHdlTile::new()), expected, "{stalls:?}");

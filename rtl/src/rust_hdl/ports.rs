@@ -221,10 +221,8 @@ fn wanted(module: &Module) -> Vec<Wanted> {
 
 /// Rust text that declares the ports of a module as `struct <name>`, for a file that imports rust-hdl's prelude.
 pub fn declaration(module: &Module, name: &str) -> String {
-    let mut text = format!(
-        "bitmosaic_rtl::rust_hdl_ports! {{\n    /// Ports of `{}`.\n    pub struct {name} {{\n",
-        module.name
-    );
+    let mut text =
+        format!("bitmosaic_rtl::rust_hdl_ports! {{\n    /// Ports of `{}`.\n    pub struct {name} {{\n", module.name);
     for port in wanted(module) {
         if !port.doc.is_empty() {
             let _ = writeln!(text, "        /// {}", port.doc.replace('\n', " "));

@@ -49,3 +49,25 @@ fn hash(text: &str) -> u32 {
     let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
     (hash >> 32 ^ hash) as u32
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hardware::build;
+
+    #[test]
+    fn modules_of_one_name_and_different_text_stay_apart() {
+        let wrapper = |design: &str| wrapper(&build(&bitmosaic_arch::load(design).unwrap()).unwrap().tile);
+        let modules = |text: &str| -> Vec<String> {
+            let names = text.lines().filter_map(|line| line.strip_prefix("module "));
+            names.map(|name| name.trim_end_matches(" (").to_string()).collect()
+        };
+        let (small, large) = (wrapper("mosaic-tiny"), wrapper("mosaic-tile"));
+        let (small, large) = (modules(&small.cores), modules(&large.cores));
+        let element = |names: &[String]| names.iter().find(|name| name.starts_with("block_pe_")).unwrap().clone();
+        assert_ne!(element(&small), element(&large));
+        assert_ne!(small.last(), large.last());
+        // The output stage does not depend on the design: one text, one name.
+        assert!(small.iter().any(|name| name.starts_with("output_stage_") && large.contains(name)));
+    }
+}
