@@ -3,6 +3,7 @@
 
 #[allow(dead_code)] // Simulation and Verilog use different parts.
 mod bridge;
+mod program;
 
 use bitmosaic_arch::load;
 use bitmosaic_rtl::hardware::build;
@@ -77,8 +78,8 @@ fn a_column_of_pes_in_a_rust_hdl_design_gives_the_sums_of_host_and_netlist() {
 
 #[test]
 fn a_tile_under_rust_hdl_has_the_trace_of_the_netlist_simulator() {
-    for stalls in bridge::system::STALLS {
-        let stimulus = bridge::system::stimulus(&machine(), stalls);
+    for stalls in program::STALLS {
+        let stimulus = program::stimulus(&machine(), stalls);
         let run =
             |unit: &mut dyn bitmosaic_mappings::Unit| bitmosaic_mappings::run_unit(unit, &stimulus, 5000).unwrap();
         let expected = run(&mut NetlistUnit::new(&tile(), &stimulus, 1).unwrap());

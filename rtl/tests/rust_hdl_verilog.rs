@@ -5,6 +5,7 @@
 
 #[allow(dead_code)] // Simulation and Verilog use different parts.
 mod bridge;
+mod program;
 #[allow(dead_code)] // The operator test uses the rest.
 #[path = "operators/tools.rs"]
 mod tools;
@@ -20,8 +21,8 @@ use bitmosaic_rtl::unit::NetlistUnit;
 use rust_hdl_core::prelude::*;
 
 use bridge::ports::{AlignerPorts, PePorts, TilePorts};
-use bridge::system::{STALLS, stimulus};
 use bridge::{Column, Step, aligner, block, element, host, machine, steps, tile};
+use program::{STALLS, stimulus};
 use tools::Folder;
 
 /// What rust-hdl writes for a design; it checks connections and loops first.
