@@ -35,6 +35,24 @@ pub mod field {
     pub const SPECIAL_DIGITS: (u32, u32) = (160, SPECIAL_VALUES as u32 * MAX_PLANES as u32 * DIGIT_BITS);
     /// Bits of the hardware's dimension counters: M, N and K are below 2^20.
     pub const DIMENSION_BITS: u32 = 20;
+
+    /// All fields as name, (low bit, bits), meaning; bits in no field are 0.
+    pub const ALL: [(&str, (u32, u32), &str); 10] = [
+        ("opcode", OPCODE, "0 `end` (all other bits 0), 1 `matmul`"),
+        ("weight_type", WEIGHT_TYPE, "index of the weight type in the machine's list"),
+        ("terms", TERMS, "terms (cycles) per weight"),
+        ("fraction_bits", FRACTION_BITS, "weight values are multiples of 2^-fraction_bits"),
+        ("group", GROUP, "group in input channels, a multiple of the lanes"),
+        ("scale_kind", SCALE_KIND, "kind of group scale: 0 int8, 1 e8m0, 2 e4m3, 3 fp16"),
+        ("tokens", TOKENS, "M"),
+        ("output_channels", OUTPUT_CHANNELS, "N"),
+        ("input_channels", INPUT_CHANNELS, "K"),
+        (
+            "special_digits",
+            SPECIAL_DIGITS,
+            "digits of the four special values: selector-major, then plane, each in 4 bits",
+        ),
+    ];
 }
 
 const OPCODE_END: u8 = 0;
@@ -218,6 +236,14 @@ mod tests {
         assert_eq!(at(field::INPUT_CHANNELS), 1024);
         assert_eq!(at((field::SPECIAL_DIGITS.0, DIGIT_BITS)), 0);
         assert_eq!(at((field::SPECIAL_DIGITS.0 + DIGIT_BITS * 5, DIGIT_BITS)), 4);
+        // The list has every field, in order and apart, and the example sets no other bit.
+        let mut end = 0;
+        for (name, (low, width), _) in field::ALL {
+            assert!(low >= end && width <= 64, "{name}");
+            assert!(end == low || at((end, low - end)) == 0, "a bit below {name} is in no field");
+            end = low + width;
+        }
+        assert_eq!(at((end, field::COMMAND_BITS - end)), 0);
     }
 
     #[test]

@@ -147,7 +147,7 @@ mod tests {
     use super::*;
     use bitmosaic_arch::load_spec;
     use bitmosaic_cosim::{Case, Engine, ExternalSettings, run_engine};
-    use bitmosaic_numerics::{TermTable, registry};
+    use bitmosaic_numerics::{DigitSet, ScaleKind, TermTable, registry};
     use bitmosaic_workloads::generate::{LayerParameters, generate};
 
     fn source(tokens: usize, output_channels: usize, input_channels: usize) -> Source {
