@@ -1,48 +1,21 @@
 //! Running the external tools in a folder of their own.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use bitmosaic_rtl::emit::verilog_files;
 use bitmosaic_rtl::netlist::Design;
 
-/// A folder below the target directory, emptied first and kept for a look after a failure.
-pub struct Folder(PathBuf);
-
-impl Folder {
-    /// Makes the folder.
-    pub fn new(name: &str) -> Folder {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-
-    /// Its path.
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-
-    /// Runs a command in the folder; its standard output and error, joined.
-    fn run(&self, program: &str, arguments: &[&str]) -> String {
-        let output = Command::new(program).args(arguments).current_dir(&self.0).output();
-        let output = output.unwrap_or_else(|e| panic!("{program}: {e} (Debian package `{program}`)"));
-        let text = [output.stdout, output.stderr].map(|b| String::from_utf8_lossy(&b).into_owned());
-        assert!(output.status.success(), "{program} in {}: {}", self.0.display(), text.concat());
-        text.concat()
-    }
-
-    fn trace(&self) -> Vec<String> {
-        let path = self.0.join("trace.txt");
-        let text = fs::read_to_string(&path).unwrap();
-        fs::remove_file(path).unwrap();
-        text.lines().map(str::to_string).collect()
-    }
-}
+use crate::common::Folder;
 
 fn files(design: &Design) -> Vec<String> {
     verilog_files(design).into_iter().map(|f| f.0).collect()
+}
+
+fn trace(folder: &Folder) -> Vec<String> {
+    let path = folder.path().join("trace.txt");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::remove_file(path).unwrap();
+    text.lines().map(str::to_string).collect()
 }
 
 /// Verilator with all warnings and yosys with its checks: nothing to say.
@@ -72,7 +45,7 @@ pub fn icarus(folder: &Folder, design: &Design) -> Vec<String> {
     arguments.extend(files.iter().map(String::as_str));
     folder.run("iverilog", &arguments);
     folder.run("vvp", &["icarus.vvp"]);
-    folder.trace()
+    trace(folder)
 }
 
 /// Trace of Verilator, state filled at random with the seed.
@@ -94,5 +67,5 @@ pub fn verilator(folder: &Folder, design: &Design, seed: u32) -> Vec<String> {
         folder.run("verilator", &arguments);
     }
     folder.run(&binary.to_string_lossy(), &[&seed.to_string()]);
-    folder.trace()
+    trace(folder)
 }
