@@ -75,11 +75,12 @@ fn term_generators_of_many_types_give_the_value_of_every_code() {
                 spec.weights.types = names.clone();
                 spec.weights.scales = all_scales();
                 spec.processing_element.digits = digits;
-                spec.processing_element.lanes = 2;
+                spec.processing_element.lanes = 1;
             }),
         );
     }
-    for preset in presets() {
+    // Lanes are alike; the design with every type would take minutes.
+    for preset in presets().iter().filter(|p| p.name != "mosaic-types") {
         term_generator_is_proven(&folder, &load(preset.name).unwrap());
     }
 }

@@ -1,5 +1,7 @@
 //! Running the external tools in a folder of their own.
 
+use std::fs;
+
 use bitmosaic_rtl::emit::verilog_files;
 use bitmosaic_rtl::netlist::Design;
 
