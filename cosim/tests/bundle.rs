@@ -39,7 +39,7 @@ fn cycles_on_the_page_are_those_of_the_engines() {
             let group: usize = group.parse().unwrap();
             let shape = LayerShape { tokens, output_channels, input_channels, group };
             let executed = machine.types.iter().find(|executed| executed.weight_type.name == name).unwrap();
-            let layer = random::layer(&mut Random::new(3), &executed.weight_type, shape, Activation::Normal);
+            let layer = random::layer(&mut Random::new(3), &machine, &executed.weight_type, shape, Activation::Normal);
             let case = Case::new(machine.clone(), vec![layer], Stalls::NONE, 1).unwrap();
             let run = |engine| run_engine(&case, engine, &ExternalSettings::default()).unwrap().tile.cycles();
             assert_eq!(run(Engine::Simulator).to_string(), cycles, "{} {row:?}", machine.name);
@@ -56,7 +56,9 @@ fn the_waveform_captures_where_the_formula_says() {
         let (executed, lanes) = (&machine.types[0].weight_type, machine.pe.lanes as usize);
         let k = (2 * lanes).min(machine.max_group as usize);
         let shape = [machine.tile.rows as usize, 2 * machine.tile.columns as usize, k];
-        let matmul = matmul_command(&machine, executed.name, executed.special_values(), k, shape).unwrap();
+        let matmul =
+            matmul_command(&machine, executed.name, executed.special_values(), executed.scale_kind(), k, shape)
+                .unwrap();
         let latency = Latency::new(&machine, &matmul);
         let captures = format!("captures in cycles {}, {};", latency.first_capture, latency.last_capture);
         assert!(text.contains(&captures), "{}: no `{captures}`", machine.name);

@@ -18,7 +18,8 @@ fn cases() -> Vec<(String, Case)> {
     for preset in presets() {
         let machine = load(preset.name).unwrap();
         for (t, executed) in machine.types.iter().enumerate() {
-            for (g, group) in [16, 32, 64, 128].into_iter().enumerate() {
+            let groups = [16, 32, 64, 128, 256].into_iter().filter(|g| *g <= machine.max_group as usize);
+            for (g, group) in groups.enumerate() {
                 for (a, kind) in Activation::ALL.into_iter().enumerate() {
                     let seed = (t * 100 + g * 10 + a) as u64;
                     // K is no multiple of the group, M and N none of the tile.
@@ -28,7 +29,7 @@ fn cases() -> Vec<(String, Case)> {
                         input_channels: 2 * group + 5,
                         group,
                     };
-                    let layer = random::layer(&mut Random::new(seed), &executed.weight_type, shape, kind);
+                    let layer = random::layer(&mut Random::new(seed), &machine, &executed.weight_type, shape, kind);
                     let name = format!("{} {} g{group} {kind:?}", preset.name, executed.weight_type.name);
                     cases.push((name, Case::new(machine.clone(), vec![layer], SETTINGS[(g + a) % 3], seed).unwrap()));
                 }
@@ -74,7 +75,8 @@ fn cycles_follow_the_closed_formula() {
             for (i, input_channels) in [3 * group, 2 * group + 9, 7].into_iter().enumerate() {
                 let shape = LayerShape { tokens: 3, output_channels: 11, input_channels, group };
                 let executed = &machine.types[i % machine.types.len()];
-                let layer = random::layer(&mut Random::new(1), &executed.weight_type, shape, Activation::Normal);
+                let layer =
+                    random::layer(&mut Random::new(1), &machine, &executed.weight_type, shape, Activation::Normal);
                 let case = Case::new(machine.clone(), vec![layer], Stalls::NONE, 1).unwrap();
                 let run = run_engine(&case, Engine::Step, &ExternalSettings::default()).unwrap();
                 let matmul = case.lowered.program.matmuls().next().unwrap();

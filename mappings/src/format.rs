@@ -1,6 +1,6 @@
 //! How the beats of the streams are divided, for whoever builds the other end of a stream.
 
-use bitmosaic_arch::Machine;
+use bitmosaic_arch::{EXPONENT_BITS, Machine};
 
 /// A beat: equal parts, lowest first, each with the same fields, lowest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,11 +69,11 @@ pub fn tile_beats(machine: &Machine) -> Vec<(&'static str, BeatFormat)> {
             ),
         ),
         ("activation", format("row", rows, vec![field("value", machine.pe.activation_bits, lanes, activation)])),
-        ("scale", format("column", columns, vec![field("scale", 8, 1, "group scale code, unsigned")])),
+        ("scale", format("column", columns, scale_fields(machine))),
         ("channel", format("column", columns, vec![field("scale", 16, 1, "scale of the output channel, FP16")])),
     ];
     if machine.aligner.is_some() {
-        beats.push(("exponent", format("row", rows, exponent_fields())));
+        beats.push(("exponent", format("row", rows, exponent_fields(machine))));
     }
     let outputs = vec![field("value", 16, 1, "output, FP16")];
     beats.push(("output", format("scale unit", machine.scale_unit.units, outputs)));
@@ -85,16 +85,32 @@ pub fn aligner_beats(machine: &Machine) -> Vec<(&'static str, BeatFormat)> {
     let Some(aligner) = &machine.aligner else { return Vec::new() };
     let lanes = aligner.values_per_cycle;
     let mut aligned = vec![field("value", machine.pe.activation_bits, lanes, "aligned activation, two's complement")];
-    aligned.extend(exponent_fields());
+    aligned.extend(exponent_fields(machine));
     let format = |fields| BeatFormat { part: "beat", parts: 1, fields };
     vec![("fp16", format(vec![field("value", 16, lanes, "activation, FP16")])), ("output", format(aligned))]
 }
 
-fn exponent_fields() -> Vec<BeatField> {
-    vec![
-        field("exponent", 5, 1, "largest biased FP16 exponent of the group, at least 1"),
+fn scale_fields(machine: &Machine) -> Vec<BeatField> {
+    let kinds = machine.scale_kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
+    let code = field(
+        "scale",
+        machine.scale_code_bits,
+        1,
+        format!("group scale code ({kinds}), narrower kinds in the low bits"),
+    );
+    let zero =
+        field("zero_point", machine.zero_point_bits, 1, "zero point of the group less 2^(b-1), two's complement");
+    [code, zero].into_iter().filter(|field| field.bits > 0).collect()
+}
+
+fn exponent_fields(machine: &Machine) -> Vec<BeatField> {
+    let sum = "sum of the group's aligned activations (on the aligner's stream: up to this beat), two's complement";
+    let fields = [
+        field("exponent", EXPONENT_BITS, 1, "largest biased FP16 exponent of the group, at least 1"),
         field("non_finite", 1, 1, "the group holds a NaN or an infinity"),
-    ]
+        field("sum", machine.activation_sum_bits, 1, sum),
+    ];
+    fields.into_iter().filter(|field| field.bits > 0).collect()
 }
 
 #[cfg(test)]
@@ -102,7 +118,7 @@ mod tests {
     use super::*;
     use crate::{BeatStream, lower, read_bits};
     use bitmosaic_arch::{load, presets};
-    use bitmosaic_numerics::{QuantizedMatrix, f16};
+    use bitmosaic_numerics::{QuantizedMatrix, ScaleKind, f16};
 
     #[test]
     fn formats_have_the_widths_of_the_machine() {
@@ -140,7 +156,9 @@ mod tests {
             group: lanes,
             codes: (0..columns * lanes).map(|i| code(i / lanes, i % lanes)).collect(),
             selectors: (0..columns).map(|c| (c % 4) as u8).collect(),
-            scales: (0..columns).map(|c| 200 + c as u8).collect(),
+            zero_points: Vec::new(),
+            scale_kind: ScaleKind::Int8,
+            scales: (0..columns).map(|c| 200 + c as u16).collect(),
             channel_scales: (0..columns).map(|c| f16::from_f32(c as f32)).collect(),
             special_values: executed.special_values(),
         };

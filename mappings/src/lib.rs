@@ -14,7 +14,7 @@ pub use command::{COMMAND_BYTES, Command, Matmul, Program, field};
 pub use error::MappingError;
 pub use format::{BeatField, BeatFormat, aligner_beats, tile_beats};
 pub use latency::{Latency, output_delay};
-pub use lower::{Lowered, OutputPlace, TileWalk, lower, matmul_command};
+pub use lower::{GroupReads, Lowered, OutputPlace, TileWalk, lower, matmul_command};
 pub use operands::{AlignedGroup, aligned_activations, aligner_stimulus, tile_stimulus};
 pub use stream::{BeatStream, Gate, Lfsr, read_bits, sign_extend};
 pub use unit::{

@@ -3,6 +3,7 @@
 //!
 //! Needs `iverilog`, `verilator` and `yosys`; a missing tool is a failure.
 
+mod common;
 mod operators {
     pub mod generate;
     pub mod tools;
@@ -14,6 +15,7 @@ use std::fs;
 use bitmosaic_rtl::emit::verilog_files;
 use bitmosaic_rtl::netlist::Design;
 use bitmosaic_rtl::simulate::Simulator;
+use common::Folder;
 use operators::generate::{self, Stimulus};
 use operators::tools;
 
@@ -64,7 +66,7 @@ fn the_design_contains_every_operation() {
 fn simulators_agree_on_every_operation() {
     let design = generate::design(SEED);
     let stimulus = Stimulus::new(design.top(), CYCLES, WARM_UP, SEED);
-    let folder = tools::Folder::new("operators");
+    let folder = Folder::new("operators");
     for (name, text) in verilog_files(&design) {
         fs::write(folder.path().join(name), text).unwrap();
     }

@@ -5,10 +5,8 @@
 
 #[allow(dead_code)] // Simulation and Verilog use different parts.
 mod bridge;
+mod common;
 mod program;
-#[allow(dead_code)] // The operator test uses the rest.
-#[path = "operators/tools.rs"]
-mod tools;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -22,8 +20,8 @@ use rust_hdl_core::prelude::*;
 
 use bridge::ports::{AlignerPorts, PePorts, TilePorts};
 use bridge::{Column, Step, aligner, block, element, host, machine, steps, tile};
+use common::Folder;
 use program::{STALLS, stimulus};
-use tools::Folder;
 
 /// What rust-hdl writes for a design; it checks connections and loops first.
 fn emitted<B: Block>(mut block: B) -> String {

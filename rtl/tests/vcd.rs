@@ -1,11 +1,9 @@
 //! The value change dump of a run, read back: at every cycle each variable has the value of the simulator's net of that
 //! path, and of Icarus Verilog's own dump of the same run where that is known.
 
-mod program;
 #[cfg(feature = "external-tools")]
-#[allow(dead_code)] // The operator test uses the rest.
-#[path = "operators/tools.rs"]
-mod tools;
+mod common;
+mod program;
 
 use std::collections::BTreeMap;
 
@@ -182,7 +180,7 @@ fn icarus_dumps_the_same_values() {
     use bitmosaic_rtl::emit::verilog_files;
     use bitmosaic_rtl::unit::RESET_CYCLES;
 
-    let folder = tools::Folder::new("vcd_icarus");
+    let folder = common::Folder::new("vcd_icarus");
     let stimulus = stimulus(&load("mosaic-tiny").unwrap(), STALLS[0]);
     let dumps = "    initial begin $dumpfile(\"icarus.vcd\"); $dumpvars(0, dut); end\nendmodule\n";
     let bench = testbench(&tile(), &stimulus);

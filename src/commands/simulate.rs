@@ -71,7 +71,14 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
     let [tokens, input_channels, output_channels] = parse_shape(&arguments.matmul)?;
     let executed = weight_type(&arguments.weight_type)?;
     let shape = [tokens, output_channels, input_channels];
-    let matmul = matmul_command(&machine, executed.name, executed.special_values(), arguments.group, shape)?;
+    let matmul = matmul_command(
+        &machine,
+        executed.name,
+        executed.special_values(),
+        executed.scale_kind(),
+        arguments.group,
+        shape,
+    )?;
     let stalls = Stalls {
         seed: arguments.seed as u32,
         input_threshold: arguments.input_stalls,
@@ -122,7 +129,7 @@ pub(crate) fn memory(stalls: Stalls) -> String {
     )
 }
 
-fn parse_shape(text: &str) -> Result<[usize; 3], CliError> {
+pub(crate) fn parse_shape(text: &str) -> Result<[usize; 3], CliError> {
     let sizes: Vec<Option<usize>> = text.split('x').map(|s| s.parse().ok()).collect();
     match sizes[..] {
         [Some(m), Some(k), Some(n)] => Ok([m, k, n]),
@@ -135,7 +142,7 @@ fn parse_shape(text: &str) -> Result<[usize; 3], CliError> {
 }
 
 /// Event-driven timing without data: the streams only lend their gates.
-fn timing(machine: &Machine, matmul: &Matmul, stalls: Stalls) -> UnitTrace {
+pub(crate) fn timing(machine: &Machine, matmul: &Matmul, stalls: Stalls) -> UnitTrace {
     let streams = ports::tile_inputs(machine).iter().map(|name| (*name, BeatStream::new(1))).collect();
     let stimulus = UnitStimulus::new(streams, machine.tile.output_beat_bits, &ports::TILE_STATUS, stalls);
     debug_assert_eq!(stimulus.inputs[0].2.threshold, Gate::OPEN.threshold);

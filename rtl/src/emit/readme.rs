@@ -211,7 +211,7 @@ fn time(text: &mut String, machine: &Machine) -> Result<(), BundleError> {
         let of = &executed.weight_type;
         for [tokens, input_channels, output_channels, group] in examples(machine) {
             let shape = [tokens, output_channels, input_channels];
-            let matmul = matmul_command(machine, of.name, of.special_values(), group, shape)?;
+            let matmul = matmul_command(machine, of.name, of.special_values(), of.scale_kind(), group, shape)?;
             let latency = Latency::new(machine, &matmul);
             let product = format!("{tokens}x{input_channels}x{output_channels}");
             let times = [latency.first_capture, latency.last_capture, latency.cycles()].map(|n| n.to_string());

@@ -58,6 +58,8 @@ fn program(machine: &Machine) -> Result<Lowered, BundleError> {
     let k = (2 * machine.pe.lanes).min(machine.max_group) as usize;
     let executed = &machine.types[0].weight_type;
     let codes: Vec<u8> = (0..=u8::MAX).filter(|code| executed.check_code(*code).is_ok()).collect();
+    let scale_kind = executed.scale_kind();
+    let scales: Vec<u16> = (0..=u16::MAX).filter(|code| scale_kind.units(*code) > 0).collect();
     let weights = QuantizedMatrix {
         weight_type: executed.clone(),
         output_channels: channels,
@@ -65,7 +67,9 @@ fn program(machine: &Machine) -> Result<Lowered, BundleError> {
         group: k,
         codes: (0..channels * k).map(|i| codes[(5 * i + i / k) % codes.len()]).collect(),
         selectors: vec![0; channels],
-        scales: (0..channels).map(|channel| 1 + (channel % 255) as u8).collect(),
+        zero_points: vec![0; if executed.has_zero_point() { channels } else { 0 }],
+        scale_kind,
+        scales: (0..channels).map(|channel| scales[channel % scales.len()]).collect(),
         channel_scales: vec![f16::ONE; channels],
         special_values: executed.special_values(),
     };

@@ -4,7 +4,7 @@ pub mod ports;
 pub mod system;
 
 use bitmosaic_arch::{Machine, load};
-use bitmosaic_numerics::Digit;
+use bitmosaic_numerics::{Digit, DigitSet};
 use bitmosaic_rtl::hardware::build;
 use bitmosaic_rtl::netlist::Design;
 use bitmosaic_rtl::rust_hdl::{Generated, Ports};
@@ -147,7 +147,7 @@ pub struct Step {
 
 impl Step {
     pub fn digit_bits(&self) -> u64 {
-        self.digits.iter().rev().fold(0, |bits, digit| bits << 3 | u64::from(digit.encode()))
+        self.digits.iter().rev().fold(0, |bits, digit| bits << 3 | u64::from(DigitSet::Radix4.encode(*digit)))
     }
 
     pub fn row_bits(&self, row: usize) -> u64 {
@@ -184,7 +184,7 @@ pub fn steps(seed: u64) -> Vec<Step> {
             let accumulate = below(5) > 0;
             let last = accumulate && term + 1 == length;
             steps.push(Step {
-                digits: std::array::from_fn(|_| Digit::ALL[below(7) as usize]),
+                digits: std::array::from_fn(|_| DigitSet::Radix4.digits()[below(7) as usize]),
                 activations: std::array::from_fn(|_| {
                     std::array::from_fn(|_| i64::from(below(1 << W)) - (1 << (W - 1)))
                 }),

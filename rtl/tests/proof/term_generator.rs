@@ -1,0 +1,171 @@
+//! The term generator is combinational: the solver sees every code, selector, weight type and programmed special value at
+//! once, in copies of the module, one a digit plane.
+//!
+//! Two claims, for every lane:
+//! - the digits of a code with a value sum to it: Σ digit · radix^plane over the planes of the type is the code's value as the
+//!   codebook has it;
+//! - the digits are those of the type's canonical table; those of the special code are the ones programmed for the group's
+//!   selector, whatever they are, so that they sum to the special value.
+//!
+//! Encodings that no program uses are part of the second, as the netlist documents them: a code without a weight stands for
+//! the special value, bits of the code above the type's own are ignored, a type index behind the last means the last type.
+//! Planes from the type's terms on are left out: no command asks for them.
+
+use std::fmt::Write;
+
+use bitmosaic_arch::Machine;
+use bitmosaic_numerics::term::{DIGIT_BITS, MAX_PLANES};
+use bitmosaic_numerics::{CodeValue, DigitSet, SPECIAL_VALUES};
+use bitmosaic_rtl::netlist::Design;
+
+use super::yosys::{self, Claim, Given};
+use crate::common::Folder;
+
+/// Bits of a sum of digits, sign included: below 8 · 85 = 680 in radix 4, 6 · 585 in radix 8.
+const VALUE_BITS: u32 = 13;
+
+/// Proves both claims for the term generator of a tile.
+pub fn prove(folder: &Folder, machine: &Machine, tile: &Design) -> Result<(), String> {
+    let module = tile.module("term_generator").unwrap();
+    let design = Design::new(module.clone(), vec![]).unwrap();
+    let (show, given) = ("-show-inputs -show-outputs", Given::Nothing);
+    let outputs = outputs(machine);
+    let claims: Vec<Claim<'_>> = outputs
+        .iter()
+        .flat_map(|[sum, digits]| {
+            let claim = |name, output| Claim { name, output, given, show };
+            [claim("the digits sum to the value", sum), claim("the digits are the table's", digits)]
+        })
+        .collect();
+    yosys::prove(folder, &design, &property(machine, &design), &[], &claims)
+}
+
+/// Names of the claims' outputs, a lane.
+fn outputs(machine: &Machine) -> Vec<[String; 2]> {
+    (0..machine.pe.lanes).map(|lane| [format!("sum_{lane}_ok"), format!("digits_{lane}_ok")]).collect()
+}
+
+fn property(machine: &Machine, design: &Design) -> String {
+    let width = |port: &str| {
+        let module = design.top();
+        module.shape(module.input(port).unwrap().net).width
+    };
+    let (lanes, bits) = (machine.pe.lanes, machine.code_bits);
+    let set = machine.pe.digit_set;
+    let digit_bits = set.bits();
+    let special_bits = SPECIAL_VALUES * MAX_PLANES * DIGIT_BITS as usize;
+    let mut text = codebook(machine, width("weight_type_i"));
+    let _ = writeln!(
+        text,
+        "module property (\n  input wire [{}:0] code_i,\n  input wire [1:0] selector_i,\n  \
+         input wire [{}:0] weight_type_i,\n  input wire [{}:0] special_digits_i,\n  \
+         {}\n);",
+        lanes * bits - 1,
+        width("weight_type_i") - 1,
+        special_bits - 1,
+        outputs(machine).iter().flatten().map(|name| format!("output wire {name}")).collect::<Vec<_>>().join(",\n  ")
+    );
+    let _ = writeln!(
+        text,
+        "  function signed [{}:0] digit(input [{}:0] code);\n    case (code)\n      {} default: digit = 0;\n    endcase\n  \
+         endfunction",
+        VALUE_BITS - 1,
+        digit_bits - 1,
+        digit_values(set)
+    );
+    for k in 0..machine.max_terms {
+        let _ = writeln!(
+            text,
+            "  wire [{0}:0] plane_{k};\n  term_generator u_{k} (.code_i(code_i), .selector_i(selector_i), \
+             .weight_type_i(weight_type_i), .plane_i({1}'d{k}), .special_digits_i(special_digits_i), .digit_o(plane_{k}));\n  \
+             wire [{4}:0] special_{k} = special_digits_i >> ({2} * selector_i + {3});",
+            lanes * digit_bits - 1,
+            width("plane_i"),
+            MAX_PLANES as u32 * DIGIT_BITS,
+            k * DIGIT_BITS,
+            digit_bits - 1
+        );
+    }
+    for lane in 0..lanes {
+        let _ = writeln!(
+            text,
+            "  wire signed [{0}:0] value_{lane};\n  wire is_special_{lane};\n  wire [{2}:0] there_{lane};\n  \
+             wire [{1}:0] table_{lane};\n  codebook u_codebook_{lane} (weight_type_i, code_i[{3}:{4}], value_{lane}, \
+             is_special_{lane}, there_{lane}, table_{lane});",
+            VALUE_BITS - 1,
+            MAX_PLANES * DIGIT_BITS as usize - 1,
+            MAX_PLANES - 1,
+            (lane + 1) * bits - 1,
+            lane * bits
+        );
+        let top = digit_bits - 1;
+        for k in 0..machine.max_terms {
+            let low = lane * digit_bits;
+            let _ = writeln!(
+                text,
+                "  wire [{top}:0] digit_{lane}_{k} = plane_{k}[{}:{low}];\n  \
+                 wire [{top}:0] expected_{lane}_{k} = is_special_{lane} ? special_{k} : table_{lane}[{}:{}];",
+                low + top,
+                k * DIGIT_BITS + top,
+                k * DIGIT_BITS
+            );
+        }
+        let planes = || 0..machine.max_terms;
+        let sum = planes().map(|k| {
+            format!("(there_{lane}[{k}] ? digit(digit_{lane}_{k}) <<< {} : {VALUE_BITS}'sd0)", set.radix_bits() * k)
+        });
+        let right = planes().map(|k| format!("(!there_{lane}[{k}] || digit_{lane}_{k} == expected_{lane}_{k})"));
+        let _ = writeln!(
+            text,
+            "  wire signed [{}:0] sum_{lane} = {};\n  \
+             assign sum_{lane}_ok = is_special_{lane} || sum_{lane} == value_{lane};\n  \
+             assign digits_{lane}_ok = {};",
+            VALUE_BITS - 1,
+            sum.collect::<Vec<_>>().join(" + "),
+            right.collect::<Vec<_>>().join(" && ")
+        );
+    }
+    text + "endmodule\n"
+}
+
+/// Cases of the value of each encoded digit; the others, -0 among them, are 0.
+fn digit_values(set: DigitSet) -> String {
+    let non_zero = set.digits().into_iter().filter(|d| d.value() != 0);
+    non_zero.map(|d| format!("{}: digit = {};", set.encode(d), d.value())).collect::<Vec<_>>().join(" ")
+}
+
+/// Module `codebook`: what each type's codes stand for, its planes and its table.
+fn codebook(machine: &Machine, type_bits: u32) -> String {
+    let mut text = format!(
+        "module codebook (\n  input wire [{}:0] weight_type,\n  input wire [{}:0] code,\n  output reg signed [{}:0] value,\n  \
+         output reg special,\n  output reg [{}:0] planes,\n  output reg [{}:0] digits\n);\n  \
+         always @* begin\n    value = 0;\n    special = 1;\n    digits = 0;\n    case (weight_type)\n",
+        type_bits - 1,
+        machine.code_bits - 1,
+        VALUE_BITS - 1,
+        MAX_PLANES - 1,
+        MAX_PLANES * DIGIT_BITS as usize - 1
+    );
+    for (t, executed) in machine.types.iter().enumerate() {
+        let (kind, terms) = (&executed.weight_type, executed.table.terms);
+        let label = if t + 1 == machine.types.len() { "default".into() } else { format!("{type_bits}'d{t}") };
+        let _ = writeln!(
+            text,
+            "      {label}: begin\n        planes = {};\n        case (code[{}:0])",
+            (1 << terms) - 1,
+            kind.code_bits - 1
+        );
+        for (code, value) in kind.codes.iter().enumerate() {
+            let CodeValue::Value(value) = value else { continue };
+            let digits = executed.table.digits[code].unwrap();
+            let digits = digits
+                .iter()
+                .rev()
+                .fold(0u32, |word, d| word << DIGIT_BITS | u32::from(machine.pe.digit_set.encode(*d)));
+            let _ = writeln!(text, "          {code}: begin value = {value}; special = 0; digits = {digits}; end");
+        }
+        text.push_str("          default: ;\n        endcase\n      end\n");
+    }
+    text.push_str("    endcase\n  end\nendmodule\n\n");
+    text
+}
