@@ -133,6 +133,48 @@ fn rtl_writes_every_file_it_names() {
     let pe = document["modules"].as_array().unwrap().iter().find(|m| m["name"] == "block_pe").unwrap().clone();
     assert_eq!(pe["instances"], 4);
     assert_eq!(pe["flip_flops"], 2 * 26);
+    let page = std::fs::read_to_string(folder.path().join("out/README.md")).unwrap();
+    assert!(
+        page.starts_with("# Design mosaic-tiny\n")
+            && page.contains(document["provenance"]["design_sha256"].as_str().unwrap())
+    );
+    assert_eq!(files.iter().any(|f| f == "rust_hdl.rs"), cfg!(feature = "rust-hdl"));
+    if cfg!(feature = "rust-hdl") {
+        let ports = std::fs::read_to_string(folder.path().join("out/rust_hdl.rs")).unwrap();
+        assert!(ports.contains("pub struct TilePorts {") && ports.contains("pub struct AlignerPorts {"));
+    }
+}
+
+#[test]
+fn simulate_writes_waveforms_of_the_netlist() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulate = ["simulate", "--design", "mosaic-tiny", "--matmul", "2x64x4", "--group", "32", "--engine"];
+    let with = |more: &[&'static str]| [&simulate[..], more].concat();
+    let plain = json(folder.path(), &with(&["netlist", "--json"]));
+    assert_eq!(json(folder.path(), &with(&["netlist", "--vcd", "w.vcd", "--json"])), plain);
+    let cycles = plain["cycles"].as_u64().unwrap();
+    let times = |name: &str| -> Vec<u64> {
+        let text = std::fs::read_to_string(folder.path().join(name)).unwrap();
+        assert!(text.starts_with("$timescale 1 ps $end") && text.contains("$scope module u_pe_1_1 $end"));
+        text.lines().filter_map(|line| line.strip_prefix('#')?.parse().ok()).collect()
+    };
+    // 1 GHz: a rising edge every 1000 ps.
+    assert_eq!(times("w.vcd").last(), Some(&(cycles * 1000)));
+    json(folder.path(), &with(&["netlist", "--vcd", "part.vcd", "--vcd-cycles", "10..13", "--json"]));
+    assert_eq!(times("part.vcd"), [10_000, 10_500, 11_000, 11_500, 12_000, 12_500, 13_000]);
+
+    let only = "only `--engine netlist` writes a waveform";
+    refused(folder.path(), &with(&["cycle", "--vcd", "x.vcd"]), 2, &["--vcd", "`--engine cycle` has no nets", only]);
+    refused(folder.path(), &with(&["step", "--vcd", "x.vcd"]), 2, &["--vcd", only]);
+    refused(folder.path(), &with(&["netlist", "--vcd-cycles", "1..2"]), 2, &["--vcd"]);
+    refused(folder.path(), &with(&["netlist", "--vcd", "x.vcd", "--vcd-cycles", "2..2"]), 2, &["2..2", "100..200"]);
+    let late = with(&["netlist", "--vcd", "x.vcd", "--vcd-cycles", "900000..900001"]);
+    refused(folder.path(), &late, 2, &["--vcd-cycles", "900000..900001", "would be empty"]);
+    refused(folder.path(), &with(&["netlist", "--vcd", "absent/x.vcd"]), 2, &["absent/x.vcd"]);
+    let long =
+        ["simulate", "--design", "mosaic-tiny", "--matmul", "64x2048x256", "--engine", "netlist", "--vcd", "x.vcd"];
+    refused(folder.path(), &long, 2, &["--vcd", "at most 750000 cycles", "--vcd-cycles FIRST..END"]);
+    assert!(!folder.path().join("x.vcd").exists());
 }
 
 #[test]

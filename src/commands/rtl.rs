@@ -5,7 +5,7 @@ use bitmosaic_reports::rtl_text;
 use bitmosaic_results::{ModuleResources, RtlDocument, RtlResult, SCHEMA_VERSION};
 use bitmosaic_rtl::cost::cost;
 use bitmosaic_rtl::emit::{readme::readme, verilog_files};
-use bitmosaic_rtl::hardware::build;
+use bitmosaic_rtl::hardware::{Units, build};
 
 use crate::error::CliError;
 use crate::{Outcome, output};
@@ -53,10 +53,8 @@ fn export(machine: &Machine, arguments: &Arguments) -> Result<RtlDocument, CliEr
         }));
     }
     let list = result.files.iter().map(|f| format!("{f}\n")).collect::<String>();
-    let mut others = vec![("files.f", list), ("README.md", readme(machine, &units)?)];
-    #[cfg(feature = "rust-hdl")]
-    others.push(("rust_hdl.rs", port_declarations(&units)));
-    for (name, text) in others {
+    let others = [("files.f", list), ("README.md", readme(machine, &units)?)];
+    for (name, text) in others.into_iter().chain(port_declarations(&units)) {
         output::write_file(&folder.join(name), &text)?;
         result.files.push(name.to_string());
     }
@@ -64,9 +62,9 @@ fn export(machine: &Machine, arguments: &Arguments) -> Result<RtlDocument, CliEr
     Ok(RtlDocument { schema_version: SCHEMA_VERSION, provenance, result })
 }
 
-/// The ports of every top module as rust-hdl blocks declare them.
+/// The file with the ports of every top module as rust-hdl blocks declare them.
 #[cfg(feature = "rust-hdl")]
-fn port_declarations(units: &bitmosaic_rtl::hardware::Units) -> String {
+fn port_declarations(units: &Units) -> Option<(&'static str, String)> {
     let mut text =
         "//! Ports for `bitmosaic_rtl::rust_hdl::Generated`.\n\nuse rust_hdl_core::prelude::*;\n".to_string();
     for design in units.designs() {
@@ -74,5 +72,10 @@ fn port_declarations(units: &bitmosaic_rtl::hardware::Units) -> String {
         name[..1].make_ascii_uppercase();
         text += &format!("\n{}", bitmosaic_rtl::rust_hdl::declaration(design.top(), &format!("{name}Ports")));
     }
-    text
+    Some(("rust_hdl.rs", text))
+}
+
+#[cfg(not(feature = "rust-hdl"))]
+fn port_declarations(_units: &Units) -> Option<(&'static str, String)> {
+    None
 }
