@@ -90,14 +90,18 @@ const CODEBOOK: &str = "name = 'proof'\ncode_bits = 5\nfraction_bits = 1\n\
      values = [7, -340, 'unused', 340, 'special', 1, 0, -2, 13, 'unused', 101, -77, 255, -256, 85]\n\
      special_values = [320, -5, 0, 170]\n";
 
-#[test]
-fn the_term_generator_of_a_user_codebook_gives_the_value_of_every_code() {
-    let folder = Folder::new("proof-codebook");
+/// A machine with that codebook.
+fn codebook_machine(folder: &Folder) -> Machine {
     let path = folder.path().join("codebook.toml");
     std::fs::write(&path, CODEBOOK).unwrap();
     let name = path.to_str().unwrap().to_string();
-    let machine = machine("bitmod-tiny", |spec| spec.weights.types = vec![name.clone(), "int4".into()]);
-    term_generator_is_proven(&folder, &machine);
+    machine("bitmod-tiny", |spec| spec.weights.types = vec![name.clone(), "int4".into()])
+}
+
+#[test]
+fn the_term_generator_of_a_user_codebook_gives_the_value_of_every_code() {
+    let folder = Folder::new("proof-codebook");
+    term_generator_is_proven(&folder, &codebook_machine(&folder));
 }
 
 #[test]
@@ -142,19 +146,28 @@ fn swapped(op: &Op) -> Option<Op> {
 #[test]
 fn proofs_of_faulty_term_generators_fail_with_a_counterexample() {
     let folder = Folder::new("proof-term-generator-faults");
-    let machine = machine("bitmod-tiny", |spec| spec.processing_element.lanes = 2);
-    let tile = build(&machine).unwrap().tile;
-    // Every table of every lane, its first code's digit changed; the special value's and the lanes' multiplexers swapped.
-    let digit = faults::of(&tile, "term_generator", |_, op| match op {
-        Op::Constant(word) if *word > 0xFFFF => Some(Op::Constant(word ^ 1)),
-        _ => None,
-    });
-    let planes = machine.types.iter().map(|t| t.table.terms).sum::<usize>();
-    assert_eq!(digit.len(), 2 * planes);
-    let swapped = faults::of(&tile, "term_generator", |_, op| swapped(op));
-    assert_eq!(swapped.len(), 2);
-    for faulty in digit.into_iter().chain(swapped) {
-        let found = term_generator::prove(&folder, &machine, &faulty).unwrap_err();
+    let sound = machine("bitmod-tiny", |spec| spec.processing_element.lanes = 2);
+    let tile = build(&sound).unwrap().tile;
+    // Every table of every lane, its first code's digit changed; the multiplexers of the special digit swapped.
+    let table = |change: u64| {
+        move |_: &Module, op: &Op| match op {
+            Op::Constant(word) if *word > 0xFFFF => Some(Op::Constant(word ^ change)),
+            _ => None,
+        }
+    };
+    let digits = faults::of(&tile, "term_generator", table(1));
+    let planes = sound.types.iter().map(|t| t.table.terms).sum::<usize>();
+    assert_eq!(digits.len(), 2 * planes);
+    let special = faults::of(&tile, "term_generator", |_, op| swapped(op));
+    assert_eq!(special.len(), 2);
+    let faulty = digits.into_iter().chain(special).map(|faulty| (&sound, faulty));
+    // The mark of the codebook's first unused code, and what would be one in the tables of `int4`.
+    let with_unused = codebook_machine(&folder);
+    let tile = build(&with_unused).unwrap().tile;
+    let unused = faults::of(&tile, "term_generator", table(0b1000 << (2 * 4)));
+    assert_eq!(unused.len(), 4 * (2 * 4 + 2));
+    for (machine, faulty) in faulty.chain(unused.into_iter().step_by(5).map(|faulty| (&with_unused, faulty))) {
+        let found = term_generator::prove(&folder, machine, &faulty).unwrap_err();
         assert!(found.contains("code_i") && found.contains("weight_type_i"), "no counterexample: {found}");
     }
 }

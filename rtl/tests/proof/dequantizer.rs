@@ -7,7 +7,7 @@
 //!    `value = 2 · value + bit · s` from 0 with every scale bit taken, wide enough that nothing is lost. By induction over
 //!    cycles the held sum stays `s`, the hold register equals `value` and loses nothing (`|value| <= (2^n - 1) · 2^(A-1)`
 //!    after n bits, A the accumulator's width), and the exponent is the group sum's, until the register shifts.
-//! 2. **The tile**, all inputs free: from reset on, between a capture and the first shift every PE sees exactly 8 bits, those
+//! 2. **The tile** without the insides of its PEs and scale units, all inputs free: from reset on, between a capture and the first shift every PE sees exactly 8 bits, those
 //!    of the scale code that its column was offered at the capture, the highest first, and nothing else moves it; captures
 //!    come with the last term and an offered scale beat, and not before all slots have left.
 //! 3. **Algebra**: a code is Σ bit_i · 2^i, so `value` after its 8 bits, the highest first, is `s` · code
@@ -21,7 +21,7 @@ use std::fmt::Write;
 use bitmosaic_arch::{Machine, PeWidths};
 use bitmosaic_rtl::netlist::{CLOCK, Design, Module, RESET};
 
-use super::yosys::{self, Claim, Given};
+use super::yosys::{self, Claim, Given, Subject};
 use crate::common::Folder;
 
 /// Scale codes have 8 bits: stated here, not read from the machine.
@@ -45,11 +45,14 @@ pub fn prove(folder: &Folder, machine: &Machine, tile: &Design) -> Result<(), St
         ("accumulator", "accumulator_q"),
         ("accumulator_exponent", "accumulator_exponent_q"),
     ];
-    let mut script = nets.map(|(wire, net)| connect(wire, &format!("u_pe.{net}"))).to_vec();
-    script.push("cutpoint w:u_pe.accumulator_d".to_string());
-    yosys::prove(folder, &element, &element_property(machine, element.top()), &script, &claims)?;
+    let subject = Subject {
+        property: element_property(machine, element.top()),
+        shown: nets.map(|(wire, net)| (wire.to_string(), format!("u_pe.{net}"))).to_vec(),
+        free: Some("u_pe.accumulator_d"),
+        ..Subject::default()
+    };
+    yosys::prove(folder, &element, &subject, &claims)?;
 
-    let (property, script) = tile_property(machine, tile);
     let show = "-show capture,dequantize,issue,draining,slot,taken,code_0,left_0";
     let claim = |name, output, given| Claim { name, output, given, show };
     let claims = [
@@ -57,18 +60,13 @@ pub fn prove(folder: &Folder, machine: &Machine, tile: &Design) -> Result<(), St
         claim("the drain gives the bits of the scale codes in order", "invariant", Given::Before("invariant")),
         claim("every PE sees its column's bits, then its slot", "wiring", Given::Now("invariant", 1)),
     ];
-    yosys::prove(folder, tile, &property, &script, &claims)
+    yosys::prove(folder, tile, &tile_subject(machine, tile), &claims)
 }
 
 /// Part 3: 2 · value + bit · sum with the bits of the code, the highest first.
 pub fn value_is_the_product(sum: i64, code: u8) -> bool {
     let bits = (0..SCALE_BITS).rev().map(|i| i64::from(code >> i & 1));
     bits.fold(0, |value, bit| 2 * value + bit * sum) == sum * i64::from(code)
-}
-
-/// Gives a wire of the property a net of the design's; the property has no other driver for it.
-fn connect(wire: &str, net: &str) -> String {
-    format!("connect -nounset -set {wire} {net}")
 }
 
 /// Port list of module `property` and the instance: all inputs of the design's top are free.
@@ -131,13 +129,12 @@ endmodule
         )
 }
 
-/// The property and the script that gives it the tile's nets.
-fn tile_property(machine: &Machine, tile: &Design) -> (String, Vec<String>) {
+fn tile_subject(machine: &Machine, tile: &Design) -> Subject<'static> {
     let drain = tile.module("drain_control").unwrap();
     let slot_bits = drain.shape(drain.net("slot_q").unwrap()).width;
     let (rows, columns) = (machine.tile.rows, machine.tile.columns);
     let mut text = head(tile.top(), "u_tile", &["invariant", "wiring"]);
-    let mut script: Vec<String> = [
+    let mut shown = [
         ("capture", "u_control.capture"),
         ("dequantize", "u_drain.dequantize"),
         ("issue", "u_drain.issue"),
@@ -145,8 +142,9 @@ fn tile_property(machine: &Machine, tile: &Design) -> (String, Vec<String>) {
         ("slot", "u_drain.slot_q"),
         ("ready", "scale_ready_o"),
     ]
-    .map(|(wire, net)| connect(wire, &format!("u_tile.{net}")))
-    .to_vec();
+    .into_iter()
+    .map(|(wire, net)| (wire.to_string(), format!("u_tile.{net}")))
+    .collect::<Vec<_>>();
     let _ = writeln!(
         text,
         "  wire capture, dequantize, issue, draining, ready;
@@ -172,7 +170,7 @@ fn tile_property(machine: &Machine, tile: &Design) -> (String, Vec<String>) {
              wire [7:0] rest_{c} = code_{c} << slot;"
         );
         codes.push(format!("left_{c} == rest_{c}"));
-        script.push(connect(&format!("left_{c}"), &format!("u_tile.u_drain.scale_q[{high}:{low}]")));
+        shown.push((format!("left_{c}"), format!("u_tile.u_drain.scale_q[{high}:{low}]")));
         for r in 0..rows {
             let _ = writeln!(
                 text,
@@ -183,9 +181,9 @@ fn tile_property(machine: &Machine, tile: &Design) -> (String, Vec<String>) {
                  dequantize_{r}_{c} == dequantize && (!dequantize || (taken < {SCALE_BITS} && bit_{r}_{c} == code_{c}[7 - taken]))"
             ));
             let ports = ["capture", "accumulate", "dequantize", "shift", "scale_bit"];
-            script.extend(ports.map(|port| {
+            shown.extend(ports.map(|port| {
                 let wire = if port == "scale_bit" { "bit" } else { port };
-                connect(&format!("{wire}_{r}_{c}"), &format!("u_tile.u_pe_{r}_{c}.{port}_i"))
+                (format!("{wire}_{r}_{c}"), format!("u_tile.u_pe_{r}_{c}.{port}_i"))
             }));
         }
     }
@@ -195,5 +193,6 @@ fn tile_property(machine: &Machine, tile: &Design) -> (String, Vec<String>) {
         codes.join(" && "),
         wires.join("\n    && ")
     );
-    (text, script)
+    let emptied = &["float_pe", "activation_decoder", "term_generator", "scale_unit", "output_stage"];
+    Subject { property: text, emptied, shown, free: None }
 }

@@ -18,7 +18,7 @@ use bitmosaic_numerics::term::{DIGIT_BITS, MAX_PLANES};
 use bitmosaic_numerics::{CodeValue, DigitSet, SPECIAL_VALUES};
 use bitmosaic_rtl::netlist::Design;
 
-use super::yosys::{self, Claim, Given};
+use super::yosys::{self, Claim, Given, Subject};
 use crate::common::Folder;
 
 /// Bits of a sum of digits, sign included: below 8 · 85 = 680 in radix 4, 6 · 585 in radix 8.
@@ -37,7 +37,8 @@ pub fn prove(folder: &Folder, machine: &Machine, tile: &Design) -> Result<(), St
             [claim("the digits sum to the value", sum), claim("the digits are the table's", digits)]
         })
         .collect();
-    yosys::prove(folder, &design, &property(machine, &design), &[], &claims)
+    let subject = Subject { property: property(machine, &design), ..Subject::default() };
+    yosys::prove(folder, &design, &subject, &claims)
 }
 
 /// Names of the claims' outputs, a lane.

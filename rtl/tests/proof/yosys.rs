@@ -35,27 +35,39 @@ pub enum Given<'a> {
     Before(&'a str),
 }
 
-/// Writes the Verilog of a design and of `property` into the folder, reads both, then runs `script` on the flat circuit and
-/// checks the claims in order.
+/// What module `property` speaks of.
+#[derive(Default)]
+pub struct Subject<'a> {
+    /// Its Verilog text; it instantiates the design's top.
+    pub property: String,
+    /// Modules without their insides: their outputs are free, which claims more than is needed.
+    pub emptied: &'a [&'a str],
+    /// Wires of the property without a driver, and the net of the flat design that each shows.
+    pub shown: Vec<(String, String)>,
+    /// A net of the flat design that is free too.
+    pub free: Option<&'a str>,
+}
+
+/// Writes the Verilog of the design and the property into the folder, reads it and checks the claims in order.
 ///
 /// # Errors
 /// The first claim that does not hold, with the counterexample, or that the solver leaves undecided.
-pub fn prove(
-    folder: &Folder,
-    design: &Design,
-    property: &str,
-    script: &[String],
-    claims: &[Claim<'_>],
-) -> Result<(), String> {
+pub fn prove(folder: &Folder, design: &Design, subject: &Subject<'_>, claims: &[Claim<'_>]) -> Result<(), String> {
     let mut files = verilog_files(design);
-    files.push(("property.v".to_string(), property.to_string()));
+    files.push(("property.v".to_string(), subject.property.clone()));
     for (name, text) in &files {
         fs::write(folder.path().join(name), text).unwrap();
     }
     let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
     let mut lines = vec![format!("read_verilog {}", names.join(" "))];
-    lines.extend(["hierarchy -check -top property", "proc -norom", "flatten", "cd property"].map(String::from));
-    lines.extend_from_slice(script);
+    lines.extend(["hierarchy -check -top property", "proc -norom"].map(String::from));
+    lines.extend(subject.emptied.iter().map(|module| format!("delete {module}/t:*")));
+    lines.extend(["flatten", "cd property"].map(String::from));
+    if !subject.shown.is_empty() {
+        let (wires, nets): (Vec<&str>, Vec<&str>) = subject.shown.iter().map(|(w, n)| (w.as_str(), n.as_str())).unzip();
+        lines.push(format!("connect -nounset -set {} {}", wires.join(","), nets.join(",")));
+    }
+    lines.extend(subject.free.map(|net| format!("cutpoint w:{net}")));
     lines.extend(["opt_clean", "cd"].map(String::from));
     for claim in claims {
         let Claim { output, given, show, .. } = claim;
