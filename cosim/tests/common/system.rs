@@ -235,7 +235,7 @@ fn middle_layers(machine: &Machine, random: &mut Random) -> Vec<LayerTrace> {
 
 /// Subnormal activations among zeros, and single non-finite ones among normal ones, in the shortest groups and passes.
 fn edge_layers(machine: &Machine, random: &mut Random) -> Vec<LayerTrace> {
-    let mut layers = layers(machine, random, [1, 1, 2, 2, 1, 1, 2, 2]);
+    let mut layers = layers(machine, random, [1, 1, 2, 2, 1, 1, 2, 2, 1, 2, 1, 2, 1, 2, 1, 2]);
     for (i, layer) in layers.iter_mut().enumerate() {
         let bits = |random: &mut Random| match i % 2 {
             0 if random.below(2) == 0 => 0,
