@@ -7,7 +7,7 @@ bitmosaic_rtl::rust_hdl_ports! {
     pub struct PePorts {
         /// clock
         pub clk_i: Signal<In, Clock>,
-        /// digits of the column: sign, then 0, 1, 2 or 3 for 0, 1, 2, 4
+        /// digits of the column: sign, then the place of the magnitude among 0, 1, 2, 4 and negative
         pub digit_i: Signal<In, Bits<12>>,
         /// aligned activations of the row, two's complement
         pub activation_i: Signal<In, Bits<56>>,
@@ -15,7 +15,7 @@ bitmosaic_rtl::rust_hdl_ports! {
         pub accumulate_i: Signal<In, Bit>,
         /// the term is the first of its group
         pub clear_i: Signal<In, Bit>,
-        /// digit plane of the term: it weighs 4^plane
+        /// digit plane of the term: it weighs 2^(2 * plane)
         pub plane_i: Signal<In, Bit>,
         /// the term ends its group: the sum goes to the hold register
         pub capture_i: Signal<In, Bit>,
@@ -47,17 +47,17 @@ bitmosaic_rtl::rust_hdl_ports! {
         pub activation_valid_i: Signal<In, Bit>,
         /// a chunk of activations: per row, lowest first, the lanes
         pub activation_data_i: Signal<In, Bits<112>>,
-        /// a group's scale codes: per column 8 bits
+        /// a group's scale codes and zero points: per column, the code lowest
         pub scale_valid_i: Signal<In, Bit>,
-        /// a group's scale codes: per column 8 bits
+        /// a group's scale codes and zero points: per column, the code lowest
         pub scale_data_i: Signal<In, Bits<16>>,
         /// a pass' channel scales: per column FP16
         pub channel_valid_i: Signal<In, Bit>,
         /// a pass' channel scales: per column FP16
         pub channel_data_i: Signal<In, Bits<32>>,
-        /// a group's shared exponents: per row 5 bits and the non-finite flag
+        /// a group's shared exponents: per row 5 bits, the non-finite flag, the sum of the activations if zero points need it
         pub exponent_valid_i: Signal<In, Bit>,
-        /// a group's shared exponents: per row 5 bits and the non-finite flag
+        /// a group's shared exponents: per row 5 bits, the non-finite flag, the sum of the activations if zero points need it
         pub exponent_data_i: Signal<In, Bits<12>>,
         /// the output beat is taken
         pub output_ready_i: Signal<In, Bit>,
@@ -113,7 +113,7 @@ bitmosaic_rtl::rust_hdl_ports! {
         pub fp16_ready_o: Signal<Out, Bit>,
         /// an aligned beat is offered
         pub output_valid_o: Signal<Out, Bit>,
-        /// aligned activations, lowest first, then exponent (5) and non-finite flag
+        /// aligned activations, lowest first, exponent (5), non-finite flag, the group's sum so far if it has one
         pub output_data_o: Signal<Out, Bits<62>>,
         /// a command retires at this edge
         pub retire_o: Signal<Out, Bit>,
