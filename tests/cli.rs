@@ -261,8 +261,37 @@ fn bad_checkpoints_are_refused_with_file_and_place() {
     write("good.safetensors", tensor, &[0, 0, 128, 63].repeat(4));
     refused(folder.path(), &["quantize", "good.safetensors", "--tensor", "x*"], 2, &["--tensor", "x*", "w"]);
     refused(folder.path(), &["quantize", "good.safetensors", "--group", "0"], 2, &["group"]);
-    let trace = ["quantize", "good.safetensors", "--scale", "fp16", "-o", "t"];
-    refused(folder.path(), &trace, 2, &["no machine executes FP16 group scales"]);
+    let scales = ["quantize", "good.safetensors", "--type", "mx-fp4", "--scale", "fp16"];
+    refused(folder.path(), &scales, 2, &["group scales of `mx-fp4`", "e8m0"]);
+}
+
+/// Zero points and every kind of group scale, from a checkpoint to the engines.
+#[test]
+fn zero_points_and_kinds_of_scale_run_on_a_machine_that_has_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let header = r#"{"w":{"dtype":"F32","shape":[6,64],"data_offsets":[0,1536]}}"#;
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    bytes.extend((0..6 * 64).flat_map(|i| (((i * 37) % 101) as f32 / 90.0 - 0.4).to_le_bytes()));
+    std::fs::write(folder.path().join("m.safetensors"), bytes).unwrap();
+    for (weight_type, scale) in [("int4-asym", "own"), ("int4-asym", "fp16"), ("mx-fp4", "own"), ("nvfp4", "own")] {
+        let trace = format!("{weight_type}-{scale}");
+        let quantize = ["quantize", "m.safetensors", "--type", weight_type, "--scale", scale, "--group", "32"];
+        let quantized = json(folder.path(), &[&quantize[..], &["--tokens", "3", "-o", &trace, "--json"]].concat());
+        assert!(quantized["tensors"][0]["relative_mse"].as_f64().unwrap() < 0.02, "{quantized}");
+        let cosim = |design: &'static str| {
+            ["cosim", "--design", design, "--trace", &trace, "--engines", "simulator,step,netlist", "--json"]
+        };
+        let result = json(folder.path(), &cosim("mosaic-types"));
+        assert_eq!((&result["mismatched_bits"], &result["mismatched_cycles"]), (&0.into(), &0.into()), "{result}");
+        // A machine without them says so.
+        refused(folder.path(), &cosim("mosaic-tile"), 2, &["mosaic-tile", "weights.types"]);
+    }
+    let trace =
+        ["quantize", "m.safetensors", "--type", "int4", "--scale", "fp16", "--group", "32", "-o", "t", "--json"];
+    json(folder.path(), &trace);
+    let cosim = ["cosim", "--design", "mosaic-tile", "--trace", "t", "--engines", "simulator,netlist"];
+    refused(folder.path(), &cosim, 2, &["kind of group scale", "fp16", "weights.scales"]);
 }
 
 #[test]
@@ -408,7 +437,7 @@ fn impossible_real_activations_are_refused_with_the_remedy() {
 fn compare_puts_types_and_machines_side_by_side() {
     let folder = tempfile::tempdir().unwrap();
     let compare = |output: &'static str| {
-        let arguments = ["compare", "--matmul", "9x256x16", "--types", "int8,bitmod-fp4,nf4", "--groups", "256,32,128"];
+        let arguments = ["compare", "--matmul", "9x256x16", "--types", "int8,bitmod-fp4,nf4", "--groups", "512,32,128"];
         json(folder.path(), &[&arguments[..], &["-o", output, "--json"]].concat())
     };
     let document = compare("out");
@@ -419,7 +448,7 @@ fn compare_puts_types_and_machines_side_by_side() {
     assert_eq!(names(&points[0]), "int8 g32 mosaic-tile");
     assert_eq!(names(&points[7]), "bitmod-fp4 g128 bitmod-tile");
     let left_out: Vec<&String> = document["left_out"].as_object().unwrap().keys().collect();
-    assert_eq!(left_out, ["bitmod-tile g256", "mosaic-tile g256", "nf4"]);
+    assert_eq!(left_out, ["bitmod-tile g512", "mosaic-tile g512", "nf4"]);
     assert_eq!(document["designs"][1]["name"], "bitmod-tile");
     assert!(points.iter().any(|p| p["pareto"] == true) && points.iter().any(|p| p["pareto"] == false));
 
@@ -443,7 +472,7 @@ fn compare_puts_types_and_machines_side_by_side() {
     let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
     assert_eq!(serde_json::from_str::<Value>(&read("out/result.json")).unwrap(), document);
     assert_eq!(read("out/compare.csv").lines().count(), 1 + 8);
-    assert!(read("out/index.html").contains("--groups 256,32,128"));
+    assert!(read("out/index.html").contains("--groups 512,32,128"));
     assert_eq!(compare("again"), document);
     for file in ["index.html", "compare.csv", "result.json"] {
         assert_eq!(read(&format!("out/{file}")), read(&format!("again/{file}")));

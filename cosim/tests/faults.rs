@@ -24,9 +24,8 @@ fn every_named_fault_is_found_and_localized() {
     let missed: Vec<String> = FAULTS
         .par_iter()
         .filter_map(|fault| {
-            let of = |case: &Case| all_modules(&case.units).iter().any(|m| m.name == fault.module);
-            let case = sound.iter().find(|case| of(case)).unwrap();
-            let Some(mutant) = mutant_of(&case.units, fault) else {
+            let planted = sound.iter().find_map(|case| Some((case, mutant_of(&case.units, fault)?)));
+            let Some((case, mutant)) = planted else {
                 return Some(format!("{}: {} has no {} to change", fault.name, fault.module, fault.place));
             };
             let mut case = case.clone();

@@ -101,15 +101,7 @@ pub const EQUIVALENTS: &[Equivalent] = &[
     },
     Equivalent {
         module: "drain_control",
-        places: &[
-            "finish_1_q",
-            "finish_2_q",
-            "finish_3_q",
-            "finish_4_q",
-            "finish_5_q",
-            "finish_6_q",
-            "output_last_q",
-        ],
+        places: &["finish_1_q", "finish_2_q", "finish_3_q", "finish_4_q", "finish_5_q", "finish_6_q", "output_last_q"],
         change: "other reset value",
         reason: "tile_control's finish needs output_valid as well, whose flags are reset",
     },

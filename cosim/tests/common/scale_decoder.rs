@@ -58,7 +58,7 @@ pub fn check(machine: &Machine, module: &Module) -> Result<(), String> {
                 }
                 let Some(expected) = held else { continue };
                 for ((name, port), expected) in names.iter().zip(&outputs).zip(expected) {
-                    let found = simulator.get(port) & u64::MAX;
+                    let found = simulator.get(port);
                     if found != expected {
                         return Err(format!(
                             "{} code {code:#x}, zero point {z}, activations {a}: {name} {found:#x}, should be {expected:#x}",
