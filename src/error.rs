@@ -4,6 +4,7 @@ use bitmosaic_kernels::KernelError;
 use bitmosaic_mappings::MappingError;
 use bitmosaic_numerics::NumericsError;
 use bitmosaic_reports::ReportsError;
+use bitmosaic_rtl::emit::readme::BundleError;
 use bitmosaic_rtl::netlist::NetlistError;
 use bitmosaic_workloads::WorkloadsError;
 
@@ -32,6 +33,12 @@ pub(crate) enum CliError {
     Output(#[from] std::io::Error),
     #[error("internal error: {0}; please report it with the command line")]
     Internal(String),
+}
+
+impl From<BundleError> for CliError {
+    fn from(error: BundleError) -> CliError {
+        CliError::Internal(error.to_string())
+    }
 }
 
 impl From<NetlistError> for CliError {

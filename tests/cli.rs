@@ -115,7 +115,7 @@ fn lists_and_schemas_are_documents() {
             list.as_array().is_some_and(|l| !l.is_empty() && l[0]["name"].is_string() && l[0]["summary"].is_string())
         );
     }
-    for command in ["run", "quantize", "simulate", "cosim", "rtl", "list"] {
+    for command in ["run", "quantize", "simulate", "cosim", "compare", "rtl", "list"] {
         insta::assert_snapshot!(format!("schema_{command}"), schema(folder.path(), &["schema", "result", command]));
     }
     insta::assert_snapshot!("schema_design", schema(folder.path(), &["schema", "design"]));
@@ -133,6 +133,48 @@ fn rtl_writes_every_file_it_names() {
     let pe = document["modules"].as_array().unwrap().iter().find(|m| m["name"] == "block_pe").unwrap().clone();
     assert_eq!(pe["instances"], 4);
     assert_eq!(pe["flip_flops"], 2 * 26);
+    let page = std::fs::read_to_string(folder.path().join("out/README.md")).unwrap();
+    assert!(
+        page.starts_with("# Design mosaic-tiny\n")
+            && page.contains(document["provenance"]["design_sha256"].as_str().unwrap())
+    );
+    assert_eq!(files.iter().any(|f| f == "rust_hdl.rs"), cfg!(feature = "rust-hdl"));
+    if cfg!(feature = "rust-hdl") {
+        let ports = std::fs::read_to_string(folder.path().join("out/rust_hdl.rs")).unwrap();
+        assert!(ports.contains("pub struct TilePorts {") && ports.contains("pub struct AlignerPorts {"));
+    }
+}
+
+#[test]
+fn simulate_writes_waveforms_of_the_netlist() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulate = ["simulate", "--design", "mosaic-tiny", "--matmul", "2x64x4", "--group", "32", "--engine"];
+    let with = |more: &[&'static str]| [&simulate[..], more].concat();
+    let plain = json(folder.path(), &with(&["netlist", "--json"]));
+    assert_eq!(json(folder.path(), &with(&["netlist", "--vcd", "w.vcd", "--json"])), plain);
+    let cycles = plain["cycles"].as_u64().unwrap();
+    let times = |name: &str| -> Vec<u64> {
+        let text = std::fs::read_to_string(folder.path().join(name)).unwrap();
+        assert!(text.starts_with("$timescale 1 ps $end") && text.contains("$scope module u_pe_1_1 $end"));
+        text.lines().filter_map(|line| line.strip_prefix('#')?.parse().ok()).collect()
+    };
+    // 1 GHz: a rising edge every 1000 ps.
+    assert_eq!(times("w.vcd").last(), Some(&(cycles * 1000)));
+    json(folder.path(), &with(&["netlist", "--vcd", "part.vcd", "--vcd-cycles", "10..13", "--json"]));
+    assert_eq!(times("part.vcd"), [10_000, 10_500, 11_000, 11_500, 12_000, 12_500, 13_000]);
+
+    let only = "only `--engine netlist` writes a waveform";
+    refused(folder.path(), &with(&["cycle", "--vcd", "x.vcd"]), 2, &["--vcd", "`--engine cycle` has no nets", only]);
+    refused(folder.path(), &with(&["step", "--vcd", "x.vcd"]), 2, &["--vcd", only]);
+    refused(folder.path(), &with(&["netlist", "--vcd-cycles", "1..2"]), 2, &["--vcd"]);
+    refused(folder.path(), &with(&["netlist", "--vcd", "x.vcd", "--vcd-cycles", "2..2"]), 2, &["2..2", "100..200"]);
+    let late = with(&["netlist", "--vcd", "x.vcd", "--vcd-cycles", "900000..900001"]);
+    refused(folder.path(), &late, 2, &["--vcd-cycles", "900000..900001", "would be empty"]);
+    refused(folder.path(), &with(&["netlist", "--vcd", "absent/x.vcd"]), 2, &["absent/x.vcd"]);
+    let long =
+        ["simulate", "--design", "mosaic-tiny", "--matmul", "64x2048x256", "--engine", "netlist", "--vcd", "x.vcd"];
+    refused(folder.path(), &long, 2, &["--vcd", "at most 750000 cycles", "--vcd-cycles FIRST..END"]);
+    assert!(!folder.path().join("x.vcd").exists());
 }
 
 #[test]
@@ -262,4 +304,182 @@ fn a_missing_tool_is_named_with_its_package() {
         let package = if engine == "icarus" { "iverilog" } else { "verilator" };
         assert!(error.contains(&format!("Debian package `{package}`")), "{error}");
     }
+}
+
+/// A BERT-like checkpoint of 5 words, 4 positions and 24 hidden channels with the tensors that real activations need, and
+/// one more matrix. Value `i` of the file is `((37 i) mod 101 - 50) / 64`.
+fn write_bert(path: &Path, without: &str) -> Vec<(&'static str, Vec<f64>)> {
+    let tensors = [
+        ("embeddings.word_embeddings.weight", vec![5, 24]),
+        ("embeddings.position_embeddings.weight", vec![4, 24]),
+        ("embeddings.token_type_embeddings.weight", vec![2, 24]),
+        ("embeddings.LayerNorm.weight", vec![24]),
+        ("embeddings.LayerNorm.bias", vec![24]),
+        ("encoder.layer.0.attention.self.query.weight", vec![6, 24]),
+        ("encoder.layer.0.attention.self.key.weight", vec![6, 24]),
+        ("encoder.layer.0.attention.self.value.weight", vec![7, 24]),
+        ("encoder.layer.1.attention.self.query.weight", vec![6, 24]),
+    ];
+    let (mut fields, mut data, mut values) = (Vec::new(), Vec::<f32>::new(), Vec::new());
+    for (name, shape) in tensors.into_iter().filter(|(name, _)| *name != without) {
+        let begin = data.len();
+        let count: usize = shape.iter().product();
+        data.extend((begin..begin + count).map(|i| ((i * 37 % 101) as f32 - 50.0) / 64.0));
+        values.push((name, data[begin..].iter().map(|v| f64::from(*v)).collect()));
+        let (begin, end) = (4 * begin, 4 * data.len());
+        fields.push(format!(r#""{name}":{{"dtype":"F32","shape":{shape:?},"data_offsets":[{begin},{end}]}}"#));
+    }
+    let header = format!("{{{}}}", fields.join(","));
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    bytes.extend(data.iter().flat_map(|v| v.to_le_bytes()));
+    std::fs::write(path, bytes).unwrap();
+    values
+}
+
+#[test]
+fn real_activations_reach_the_trace_and_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let values = write_bert(&folder.path().join("m.safetensors"), "");
+    let quantize = |ids: &str, output: &str| {
+        let arguments = ["--type", "int4", "--group", "16", "--token-ids", ids, "-o", output, "--json"];
+        json(folder.path(), &[&["quantize", "m.safetensors"][..], &arguments].concat())
+    };
+    let document = quantize("4,0,2", "trace");
+    assert_eq!(document["tensors"].as_array().unwrap().len(), 3);
+    assert_eq!(document["provenance"]["workload"], "m.safetensors, normalised embeddings of the token ids 4,0,2");
+
+    let trace = bitmosaic_workloads::trace::read_trace(
+        &folder.path().join("trace"),
+        bitmosaic_workloads::trace::NonFinite::Refuse,
+    )
+    .unwrap();
+    assert_eq!(trace.iter().map(|l| l.weights.output_channels).collect::<Vec<_>>(), [6, 6, 7]);
+    let [word, position, token_type, weight, bias] = [0, 1, 2, 3, 4].map(|t| &values[t].1);
+    for (token, id) in [4, 0, 2].into_iter().enumerate() {
+        let row: Vec<f64> = (0..24).map(|c| word[24 * id + c] + position[24 * token + c] + token_type[c]).collect();
+        let mean = row.iter().sum::<f64>() / 24.0;
+        let variance = row.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / 24.0;
+        for layer in &trace {
+            for (channel, found) in layer.activations.token(token).iter().enumerate() {
+                let expected = (row[channel] - mean) / (variance + 1e-12).sqrt() * weight[channel] + bias[channel];
+                let step = expected.abs().max(6.2e-5) / 2048.0;
+                assert!((found.to_f64() - expected).abs() <= 1.01 * step, "token {token} channel {channel}");
+            }
+        }
+    }
+
+    std::fs::write(folder.path().join("ids.txt"), "4, 0\n2\n").unwrap();
+    quantize("ids.txt", "again");
+    let read = |name: &str| std::fs::read(folder.path().join(name).join("trace.safetensors")).unwrap();
+    assert_eq!(read("trace"), read("again"));
+    for design in ["mosaic-tiny", "bitmod-tiny"] {
+        let cosim = ["cosim", "--design", design, "--trace", "trace", "--engines", "simulator,step,netlist", "--json"];
+        let document = json(folder.path(), &cosim);
+        assert_eq!([&document["outputs"], &document["mismatched_bits"]], [3 * (6 + 6 + 7), 0]);
+    }
+}
+
+#[test]
+fn impossible_real_activations_are_refused_with_the_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    write_bert(&folder.path().join("m.safetensors"), "");
+    write_bert(&folder.path().join("part.safetensors"), "embeddings.LayerNorm.bias");
+    let quantize = |ids: &'static str| {
+        ["quantize", "m.safetensors", "--type", "int4", "--group", "16", "-o", "t", "--token-ids", ids]
+    };
+    refused(folder.path(), &quantize("1,5"), 2, &["token id number 2", "found 5", "0 to 4", "m.safetensors"]);
+    refused(folder.path(), &quantize("0,1,2,3,4"), 2, &["number of token ids", "found 5", "1 to 4"]);
+    refused(folder.path(), &quantize(","), 2, &["number of token ids", "found 0"]);
+    refused(folder.path(), &quantize("99999999999999999999999"), 2, &["--token-ids", "number 1", "for example"]);
+    refused(folder.path(), &quantize("absent.txt"), 2, &["absent.txt", "numbers with commas"]);
+    std::fs::write(folder.path().join("words.txt"), "1 two 3").unwrap();
+    refused(folder.path(), &quantize("words.txt"), 2, &["words.txt", "number 2", "`two`"]);
+    let with = |more: &[&'static str]| [&quantize("1,2")[..], more].concat();
+    refused(folder.path(), &with(&["--tensor", "encoder.layer.*"]), 2, &["--tensor", "layer.1", "layer.0", "value"]);
+    refused(folder.path(), &with(&["--tokens", "8"]), 2, &["--tokens", "cannot be used"]);
+    refused(folder.path(), &["quantize", "m.safetensors", "--token-ids", "1"], 2, &["--output"]);
+    let part = ["compare", "part.safetensors", "--token-ids", "1"];
+    refused(folder.path(), &part, 2, &["part.safetensors", "no tensor `embeddings.LayerNorm.bias`"]);
+    assert!(!folder.path().join("t").exists() && !folder.path().join("bitmosaic-compare").exists());
+}
+
+#[test]
+fn compare_puts_types_and_machines_side_by_side() {
+    let folder = tempfile::tempdir().unwrap();
+    let compare = |output: &'static str| {
+        let arguments = ["compare", "--matmul", "9x256x16", "--types", "int8,bitmod-fp4,nf4", "--groups", "256,32,128"];
+        json(folder.path(), &[&arguments[..], &["-o", output, "--json"]].concat())
+    };
+    let document = compare("out");
+    let points = document["points"].as_array().unwrap();
+    let names =
+        |p: &Value| format!("{} g{} {}", p["type"].as_str().unwrap(), p["group"], p["design"].as_str().unwrap());
+    assert_eq!(points.len(), 2 * 2 * 2);
+    assert_eq!(names(&points[0]), "int8 g32 mosaic-tile");
+    assert_eq!(names(&points[7]), "bitmod-fp4 g128 bitmod-tile");
+    let left_out: Vec<&String> = document["left_out"].as_object().unwrap().keys().collect();
+    assert_eq!(left_out, ["bitmod-tile g256", "mosaic-tile g256", "nf4"]);
+    assert_eq!(document["designs"][1]["name"], "bitmod-tile");
+    assert!(points.iter().any(|p| p["pareto"] == true) && points.iter().any(|p| p["pareto"] == false));
+
+    for point in points.iter().filter(|p| p["type"] == "bitmod-fp4") {
+        let group = point["group"].to_string();
+        let design = point["design"].as_str().unwrap();
+        let simulate = ["simulate", "--design", design, "--matmul", "9x256x16", "--group", &group, "--json"];
+        let simulated = json(folder.path(), &simulate);
+        for key in ["cycles", "compute_cycles", "stalls"] {
+            assert_eq!(point[key], simulated["layers"][0][key], "{}", names(point));
+        }
+        let number = |key: &str| point[key].as_f64().unwrap();
+        let cost = point["area"]["gate_equivalents"].as_f64().unwrap() * number("cycles") / f64::from(9 * 256 * 16);
+        assert!((number("gate_cycles_per_mac") - cost).abs() < 1e-9 * cost);
+        let [quantized, machine] = ["quantized", "machine"].map(|key| point[key]["cosine"].as_f64().unwrap());
+        assert!(quantized > 0.99 && quantized < 1.0 && (quantized - machine).abs() < 1e-4, "{quantized} {machine}");
+    }
+    let mean = |p: &Value, name: &str| p["error"][name]["mean_relative"].as_f64().unwrap();
+    assert!(points.iter().all(|p| mean(p, "datapath") < mean(p, "fp16_yardstick")));
+
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&read("out/result.json")).unwrap(), document);
+    assert_eq!(read("out/compare.csv").lines().count(), 1 + 8);
+    assert!(read("out/index.html").contains("--groups 256,32,128"));
+    assert_eq!(compare("again"), document);
+    for file in ["index.html", "compare.csv", "result.json"] {
+        assert_eq!(read(&format!("out/{file}")), read(&format!("again/{file}")));
+    }
+}
+
+#[test]
+fn compare_on_real_activations_has_a_point_a_matrix() {
+    let folder = tempfile::tempdir().unwrap();
+    write_bert(&folder.path().join("m.safetensors"), "");
+    let arguments = ["compare", "m.safetensors", "--token-ids", "4,0,2", "--types", "int8", "--groups", "16", "--json"];
+    let document = json(folder.path(), &arguments);
+    let layers: Vec<&str> =
+        document["points"].as_array().unwrap().iter().map(|p| p["layer"].as_str().unwrap()).collect();
+    let expected = ["query", "key", "value"].map(|n| format!("encoder.layer.0.attention.self.{n}.weight"));
+    assert_eq!(layers, expected.iter().flat_map(|n| [n, n]).collect::<Vec<_>>());
+    assert!(document["points"].as_array().unwrap().iter().all(|p| p["machine"]["cosine"].as_f64().unwrap() > 0.999));
+    let one = json(folder.path(), &[&arguments[..], &["--tensor", "*.key.*", "--designs", "mosaic-tiny"]].concat());
+    assert!(one["provenance"]["design"] == "mosaic-tiny" && one["points"].as_array().unwrap().len() == 1);
+    let page = std::fs::read_to_string(folder.path().join("bitmosaic-compare/index.html")).unwrap();
+    assert!(page.contains("D6: the bias") && page.contains("m.safetensors --token-ids 4,0,2"));
+}
+
+#[test]
+fn bad_comparisons_are_refused_with_the_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let compare = |arguments: &[&'static str]| [&["compare"][..], arguments].concat();
+    refused(folder.path(), &compare(&["--types", "nf4"]), 2, &["--types", "nf4", "digit planes", "at least one type"]);
+    refused(folder.path(), &compare(&["--types", "int4,int4"]), 2, &["--types", "int4", "twice"]);
+    refused(folder.path(), &compare(&["--types", "fp99"]), 2, &["fp99", "known types"]);
+    refused(folder.path(), &compare(&["--groups", "10,0,512"]), 2, &["--groups", "multiple of its 8 lanes"]);
+    refused(folder.path(), &compare(&["--designs", "mosaic-tile,mosaic-tile"]), 2, &["--designs", "mosaic-tile"]);
+    refused(folder.path(), &compare(&["--designs", "absent.toml"]), 2, &["absent.toml", "presets"]);
+    refused(folder.path(), &compare(&["--matmul", "16x1024"]), 2, &["--matmul", "for example"]);
+    refused(folder.path(), &compare(&["--activations", "x"]), 2, &["activations", "outliers"]);
+    refused(folder.path(), &compare(&["m.safetensors"]), 2, &["--token-ids"]);
+    refused(folder.path(), &compare(&["--token-ids", "1"]), 2, &["CHECKPOINT"]);
+    assert!(!folder.path().join("bitmosaic-compare").exists());
 }

@@ -21,8 +21,13 @@ macro_rules! preset {
 
 /// Every embedded design, in the order listings show.
 pub fn presets() -> &'static [Preset] {
-    const PRESETS: &[Preset] =
-        &[preset!("mosaic-tile"), preset!("mosaic-tiny"), preset!("bitmod-tile"), preset!("bitmod-tiny")];
+    const PRESETS: &[Preset] = &[
+        preset!("mosaic-tile"),
+        preset!("mosaic-tiny"),
+        preset!("mosaic-types"),
+        preset!("bitmod-tile"),
+        preset!("bitmod-tiny"),
+    ];
     PRESETS
 }
 

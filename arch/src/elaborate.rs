@@ -1,12 +1,14 @@
-use bitmosaic_numerics::{MAX_GROUP, TermTable, registry, term, weight_type};
+use bitmosaic_numerics::{
+    DigitSet, LARGEST_SCALE_EXPONENT, MAX_GROUP, SMALLEST_SCALE_EXPONENT, ScaleKind, TermTable, registry, weight_type,
+};
 use sha2::{Digest as _, Sha256};
 
-use crate::machine::{Aligner, BlockPe, ExecutedType, FloatPe, Machine, Pe, PeWidths, ScaleUnit, Tile};
-use crate::{ArchError, DesignSpec, PeKind};
+use crate::machine::{Aligner, BlockPe, EXPONENT_BITS, ExecutedType, FloatPe, Machine, Pe, PeWidths, ScaleUnit, Tile};
+use crate::{ArchError, DesignSpec, Digits, PeKind, TermOrder};
 
 /// Widest sum the netlist's arithmetic and the simulator's integers hold.
 const MAX_PRODUCT_BITS: u32 = 64;
-const MAX_TYPES: usize = 16;
+const MAX_TYPES: usize = 32;
 
 /// SHA-256 of a design in canonical TOML form, so that layout and comments of the file do not matter.
 pub fn digest(spec: &DesignSpec) -> String {
@@ -48,24 +50,44 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
     )?;
 
     let (rows, columns) = (spec.tile.rows, spec.tile.columns);
-    let types = executed_types(spec, &check)?;
+    let digit_set = match spec.processing_element.digits {
+        Digits::Radix4 => DigitSet::Radix4,
+        Digits::Paper => DigitSet::Paper,
+        Digits::Radix8 => DigitSet::Radix8,
+    };
+    let types = executed_types(spec, &check, digit_set)?;
     let code_bits = types.iter().map(|t| t.weight_type.code_bits).max().unwrap_or(1);
     let max_terms = types.iter().map(|t| t.table.terms).max().unwrap_or(1) as u32;
     // A programmable special value may be any number its type's digit planes reach.
     let special =
-        |t: &ExecutedType| t.weight_type.special.as_ref().map_or(0, |_| bits(term::largest_value(t.table.terms)));
+        |t: &ExecutedType| t.weight_type.special.as_ref().map_or(0, |_| bits(digit_set.largest_value(t.table.terms)));
     let weight_magnitude_bits = types.iter().map(|t| t.weight_type.magnitude_bits().max(special(t))).max().unwrap_or(1);
 
-    let common = Common { rows, columns, lanes, max_group, max_terms, weight_magnitude_bits };
+    let scale_kinds = scale_kinds(spec, &check, &types)?;
+    let scale_code_bits = scale_kinds.iter().map(|kind| kind.code_bits()).max().unwrap_or(0);
+    let with_zero_points = types.iter().filter(|t| t.weight_type.has_zero_point());
+    let zero_point_bits = with_zero_points.map(|t| t.weight_type.code_bits).max().unwrap_or(0);
+    let common = Common {
+        rows,
+        columns,
+        lanes,
+        max_group,
+        max_terms,
+        weight_magnitude_bits,
+        digit_set,
+        scale_kinds: &scale_kinds,
+        zero_points: zero_point_bits > 0,
+    };
     let (pe, scale_unit) = match spec.processing_element.kind {
         PeKind::BitSerialBlock => block(spec, &check, common)?,
         PeKind::BitSerialFloat => float(spec, &check, common)?,
     };
+    let activation_sum_bits = if zero_point_bits > 0 { pe.activation_bits + ceil_log2(max_group) } else { 0 };
     let aligner = match &pe.kind {
         PeWidths::Block(block) => Some(Aligner {
             values_per_cycle: lanes,
             group_beats: max_group / lanes,
-            output_beat_bits: lanes * block.significand_bits + 6,
+            output_beat_bits: lanes * block.significand_bits + EXPONENT_BITS + 1 + activation_sum_bits,
             latency_cycles: 3,
         }),
         PeWidths::Float(_) => None,
@@ -80,8 +102,8 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
             columns,
             weight_beat_bits: columns * (lanes * code_bits + 2),
             activation_beat_bits: rows * lanes * pe.activation_bits,
-            scale_beat_bits: columns * 8,
-            exponent_beat_bits: aligner.is_some().then_some(rows * 6),
+            scale_beat_bits: columns * (scale_code_bits + zero_point_bits),
+            exponent_beat_bits: aligner.is_some().then_some(rows * (EXPONENT_BITS + 1 + activation_sum_bits)),
             channel_beat_bits: columns * 16,
             output_beat_bits: scale_unit.units * 16,
         },
@@ -90,6 +112,10 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
         scale_unit,
         types,
         code_bits,
+        scale_kinds,
+        scale_code_bits,
+        zero_point_bits,
+        activation_sum_bits,
         max_terms,
         max_group,
     })
@@ -97,13 +123,16 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
 
 /// What both kinds of processing element derive their widths from.
 #[derive(Clone, Copy)]
-struct Common {
+struct Common<'a> {
     rows: u32,
     columns: u32,
     lanes: u32,
     max_group: u32,
     max_terms: u32,
     weight_magnitude_bits: u32,
+    digit_set: DigitSet,
+    scale_kinds: &'a [ScaleKind],
+    zero_points: bool,
 }
 
 /// Cycles of the FP32 accumulator loop, and registers from a hold register to the output register.
@@ -125,35 +154,47 @@ fn block(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleU
     let whole = pes.is_multiple_of(rows) || rows.is_multiple_of(pes);
     check.that(field, pes, whole, &format!("must divide the {rows} rows or be a multiple of them"))?;
     let accumulator_bits = w - 1 + common.weight_magnitude_bits + ceil_log2(common.max_group) + 1;
-    let product_bits = accumulator_bits + 8;
+    // A sum less zero point times activations fits the accumulator's bits: with b-bit codes, |code - zero point| < 2^b, and
+    // their magnitude bits are b.
+    let significand_bits = common.scale_kinds.iter().map(|kind| kind.significand_bits()).max().unwrap_or(0);
+    let product_bits = accumulator_bits + significand_bits;
     check.that(
         "processing_element.significand_bits",
         w,
         product_bits <= MAX_PRODUCT_BITS,
         &format!("the scaled group sum would need {product_bits} bits, at most {MAX_PRODUCT_BITS} are supported"),
     )?;
+    let digit_bits = ceil_log2(common.digit_set.largest());
     let pe = Pe {
         lanes: common.lanes,
         activation_bits: w,
         weight_magnitude_bits: common.weight_magnitude_bits,
         accumulator_bits,
+        digit_set: common.digit_set,
+        order: element.order,
         pipeline_registers: element.pipeline_registers,
         kind: PeWidths::Block(BlockPe {
             significand_bits: w,
-            product_bits: w + 2,
-            tree_bits: w + 2 + ceil_log2(common.lanes) + u32::from(w < 12),
+            product_bits: w + digit_bits,
+            tree_bits: w + digit_bits + ceil_log2(common.lanes) + u32::from(w < 12),
+            triple_bits: if common.digit_set == DigitSet::Radix8 { w + 2 } else { 0 },
         }),
     };
+    let with_exponents = *common.scale_kinds != [ScaleKind::Int8];
+    let scale_exponents = (LARGEST_SCALE_EXPONENT - SMALLEST_SCALE_EXPONENT) as u32;
+    let decode_cycles = u32::from(with_exponents || common.zero_points);
     let scale_unit = ScaleUnit {
         pes,
         units: all / pes,
         dequantize_cycles: 0,
         slots: pes.max(LOOP_CYCLES),
+        decode_cycles,
+        significand_bits,
         product_bits,
-        exponent_bits: 5,
+        exponent_bits: if with_exponents { bits(31 + scale_exponents) } else { EXPONENT_BITS },
         loop_cycles: LOOP_CYCLES,
-        output_latency_cycles: OUTPUT_LATENCY_CYCLES,
-        exponent_offset: -25 - (w as i32 - 12),
+        output_latency_cycles: OUTPUT_LATENCY_CYCLES + decode_cycles,
+        exponent_offset: -25 - (w as i32 - 12) + if with_exponents { SMALLEST_SCALE_EXPONENT } else { 0 },
     };
     Ok((pe, scale_unit))
 }
@@ -162,6 +203,19 @@ fn float(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleU
     let element = &spec.processing_element;
     check.absent("processing_element.significand_bits", element.significand_bits)?;
     check.absent("scale_unit", spec.scale_unit.as_ref())?;
+    let digits = common.digit_set == DigitSet::Radix4;
+    check.that("processing_element.digits", format!("{:?}", element.digits), digits, "this kind has `radix4`")?;
+    let order = element.order == TermOrder::WeightMajor;
+    check.that("processing_element.order", format!("{:?}", element.order), order, "this kind is `weight-major`")?;
+    let integers = *common.scale_kinds == [ScaleKind::Int8];
+    check.that(
+        "weights.scales",
+        format!("{:?}", spec.weights.scales),
+        integers,
+        "the dequantizer takes `int8` alone",
+    )?;
+    let expected = "`bit-serial-float` has no place for zero points: remove the types that have them";
+    check.that("weights.types", format!("{:?}", spec.weights.types), !common.zero_points, expected)?;
     let field = "processing_element.guard_bits";
     let guard_bits = check.given(field, element.guard_bits)?;
     check.range(field, guard_bits, 0, 8)?;
@@ -178,6 +232,8 @@ fn float(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleU
         activation_bits: 16,
         weight_magnitude_bits: common.weight_magnitude_bits,
         accumulator_bits,
+        digit_set: common.digit_set,
+        order: element.order,
         pipeline_registers: element.pipeline_registers,
         kind: PeWidths::Float(FloatPe {
             guard_bits,
@@ -192,6 +248,8 @@ fn float(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleU
         units: common.columns,
         dequantize_cycles,
         slots: dequantize_cycles + common.rows.max(LOOP_CYCLES),
+        decode_cycles: 0,
+        significand_bits: ScaleKind::Int8.significand_bits(),
         product_bits: accumulator_bits + 8,
         exponent_bits,
         loop_cycles: LOOP_CYCLES,
@@ -201,20 +259,39 @@ fn float(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleU
     Ok((pe, scale_unit))
 }
 
-fn executed_types(spec: &DesignSpec, check: &Check) -> Result<Vec<ExecutedType>, ArchError> {
+fn executed_types(spec: &DesignSpec, check: &Check, digit_set: DigitSet) -> Result<Vec<ExecutedType>, ArchError> {
     let names = &spec.weights.types;
     check.that("weights.types", format!("{names:?}"), !names.is_empty(), "name at least one weight type")?;
-    check.that("weights.types", names.len(), names.len() <= MAX_TYPES, "at most 16 types fit the command's field")?;
+    check.that("weights.types", names.len(), names.len() <= MAX_TYPES, "at most 32 types")?;
     let mut types: Vec<ExecutedType> = Vec::new();
     for (i, name) in names.iter().enumerate() {
         let field = format!("weights.types[{i}]");
         let weight_type = weight_type(name).map_err(|e| check.error(&field, name, &e.to_string()))?;
         check.that(&field, name, types.iter().all(|t| t.weight_type.name != weight_type.name), "is named twice")?;
         let host_only = |e| check.error(&field, name, &format!("the type is host only: {e}"));
-        let table = TermTable::new(&weight_type).map_err(host_only)?;
+        let table = TermTable::new(&weight_type, digit_set).map_err(host_only)?;
         types.push(ExecutedType { weight_type, table });
     }
     Ok(types)
+}
+
+fn scale_kinds(spec: &DesignSpec, check: &Check, types: &[ExecutedType]) -> Result<Vec<ScaleKind>, ArchError> {
+    let names = &spec.weights.scales;
+    check.that("weights.scales", format!("{names:?}"), !names.is_empty(), "name at least one kind of group scale")?;
+    let mut kinds = Vec::new();
+    for (i, name) in names.iter().enumerate() {
+        let field = format!("weights.scales[{i}]");
+        let kind = ScaleKind::named(name).map_err(|e| check.error(&field, name, &e.to_string()))?;
+        check.that(&field, name, !kinds.contains(&kind), "is named twice")?;
+        kinds.push(kind);
+    }
+    for t in types.iter().map(|t| &t.weight_type) {
+        let kind = t.scale_kind();
+        let expected = format!("`{}` weights have `{}` group scales: add the kind", t.name, kind.name());
+        check.that("weights.scales", format!("{names:?}"), kinds.contains(&kind), &expected)?;
+    }
+    kinds.sort_unstable();
+    Ok(kinds)
 }
 
 fn bits(value: u32) -> u32 {
@@ -276,9 +353,12 @@ mod tests {
     #[test]
     fn widths_of_the_default_tile() {
         let machine = crate::load("mosaic-tile").unwrap();
-        // W 14, 8 lanes, group 128, FP4 values and programmable specials up to 20 (5 bits).
-        assert_eq!(machine.pe.kind, PeWidths::Block(BlockPe { significand_bits: 14, product_bits: 16, tree_bits: 19 }));
-        assert_eq!(machine.pe.accumulator_bits, 13 + 5 + 7 + 1);
+        // W 14, 8 lanes, groups to 256, INT8 down to -128 (8 bits).
+        assert_eq!(
+            machine.pe.kind,
+            PeWidths::Block(BlockPe { significand_bits: 14, product_bits: 16, tree_bits: 19, triple_bits: 0 })
+        );
+        assert_eq!(machine.pe.accumulator_bits, 13 + 8 + 8 + 1);
         assert_eq!(machine.scale_unit.units, 2);
         assert_eq!(machine.scale_unit.exponent_offset, -27);
         assert_eq!(machine.pe_of_unit(1, 0), Some((0, 4)));
@@ -325,6 +405,9 @@ mod tests {
         refuse(|s| s.weights.types = vec!["int8".into(), "nf4".into()], "weights.types[1]", "digit planes");
         refuse(|s| s.weights.types = vec!["/nowhere.toml".into()], "weights.types[0]", "codebook `/nowhere.toml`");
         refuse(|s| s.weights.types = vec![], "weights.types", "at least one");
+        refuse(|s| s.weights.scales = vec![], "weights.scales", "at least one");
+        refuse(|s| s.weights.scales = vec!["int9".into()], "weights.scales[0]", "int8, e8m0, e4m3, fp16");
+        refuse(|s| s.weights.types = vec!["mx-fp4".into()], "weights.scales", "`e8m0` group scales: add the kind");
         refuse(|s| s.weights.types = vec!["int4".into(), "int4".into()], "weights.types[1]", "twice");
         refuse(|s| s.name = "../x".into(), "name", "lower case");
     }

@@ -10,5 +10,7 @@ mod spec;
 pub use designs::{Preset, load, load_spec, parse, presets};
 pub use elaborate::{digest, elaborate};
 pub use error::ArchError;
-pub use machine::{Aligner, BlockPe, ExecutedType, FloatPe, Machine, Pe, PeWidths, ScaleUnit, Support, Tile};
-pub use spec::{DesignSpec, PeKind, ProcessingElementSpec, ScaleUnitSpec, TileSpec, WeightsSpec};
+pub use machine::{
+    Aligner, BlockPe, EXPONENT_BITS, ExecutedType, FloatPe, Machine, Pe, PeWidths, ScaleUnit, Support, Tile,
+};
+pub use spec::{DesignSpec, Digits, PeKind, ProcessingElementSpec, ScaleUnitSpec, TermOrder, TileSpec, WeightsSpec};

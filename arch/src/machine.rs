@@ -1,4 +1,6 @@
-use bitmosaic_numerics::{TermTable, WeightType, registry};
+use bitmosaic_numerics::{DigitSet, ScaleKind, TermTable, WeightType, registry};
+
+use crate::TermOrder;
 
 /// An elaborated design: every width, latency and capacity that simulator, netlist, area and energy use.
 /// Columns are output channels, rows are tokens.
@@ -24,6 +26,14 @@ pub struct Machine {
     pub types: Vec<ExecutedType>,
     /// Bits of a code on the weight stream, the largest of the executed types.
     pub code_bits: u32,
+    /// Executed kinds of group scale, in the order of [`ScaleKind::ALL`].
+    pub scale_kinds: Vec<ScaleKind>,
+    /// Bits of a group scale code on the scale stream, the largest of the executed kinds.
+    pub scale_code_bits: u32,
+    /// Bits of a zero point on the scale stream, the largest of the executed types; 0 if none has zero points.
+    pub zero_point_bits: u32,
+    /// Bits of the sum of a group's aligned activations on the exponent stream; 0 without zero points.
+    pub activation_sum_bits: u32,
     /// Most terms per weight of the executed types.
     pub max_terms: u32,
     /// Largest group in input channels.
@@ -41,9 +51,10 @@ pub struct Tile {
     pub weight_beat_bits: u32,
     /// Bits of an activation beat: per row, `lanes` activations.
     pub activation_beat_bits: u32,
-    /// Bits of a scale beat: per column an 8-bit group scale code.
+    /// Bits of a scale beat: per column, lowest first, group scale code and zero point.
     pub scale_beat_bits: u32,
-    /// Bits of an exponent beat: per row 5 bits of shared exponent and the non-finite flag above them; none without aligner.
+    /// Bits of an exponent beat: per row, lowest first, 5 bits of shared exponent, the non-finite flag, and the sum of the
+    /// aligned activations; none without aligner.
     pub exponent_beat_bits: Option<u32>,
     /// Bits of a channel beat: per column an FP16 channel scale.
     pub channel_beat_bits: u32,
@@ -62,6 +73,10 @@ pub struct Pe {
     pub weight_magnitude_bits: u32,
     /// Group accumulator, sign included.
     pub accumulator_bits: u32,
+    /// Digits that the lanes multiply by.
+    pub digit_set: DigitSet,
+    /// Which terms follow each other.
+    pub order: TermOrder,
     /// Registers between the operand register and the accumulator (0 to 2).
     pub pipeline_registers: u32,
     /// Kind and its own widths.
@@ -82,11 +97,13 @@ pub enum PeWidths {
 pub struct BlockPe {
     /// Aligned activation, sign included (W).
     pub significand_bits: u32,
-    /// Digit times activation in ones' complement (the carry is added apart): W + 2, since |activation| <= 2^(W-1) and
-    /// |digit| <= 4.
+    /// Digit times activation in ones' complement (the carry is added apart): W + log2 of the largest digit, rounded up,
+    /// since |activation| <= 2^(W-1).
     pub product_bits: u32,
-    /// Sum of `lanes` products: W + 2 + log2 lanes, and one more where alignment can round to -2^(W-1) (W < 12).
+    /// Sum of `lanes` products: log2 lanes more, and one more where alignment can round to -2^(W-1) (W < 12).
     pub tree_bits: u32,
+    /// Three times an activation, for digits that need it: W + 2; 0 for others.
+    pub triple_bits: u32,
 }
 
 /// `bit-serial-float`. The group accumulator has an exponent of its own and holds an aligned significand, the lanes, the
@@ -112,7 +129,7 @@ pub struct Aligner {
     pub values_per_cycle: u32,
     /// Beats of the largest group; the group buffer holds two groups.
     pub group_beats: u32,
-    /// Bits of an aligned beat: `values_per_cycle` integers, 5 bits of exponent, non-finite flag.
+    /// Bits of an aligned beat: `values_per_cycle` integers, 5 bits of exponent, non-finite flag, the group's sum so far.
     pub output_beat_bits: u32,
     /// Registers from the last beat of a group to its first aligned beat: full flag, RAM read, output register.
     pub latency_cycles: u32,
@@ -131,16 +148,24 @@ pub struct ScaleUnit {
     /// Cycles a group occupies hold registers and unit: `dequantize_cycles`, then a slot a PE, at least the loop of the FP32
     /// adder.
     pub slots: u32,
-    /// Group sum times scale code.
+    /// Registers before the multiplication, in which zero points are applied and scale codes taken apart: 1, or 0 for a
+    /// machine whose scales are all 8-bit integers without zero points.
+    pub decode_cycles: u32,
+    /// Bits of the significand of a group scale.
+    pub significand_bits: u32,
+    /// Group sum times scale significand.
     pub product_bits: u32,
-    /// Bits of a group's exponent.
+    /// Bits of a group's exponent, with that of its scale less the smallest where scales have one.
     pub exponent_bits: u32,
     /// Cycles from reading a PE's FP32 accumulator to having its new value: align and add, normalize and round.
     pub loop_cycles: u32,
-    /// Registers from a PE's hold register to the output register: multiply, convert, align and add, normalize and
+    /// Registers from a PE's hold register to the output register: decode if there is a need, multiply, convert, align and add, normalize and
     /// round, multiply by the channel scale, round to FP16.
     pub output_latency_cycles: u32,
-    /// A group sum `s` stands for `s · 2^(exponent + exponent_offset)`: -25 less the bits kept below an 11-bit significand.
+    /// A group sum `s` stands for `s · 2^(exponent + exponent_offset)`: -25 less the bits kept below an 11-bit significand,
+    /// and [`SMALLEST_SCALE_EXPONENT`] where scales have an exponent.
+    ///
+    /// [`SMALLEST_SCALE_EXPONENT`]: bitmosaic_numerics::SMALLEST_SCALE_EXPONENT
     pub exponent_offset: i32,
 }
 
@@ -170,6 +195,9 @@ pub enum Support {
     },
 }
 
+/// Bits of the shared exponent of a group of activations.
+pub const EXPONENT_BITS: u32 = 5;
+
 impl ScaleUnit {
     /// FP32 accumulators of a unit: one a slot, the PEs' own dequantizing cycles left out.
     pub fn ring_entries(&self) -> u32 {
@@ -183,14 +211,26 @@ impl Machine {
         self.tile.rows * self.tile.columns
     }
 
+    /// Bits of a column on the scale stream.
+    pub fn scale_field_bits(&self) -> u32 {
+        self.scale_code_bits + self.zero_point_bits
+    }
+
+    /// Bits of a row on the exponent stream.
+    pub fn exponent_field_bits(&self) -> u32 {
+        EXPONENT_BITS + 1 + self.activation_sum_bits
+    }
+
     /// Whether and how the machine executes the type of this name.
     pub fn support(&self, type_name: &str) -> Support {
         match self.types.iter().position(|t| t.weight_type.name == type_name) {
             Some(index) => Support::Executes { index, terms: self.types[index].table.terms as u32 },
             None => {
                 let registered = registry().into_iter().find(|t| t.name == type_name);
-                if let Some(Err(error)) = registered.map(|t| TermTable::new(&t)) {
-                    return Support::HostOnly { reason: format!("no machine executes `{type_name}`: {error}") };
+                if let Some(Err(error)) = registered.map(|t| TermTable::new(&t, self.pe.digit_set)) {
+                    return Support::HostOnly {
+                        reason: format!("design `{}` cannot execute `{type_name}`: {error}", self.name),
+                    };
                 }
                 let types = self.types.iter().map(|t| t.weight_type.name).collect::<Vec<_>>().join(", ");
                 Support::HostOnly {

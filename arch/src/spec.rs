@@ -1,5 +1,6 @@
 //! The schema of a design file. Only what a person decides stands here; everything else is derived by elaboration.
 
+use bitmosaic_numerics::ScaleKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +46,31 @@ pub enum PeKind {
     BitSerialFloat,
 }
 
+/// Digits of the terms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Digits {
+    /// {0, ±1, ±2, ±4}, a plane weighs four times the one below.
+    #[default]
+    Radix4,
+    /// {0, ±1, ±2, ±4, ±8}, likewise: those of the BitMoD paper.
+    Paper,
+    /// {0, ±1, ±2, ±3, ±4, ±6}, a plane weighs eight times the one below; each row has three times its activations.
+    Radix8,
+}
+
+/// Order of the terms of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TermOrder {
+    /// All terms of a chunk of lanes, lowest plane first, then the next chunk: operands are read once.
+    #[default]
+    WeightMajor,
+    /// The highest plane of all weights of the group, then the next lower one: the accumulator moves by a fixed shift between
+    /// planes, operands are read once a plane.
+    PlaneMajor,
+}
+
 /// The processing element.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -53,6 +79,12 @@ pub struct ProcessingElementSpec {
     pub kind: PeKind,
     /// Weights (and activations) a cycle: a power of two, 1 to 16.
     pub lanes: u32,
+    /// Digits that the lanes multiply by; `bit-serial-float` has `radix4` alone.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub digits: Digits,
+    /// Which terms follow each other; `bit-serial-float` is `weight-major`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub order: TermOrder,
     /// `bit-serial-block`: bits of an aligned activation, sign included (W), 8 to 24.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub significand_bits: Option<u32>,
@@ -81,6 +113,21 @@ pub struct ScaleUnitSpec {
 pub struct WeightsSpec {
     /// Names of weight types; one build of the design runs all of them.
     pub types: Vec<String>,
+    /// Kinds of group scale: `int8` (the default alone), `e8m0`, `e4m3`, `fp16`.
+    #[serde(default = "int8_scales", skip_serializing_if = "is_int8_scales")]
+    pub scales: Vec<String>,
     /// Largest group in input channels, a multiple of the lanes, up to 256.
     pub max_group: u32,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+fn int8_scales() -> Vec<String> {
+    vec![ScaleKind::Int8.name().to_string()]
+}
+
+fn is_int8_scales(scales: &Vec<String>) -> bool {
+    *scales == int8_scales()
 }

@@ -43,7 +43,8 @@ impl Bench {
         let machine = machine(side, lanes);
         let size = times * side as usize;
         let shape = LayerShape { tokens: size, output_channels: size, input_channels: 2048, group: 128 };
-        let layer = random::layer(&mut Random::new(1), &machine.types[0].weight_type, shape, Activation::Normal);
+        let layer =
+            random::layer(&mut Random::new(1), &machine, &machine.types[0].weight_type, shape, Activation::Normal);
         let case = Case::new(machine, vec![layer], Stalls::NONE, 1).unwrap();
         let run = run_engine(&case, Engine::Simulator, &ExternalSettings::default()).unwrap();
         let stimulus = tile_stimulus(&case.machine, &case.lowered, &run.aligner.outputs, case.stalls).unwrap();

@@ -89,7 +89,7 @@ pub fn run_engine(case: &Case, engine: Engine, settings: &ExternalSettings) -> R
             Engine::Simulator | Engine::Step => {
                 step_unit(case, engine, "aligner", &mut step::AlignerStep::new(machine), &stimulus)?
             }
-            Engine::Netlist => netlist_unit(case, "aligner", design, &stimulus)?,
+            Engine::Netlist => netlist_aligner(case)?,
             Engine::Verilator => external::run(case, Tool::Verilator, "aligner", design, &stimulus, settings)?,
             Engine::Icarus => external::run(case, Tool::Icarus, "aligner", design, &stimulus, settings)?,
         },
@@ -106,6 +106,14 @@ pub fn run_engine(case: &Case, engine: Engine, settings: &ExternalSettings) -> R
     Ok(EngineRun { aligner, tile })
 }
 
+/// The aligner's trace in the netlist simulator; nothing for a machine without one.
+pub(crate) fn netlist_aligner(case: &Case) -> Result<UnitTrace, CosimError> {
+    match (aligner_stimulus(&case.machine, &case.lowered, case.stalls), &case.units.aligner) {
+        (Some(stimulus), Some(design)) => netlist_unit(case, "aligner", design, &stimulus),
+        _ => Ok(UnitTrace::default()),
+    }
+}
+
 fn netlist_unit(
     case: &Case,
     name: &'static str,
@@ -116,7 +124,7 @@ fn netlist_unit(
     step_unit(case, Engine::Netlist, name, &mut unit, stimulus)
 }
 
-fn step_unit(
+pub(crate) fn step_unit(
     case: &Case,
     engine: Engine,
     name: &'static str,

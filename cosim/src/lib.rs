@@ -11,6 +11,7 @@ mod localize;
 pub mod random;
 mod replay;
 mod standard;
+mod vcd;
 
 pub use case::{Case, Outputs};
 pub use compare::{compare, compare_with_host, host_outputs};
@@ -20,6 +21,7 @@ pub use external::{Tool, require};
 pub use localize::{Localization, localize};
 pub use replay::Replay;
 pub use standard::{STALL_SETTINGS, standard_case};
+pub use vcd::write_vcd;
 
 use bitmosaic_results::CosimResult;
 

@@ -1,11 +1,11 @@
 //! Random machines and programs, by seed.
 
 use bitmosaic_arch::{
-    ArchError, DesignSpec, Machine, PeKind, ProcessingElementSpec, ScaleUnitSpec, TileSpec, WeightsSpec, elaborate,
+    ArchError, DesignSpec, Digits, Machine, PeKind, ProcessingElementSpec, ScaleUnitSpec, TermOrder, TileSpec,
+    WeightsSpec, elaborate,
 };
 use bitmosaic_mappings::Stalls;
-use bitmosaic_numerics::term::canonical_digits;
-use bitmosaic_numerics::{CodeValue, QuantizedMatrix, TermTable, WeightType, f16, registry};
+use bitmosaic_numerics::{CodeValue, DigitSet, QuantizedMatrix, ScaleKind, TermTable, WeightType, f16, registry};
 use bitmosaic_workloads::trace::{Activations, LayerTrace};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
@@ -85,8 +85,14 @@ pub fn design(random: &mut Random, most_pes: usize) -> DesignSpec {
     let divides =
         |pes: &usize| (rows * columns).is_multiple_of(*pes) && (pes.is_multiple_of(rows) || rows.is_multiple_of(*pes));
     let sharing: Vec<usize> = (1..=rows * columns).filter(divides).collect();
-    let types = types(random);
     let float = random.below(3) == 0;
+    let digits = if float {
+        Digits::Radix4
+    } else {
+        random.pick(&[Digits::Radix4, Digits::Radix4, Digits::Paper, Digits::Radix8])
+    };
+    let order = if float || random.below(2) == 0 { TermOrder::WeightMajor } else { TermOrder::PlaneMajor };
+    let (types, scales) = types(random, float);
     let block = |value: u32| (!float).then_some(value);
     let (significand_bits, pes) = (8 + random.below(11) as u32, random.pick(&sharing) as u32);
     let (guard_bits, accumulator_guard_bits) = (random.below(5) as u32, random.below(4) as u32);
@@ -98,22 +104,30 @@ pub fn design(random: &mut Random, most_pes: usize) -> DesignSpec {
         processing_element: ProcessingElementSpec {
             kind: if float { PeKind::BitSerialFloat } else { PeKind::BitSerialBlock },
             lanes,
+            digits,
+            order,
             significand_bits: block(significand_bits),
             guard_bits: float.then_some(guard_bits),
             accumulator_guard_bits: float.then_some(accumulator_guard_bits),
             pipeline_registers: random.below(3) as u32,
         },
         scale_unit: block(pes).map(|pes_per_scale_unit| ScaleUnitSpec { pes_per_scale_unit }),
-        weights: WeightsSpec { types, max_group: lanes * (1 + random.below((128 / lanes) as usize)) as u32 },
+        weights: WeightsSpec { types, scales, max_group: lanes * (1 + random.below((256 / lanes) as usize)) as u32 },
     }
 }
 
-/// One to four of the types that some machine executes, in any order.
-fn types(random: &mut Random) -> Vec<String> {
-    let executable = registry().into_iter().filter(|t| TermTable::new(t).is_ok());
-    let mut names: Vec<String> = executable.map(|t| t.name.to_string()).collect();
+/// One to four of the types that some machine of the kind executes, in any order, and their kinds of group scale with now and
+/// then others.
+fn types(random: &mut Random, float: bool) -> (Vec<String>, Vec<String>) {
+    let executable = registry().into_iter().filter(|t| DigitSet::ALL.iter().all(|set| TermTable::new(t, *set).is_ok()));
+    let mut types: Vec<WeightType> =
+        executable.filter(|t| !float || (!t.has_zero_point() && t.scale_kind() == ScaleKind::Int8)).collect();
     let count = 1 + random.below(4);
-    (0..count).map(|_| names.remove(random.below(names.len()))).collect()
+    let types: Vec<WeightType> = (0..count).map(|_| types.remove(random.below(types.len()))).collect();
+    let used = |kind: &ScaleKind| types.iter().any(|t| t.scale_kind() == *kind);
+    let kinds = ScaleKind::ALL.into_iter().filter(|kind| used(kind) || (!float && random.below(5) == 0));
+    let scales = kinds.map(|kind| kind.name().to_string()).collect();
+    (types.iter().map(|t| t.name.to_string()).collect(), scales)
 }
 
 /// A random machine of at most `most_pes` PEs.
@@ -137,8 +151,15 @@ pub struct LayerShape {
     pub group: usize,
 }
 
-/// Random weights of a type: any code, selector and scale, special values that the type's planes reach.
-pub fn weights(random: &mut Random, weight_type: &WeightType, shape: LayerShape) -> QuantizedMatrix {
+/// Random weights of a type: any code, selector, zero point and scale, special values that the type's planes of
+/// these digits reach.
+pub fn weights(
+    random: &mut Random,
+    weight_type: &WeightType,
+    digit_set: DigitSet,
+    scale_kind: ScaleKind,
+    shape: LayerShape,
+) -> QuantizedMatrix {
     let codes: Vec<u8> = (0..=u8::MAX)
         .take(weight_type.codes.len())
         .filter(|c| weight_type.codes[usize::from(*c)] != CodeValue::Unused)
@@ -146,9 +167,10 @@ pub fn weights(random: &mut Random, weight_type: &WeightType, shape: LayerShape)
     let count = shape.output_channels * shape.input_channels;
     let groups = shape.output_channels * shape.input_channels.div_ceil(shape.group);
     let special = weight_type.special.is_some();
+    let scales: Vec<u16> = (0..=u16::MAX).filter(|code| scale_kind.decode(*code).is_some()).collect();
     // Special values are programmable: now and then any that the type's digit planes reach.
-    let planes = TermTable::new(weight_type).map_or(1, |table| table.terms);
-    let reachable: Vec<i32> = (-20..=20).filter(|v| canonical_digits(*v, planes).is_some()).collect();
+    let planes = TermTable::new(weight_type, digit_set).map_or(1, |table| table.terms);
+    let reachable: Vec<i32> = (-20..=20).filter(|v| digit_set.canonical_digits(*v, planes).is_some()).collect();
     let programmed = special && random.below(2) == 0;
     let special_values = weight_type.special_values().map(|v| if programmed { random.pick(&reachable) } else { v });
     let channel = |random: &mut Random| match random.below(8) {
@@ -163,18 +185,29 @@ pub fn weights(random: &mut Random, weight_type: &WeightType, shape: LayerShape)
         group: shape.group,
         codes: (0..count).map(|_| random.pick(&codes)).collect(),
         selectors: (0..groups).map(|_| if special { random.below(4) as u8 } else { 0 }).collect(),
-        scales: (0..groups).map(|_| random.bits() as u8).collect(),
+        zero_points: (0..if weight_type.has_zero_point() { groups } else { 0 })
+            .map(|_| (random.below(1 << weight_type.code_bits) as i32 - (1 << (weight_type.code_bits - 1))) as i8)
+            .collect(),
+        scale_kind,
+        scales: (0..groups).map(|_| random.pick(&scales)).collect(),
         channel_scales: (0..shape.output_channels).map(|_| channel(random)).collect(),
         special_values,
     }
 }
 
-/// A random layer of this type, shape and kind of activations.
-pub fn layer(random: &mut Random, weight_type: &WeightType, shape: LayerShape, kind: Activation) -> LayerTrace {
+/// A random layer of this type, shape and kind of activations, with any kind of group scale that the machine executes.
+pub fn layer(
+    random: &mut Random,
+    machine: &Machine,
+    weight_type: &WeightType,
+    shape: LayerShape,
+    kind: Activation,
+) -> LayerTrace {
+    let scale_kind = random.pick(&machine.scale_kinds);
     let values = (0..shape.tokens * shape.input_channels).map(|_| kind.draw(random)).collect();
     LayerTrace {
         name: format!("{}x{}x{} {kind:?}", shape.tokens, shape.output_channels, shape.input_channels),
-        weights: weights(random, weight_type, shape),
+        weights: weights(random, weight_type, machine.pe.digit_set, scale_kind, shape),
         activations: Activations { tokens: shape.tokens, input_channels: shape.input_channels, values },
     }
 }
@@ -194,7 +227,7 @@ pub fn program(random: &mut Random, machine: &Machine) -> Vec<LayerTrace> {
                 group,
             };
             let kind = random.pick(&Activation::ALL);
-            layer(random, &weight_type, shape, kind)
+            layer(random, machine, &weight_type, shape, kind)
         })
         .collect()
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use bitmosaic_arch::{DesignSpec, elaborate};
 use bitmosaic_mappings::Stalls;
-use bitmosaic_numerics::{QuantizedMatrix, f16, weight_type};
+use bitmosaic_numerics::{QuantizedMatrix, ScaleKind, f16, weight_type};
 use bitmosaic_workloads::trace::{Activations, LayerTrace};
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +51,10 @@ pub struct ReplayLayer {
     special_values: [i32; 4],
     codes: String,
     selectors: String,
+    /// Two's complement bytes; empty for a type without zero points.
+    zero_points: String,
+    scale_kind: String,
+    /// 16-bit codes, little-endian.
     scales: String,
     /// FP16 patterns, little-endian.
     channel_scales: String,
@@ -115,7 +119,8 @@ impl Replay {
 
 impl ReplayLayer {
     fn new(layer: &LayerTrace) -> ReplayLayer {
-        let fp16 = |values: &[f16]| hex(&values.iter().flat_map(|v| v.to_bits().to_le_bytes()).collect::<Vec<_>>());
+        let words = |values: &mut dyn Iterator<Item = u16>| hex(&values.flat_map(u16::to_le_bytes).collect::<Vec<_>>());
+        let fp16 = |values: &[f16]| words(&mut values.iter().map(|v| v.to_bits()));
         let weights = &layer.weights;
         ReplayLayer {
             name: layer.name.clone(),
@@ -127,7 +132,9 @@ impl ReplayLayer {
             special_values: weights.special_values,
             codes: hex(&weights.codes),
             selectors: hex(&weights.selectors),
-            scales: hex(&weights.scales),
+            zero_points: hex(&weights.zero_points.iter().map(|z| *z as u8).collect::<Vec<_>>()),
+            scale_kind: weights.scale_kind.name().to_string(),
+            scales: words(&mut weights.scales.iter().copied()),
             channel_scales: fp16(&weights.channel_scales),
             activations: fp16(&layer.activations.values),
         }
@@ -139,14 +146,17 @@ impl ReplayLayer {
         let bytes = |field: &str, text: &str| {
             parse_hex(text).ok_or_else(|| error(format!("field `{field}`: not an even number of hexadecimal digits")))
         };
-        let fp16 = |field: &str, text: &str| {
+        let words = |field: &str, text: &str| -> Result<Vec<u16>, CosimError> {
             let bytes = bytes(field, text)?;
             let (pairs, rest) = bytes.as_chunks::<2>();
             if rest.is_empty() {
-                Ok(pairs.iter().map(|p| f16::from_bits(u16::from_le_bytes(*p))).collect())
+                Ok(pairs.iter().map(|p| u16::from_le_bytes(*p)).collect())
             } else {
-                Err(error(format!("field `{field}`: an odd number of bytes, FP16 values have two")))
+                Err(error(format!("field `{field}`: an odd number of bytes, its values have two")))
             }
+        };
+        let fp16 = |field: &str, text: &str| -> Result<Vec<f16>, CosimError> {
+            Ok(words(field, text)?.into_iter().map(f16::from_bits).collect())
         };
         let layer = LayerTrace {
             name: self.name.clone(),
@@ -157,7 +167,9 @@ impl ReplayLayer {
                 group: self.group,
                 codes: bytes("codes", &self.codes)?,
                 selectors: bytes("selectors", &self.selectors)?,
-                scales: bytes("scales", &self.scales)?,
+                zero_points: bytes("zero_points", &self.zero_points)?.into_iter().map(|b| b as i8).collect(),
+                scale_kind: ScaleKind::named(&self.scale_kind).map_err(|e| error(e.to_string()))?,
+                scales: words("scales", &self.scales)?,
                 channel_scales: fp16("channel_scales", &self.channel_scales)?,
                 special_values: self.special_values,
             },

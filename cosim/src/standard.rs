@@ -12,7 +12,7 @@ pub const STALL_SETTINGS: [(&str, Stalls); 4] = [
     ("both", Stalls { seed: 7, input_threshold: 90, output_threshold: 120 }),
 ];
 
-/// The program of `bitmosaic cosim` without a trace: every executed type × groups of 16, 32, 64 and 128 (those the machine
+/// The program of `bitmosaic cosim` without a trace: every executed type × groups of 16, 32, 64, 128 and 256 (those the machine
 /// takes) × every kind of activations (normal, any finite, subnormal, all-maximum, mostly zero, NaN and infinities), with
 /// input channels that are no multiple of the group and more tokens and output channels than the tile has.
 ///
@@ -22,7 +22,7 @@ pub fn standard_case(machine: &Machine, seed: u64, stalls: Stalls) -> Result<Cas
     let mut layers = Vec::new();
     let lanes = machine.pe.lanes as usize;
     for (t, executed) in machine.types.iter().enumerate() {
-        let groups = [16, 32, 64, 128].into_iter().filter(|g| g % lanes == 0 && *g <= machine.max_group as usize);
+        let groups = [16, 32, 64, 128, 256].into_iter().filter(|g| g % lanes == 0 && *g <= machine.max_group as usize);
         for group in groups {
             for (a, kind) in Activation::ALL.into_iter().enumerate() {
                 let mut random = Random::new(seed.wrapping_mul(1 << 20) + (t * 1000 + group * 8 + a) as u64);
@@ -32,7 +32,7 @@ pub fn standard_case(machine: &Machine, seed: u64, stalls: Stalls) -> Result<Cas
                     input_channels: group + 21,
                     group,
                 };
-                layers.push(layer(&mut random, &executed.weight_type, shape, kind));
+                layers.push(layer(&mut random, machine, &executed.weight_type, shape, kind));
             }
         }
     }

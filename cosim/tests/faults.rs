@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bitmosaic_arch::{DesignSpec, Machine, PeWidths, ScaleUnitSpec, elaborate, load, parse, presets};
 use bitmosaic_cosim::faults::{FAULTS, Mutant, mutant_of, mutants, plant};
 use bitmosaic_cosim::{Case, Engine, ExternalSettings, cosimulate, localize};
+use bitmosaic_numerics::ScaleKind;
 use bitmosaic_rtl::hardware::build;
 use common::equivalents::{EQUIVALENTS, Equivalent};
 use common::system::{System, hard_case, systems};
@@ -16,7 +17,7 @@ use rayon::prelude::*;
 
 #[test]
 fn every_named_fault_is_found_and_localized() {
-    let sound = ["mosaic-tile", "bitmod-tile"].map(|name| hard_case(&load(name).unwrap()));
+    let sound = ["mosaic-tile", "bitmod-tile", "mosaic-types"].map(|name| hard_case(&load(name).unwrap()));
     for case in &sound {
         assert_eq!(localize(case, &ExternalSettings::default()).unwrap(), None);
     }
@@ -74,7 +75,11 @@ fn narrow(machine: &mut Machine) {
 
 #[test]
 fn machines_that_are_not_the_same_are_told_apart() {
-    let sound = hard_case(&load("mosaic-tile").unwrap());
+    // Types and groups whose sums need the last bit of every width.
+    let preset = presets().iter().find(|p| p.name == "mosaic-tile").unwrap();
+    let mut spec = parse(preset.text, "preset").unwrap();
+    (spec.weights.types, spec.weights.max_group) = (vec!["bitmod-fp4".into(), "int4".into()], 128);
+    let sound = hard_case(&elaborate(&spec, "test").unwrap());
     let missed = MODEL_FAULTS.par_iter().filter(|(_, side, change)| {
         let mut machine = sound.machine.clone();
         change(&mut machine);
@@ -91,7 +96,7 @@ fn machines_that_are_not_the_same_are_told_apart() {
 
 /// Small machines that together have everything: any depth of the PE pipeline, padding slots, scale units that serve several
 /// columns, one column and a part of one, narrow and wide significands.
-fn machines() -> [(&'static str, Machine); 6] {
+fn machines() -> [(&'static str, Machine); 7] {
     // rows, columns, lanes, W, pipeline registers, PEs per scale unit
     let machine = |rows, columns, lanes, w, pipeline_registers, pes| {
         let mut spec: DesignSpec = parse(presets()[0].text, "preset").unwrap();
@@ -100,6 +105,16 @@ fn machines() -> [(&'static str, Machine); 6] {
         spec.processing_element.significand_bits = Some(w);
         spec.processing_element.pipeline_registers = pipeline_registers;
         spec.scale_unit = Some(ScaleUnitSpec { pes_per_scale_unit: pes });
+        spec.weights.types = vec!["bitmod-fp4".into(), "int4".into()];
+        elaborate(&spec, "test").unwrap()
+    };
+    let types = || {
+        let mut spec = parse(presets()[0].text, "preset").unwrap();
+        (spec.tile.rows, spec.tile.columns) = (4, 2);
+        spec.processing_element.lanes = 4;
+        spec.scale_unit = Some(ScaleUnitSpec { pes_per_scale_unit: 2 });
+        spec.weights.types = ["int4-asym", "int3-asym", "mx-fp4", "nvfp4", "bitmod-fp3"].map(String::from).to_vec();
+        spec.weights.scales = ScaleKind::ALL.map(|kind| kind.name().to_string()).to_vec();
         elaborate(&spec, "test").unwrap()
     };
     // rows, columns, lanes, guard bits of either kind, pipeline registers
@@ -111,6 +126,7 @@ fn machines() -> [(&'static str, Machine); 6] {
         spec.processing_element.guard_bits = Some(guard_bits);
         spec.processing_element.accumulator_guard_bits = Some(guard_bits);
         spec.processing_element.pipeline_registers = pipeline_registers;
+        spec.weights.types = vec!["bitmod-fp4".into(), "int4".into()];
         elaborate(&spec, "test").unwrap()
     };
     [
@@ -118,6 +134,7 @@ fn machines() -> [(&'static str, Machine); 6] {
         ("odd", machine(3, 3, 2, 9, 0, 9)),
         ("short", machine(4, 1, 1, 18, 1, 2)),
         ("padded", machine(2, 2, 2, 12, 0, 1)),
+        ("types", types()),
         ("float", float(2, 2, 4, 3, 2)),
         ("float, no pipeline", float(3, 2, 4, 0, 0)),
     ]

@@ -79,8 +79,9 @@ fn drain(machine: &Machine, check: &mut Check) {
         }
         let (row, column) = machine.pe_of_unit(unit, 0).unwrap();
         let total = format!("u_scale_{unit}.total_q");
-        check.exactly(&format!("u_pe_{row}_{column}.hold_q"), &total, &rings, 3);
-        check.exactly("u_drain.first_group_q", &total, &rings, 3);
+        let stages = machine.scale_unit.decode_cycles + 3;
+        check.exactly(&format!("u_pe_{row}_{column}.hold_q"), &total, &rings, stages);
+        check.exactly("u_drain.first_group_q", &total, &rings, stages);
     }
     check.exactly("u_drain.output_d", "u_drain.output_valid_q", &["u_drain.finish_d".to_string()], latency);
     check.exactly("u_drain.finish_d", "u_drain.output_last_q", &[], latency);

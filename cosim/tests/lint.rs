@@ -45,7 +45,7 @@ fn presets_are_lint_free() {
 
 #[test]
 fn random_machines_are_lint_free() {
-    for seed in 0..12 {
+    for seed in 0..40 {
         lint(&random::machine(&mut Random::new(seed), 16).unwrap());
     }
 }

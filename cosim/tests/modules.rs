@@ -2,9 +2,9 @@
 
 mod common;
 
-use bitmosaic_arch::{DesignSpec, Machine, elaborate, parse, presets};
+use bitmosaic_arch::{DesignSpec, Digits, Machine, elaborate, parse, presets};
 use bitmosaic_cosim::random::Random;
-use bitmosaic_numerics::{TermTable, registry};
+use bitmosaic_numerics::{DigitSet, ScaleKind, TermTable, registry};
 use bitmosaic_rtl::hardware::build;
 use common::{CHECKS, check_of, module, output_stage, scale_unit};
 
@@ -28,7 +28,8 @@ fn presets_have_the_modules_and_pass_their_checks() {
     for preset in presets() {
         let machine = machine(|spec| *spec = parse(preset.text, "preset").unwrap());
         for (name, _) in CHECKS {
-            if machine.aligner.is_some() || name != "align_lane" {
+            let units = build(&machine).unwrap();
+            if units.designs().any(|design| design.module(name).is_some()) {
                 check(name, &machine);
             }
         }
@@ -62,19 +63,67 @@ fn scale_units_of_every_width_and_length_pass() {
 #[test]
 fn term_generators_of_every_type_pass() {
     let names: Vec<String> =
-        registry().iter().filter(|t| TermTable::new(t).is_ok()).map(|t| t.name.to_string()).collect();
-    // Narrow and wide types side by side: every second, then the others, so that both sets fit a design.
-    for (first, lanes) in [(0, 1), (1, 4), (0, 8), (1, 16)] {
+        registry().iter().filter(|t| TermTable::new(t, DigitSet::Radix4).is_ok()).map(|t| t.name.to_string()).collect();
+    // Narrow and wide types side by side, in two sets and all at once.
+    for (digits, first, step, lanes) in [
+        (Digits::Radix4, 0, 2, 1),
+        (Digits::Radix4, 1, 2, 4),
+        (Digits::Radix4, 0, 1, 2),
+        (Digits::Radix4, 0, 3, 8),
+        (Digits::Radix4, 1, 3, 16),
+        (Digits::Paper, 0, 1, 2),
+        (Digits::Radix8, 0, 1, 2),
+        (Digits::Radix8, 1, 3, 16),
+    ] {
         check(
             "term_generator",
             &machine(|spec| {
+                spec.processing_element.digits = digits;
                 spec.processing_element.lanes = lanes;
-                spec.weights.types = names.iter().skip(first).step_by(2).cloned().collect();
+                spec.weights.types = names.iter().skip(first).step_by(step).cloned().collect();
+                spec.weights.scales = all_scales();
             }),
         );
     }
     for name in names {
-        check("term_generator", &machine(|spec| spec.weights.types = vec![name.clone()]));
+        let only = |spec: &mut DesignSpec| {
+            spec.weights.types = vec![name.clone()];
+            spec.weights.scales = all_scales();
+        };
+        check("term_generator", &machine(only));
+    }
+}
+
+fn all_scales() -> Vec<String> {
+    ScaleKind::ALL.map(|kind| kind.name().to_string()).to_vec()
+}
+
+#[test]
+fn scale_decoders_of_every_set_of_kinds_pass() {
+    for set in 1..16usize {
+        for zero_points in [None, Some("int2-asym"), Some("int8-asym")] {
+            let kinds: Vec<String> =
+                all_scales().into_iter().enumerate().filter(|(i, _)| set >> i & 1 == 1).map(|k| k.1).collect();
+            let own = if kinds[0] == "int8" {
+                "int4"
+            } else if kinds[0] == "e8m0" {
+                "mx-fp4"
+            } else {
+                "nvfp4"
+            };
+            let machine = |spec: &mut DesignSpec| {
+                spec.weights.types = zero_points.into_iter().chain([own]).map(String::from).collect();
+                spec.weights.scales = kinds.clone();
+            };
+            let mut spec = parse(presets()[0].text, "preset").unwrap();
+            machine(&mut spec);
+            // Types whose own kind is not in the set cannot be named.
+            let Ok(machine) = elaborate(&spec, "test") else { continue };
+            if machine.scale_unit.decode_cycles > 0 {
+                check("scale_decoder", &machine);
+                check("scale_unit", &machine);
+            }
+        }
     }
 }
 

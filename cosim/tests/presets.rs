@@ -4,7 +4,7 @@
 use bitmosaic_arch::{load, presets};
 use bitmosaic_cosim::random::{self, Activation, LayerShape, Random};
 use bitmosaic_cosim::{Case, Engine, ExternalSettings, cosimulate, host_outputs, run_engine};
-use bitmosaic_mappings::Stalls;
+use bitmosaic_mappings::{Latency, Stalls, TileWalk};
 use rayon::prelude::*;
 
 const SETTINGS: [Stalls; 3] = [
@@ -18,7 +18,8 @@ fn cases() -> Vec<(String, Case)> {
     for preset in presets() {
         let machine = load(preset.name).unwrap();
         for (t, executed) in machine.types.iter().enumerate() {
-            for (g, group) in [16, 32, 64, 128].into_iter().enumerate() {
+            let groups = [16, 32, 64, 128, 256].into_iter().filter(|g| *g <= machine.max_group as usize);
+            for (g, group) in groups.enumerate() {
                 for (a, kind) in Activation::ALL.into_iter().enumerate() {
                     let seed = (t * 100 + g * 10 + a) as u64;
                     // K is no multiple of the group, M and N none of the tile.
@@ -28,7 +29,7 @@ fn cases() -> Vec<(String, Case)> {
                         input_channels: 2 * group + 5,
                         group,
                     };
-                    let layer = random::layer(&mut Random::new(seed), &executed.weight_type, shape, kind);
+                    let layer = random::layer(&mut Random::new(seed), &machine, &executed.weight_type, shape, kind);
                     let name = format!("{} {} g{group} {kind:?}", preset.name, executed.weight_type.name);
                     cases.push((name, Case::new(machine.clone(), vec![layer], SETTINGS[(g + a) % 3], seed).unwrap()));
                 }
@@ -67,27 +68,33 @@ fn outputs_equal_the_host_datapath() {
 
 #[test]
 fn cycles_follow_the_closed_formula() {
-    // Without stalls from outside: accept, load, then per group the longer of its terms and its slots (but for the first,
-    // whose predecessor is idle), pipeline registers, slots of the last group, output latency.
+    // Without stalls from outside; whole and ragged groups, tiles and columns.
     for preset in presets() {
         let machine = load(preset.name).unwrap();
         for group in [16, 32, 64, 128] {
-            let shape = LayerShape { tokens: 3, output_channels: 11, input_channels: 3 * group, group };
-            let executed = &machine.types[0];
-            let layer = random::layer(&mut Random::new(1), &executed.weight_type, shape, Activation::Normal);
-            let case = Case::new(machine.clone(), vec![layer], Stalls::NONE, 1).unwrap();
-            let run = run_engine(&case, Engine::Step, &ExternalSettings::default()).unwrap();
-            let blocks = |size: usize, by: u32| size.div_ceil(by as usize) as u64;
-            let passes = blocks(3, machine.tile.rows) * blocks(11, machine.tile.columns);
-            let terms = (group as u64 / u64::from(machine.pe.lanes)) * executed.table.terms as u64;
-            let slots = u64::from(machine.scale_unit.slots);
-            let groups = 3 * passes;
-            let captured = 1 + terms + (groups - 1) * terms.max(slots) + u64::from(machine.pe.pipeline_registers);
-            let unit = &machine.scale_unit;
-            let last = captured + u64::from(unit.dequantize_cycles + unit.pes + unit.output_latency_cycles);
-            assert_eq!(run.tile.cycles(), last + 1, "{} g{group}", preset.name);
-            let stalled = (groups - 1) * slots.saturating_sub(terms);
-            assert_eq!(run.tile.status_cycles, [groups * terms, 0, stalled, 0], "{} g{group}", preset.name);
+            for (i, input_channels) in [3 * group, 2 * group + 9, 7].into_iter().enumerate() {
+                let shape = LayerShape { tokens: 3, output_channels: 11, input_channels, group };
+                let executed = &machine.types[i % machine.types.len()];
+                let layer =
+                    random::layer(&mut Random::new(1), &machine, &executed.weight_type, shape, Activation::Normal);
+                let case = Case::new(machine.clone(), vec![layer], Stalls::NONE, 1).unwrap();
+                let run = run_engine(&case, Engine::Step, &ExternalSettings::default()).unwrap();
+                let matmul = case.lowered.program.matmuls().next().unwrap();
+                let name = format!("{} g{group} K{input_channels}", preset.name);
+                assert_eq!(run.tile.cycles(), Latency::new(&machine, matmul).cycles(), "{name}");
+                let walk = TileWalk::new(&machine, matmul);
+                let compute = walk.pass_count() as u64 * walk.chunks() as u64 * u64::from(matmul.terms);
+                assert_eq!(run.tile.status_cycles[0], compute, "{name}");
+                let [operand, scale_unit, output] = [1, 2, 3].map(|i| run.tile.status_cycles[i]);
+                assert_eq!([operand, output], [0, 0], "{name}");
+                // All groups alike: each but the first waits where its steps are fewer than the slots.
+                if input_channels == 3 * group {
+                    let steps = compute / (3 * walk.pass_count() as u64);
+                    let stalled =
+                        (3 * walk.pass_count() as u64 - 1) * u64::from(machine.scale_unit.slots).saturating_sub(steps);
+                    assert_eq!(scale_unit, stalled, "{name}");
+                }
+            }
         }
     }
 }

@@ -1,8 +1,13 @@
-//! Random machines × random programs: event-driven simulator = step simulator = netlist, bit for bit and cycle for cycle.
+//! Random machines × random programs: event-driven simulator = step simulator = netlist, bit for bit and cycle for cycle,
+//! and the outputs those of the host's datapath.
 
 use bitmosaic_cosim::random::{self, Random};
-use bitmosaic_cosim::{Case, Engine, ExternalSettings, cosimulate};
+use bitmosaic_cosim::{Case, Engine, ExternalSettings, compare_with_host, cosimulate, run_engine};
+use bitmosaic_numerics::ScaleKind;
 use rayon::prelude::*;
+
+/// Random tiles, of both kinds.
+const TILES: u64 = 540;
 
 fn case(seed: u64) -> Case {
     let mut random = Random::new(seed);
@@ -13,20 +18,26 @@ fn case(seed: u64) -> Case {
 }
 
 #[test]
-fn two_hundred_random_tiles_agree_on_every_engine() {
+fn random_tiles_agree_on_every_engine() {
     let engines = [Engine::Simulator, Engine::Step, Engine::Netlist];
-    let failures: Vec<String> = (0..240u64)
+    let failures: Vec<String> = (0..TILES)
         .into_par_iter()
         .filter_map(|seed| {
             let case = case(seed);
-            match cosimulate(&case, &engines, &ExternalSettings::default()) {
+            let settings = ExternalSettings::default();
+            let with_host = cosimulate(&case, &engines, &settings).and_then(|mut result| {
+                let run = run_engine(&case, Engine::Simulator, &settings)?;
+                compare_with_host(&case, &run, &mut result)?;
+                Ok(result)
+            });
+            match with_host {
                 Ok(r) if r.mismatched_bits + r.mismatched_cycles == 0 && r.cycles.simulator == r.cycles.netlist => None,
                 Ok(r) => Some(format!("seed {seed}: {:?} {:?}\n{r:?}", case.machine.tile, case.machine.pe)),
                 Err(e) => Some(format!("seed {seed}: {e}")),
             }
         })
         .collect();
-    assert!(failures.is_empty(), "{} of 240 differ, the first:\n{}", failures.len(), failures[0]);
+    assert!(failures.is_empty(), "{} of {TILES} differ, the first:\n{}", failures.len(), failures[0]);
 }
 
 #[test]
@@ -34,7 +45,8 @@ fn the_random_cases_reach_what_they_should() {
     // The sample is worth its name only if it has every stall cause, every pipeline depth, padding slots and NaN.
     let mut status = [0u64; 4];
     let (mut depths, mut padding, mut nan, mut shared, mut float) = ([0; 3], 0, 0, 0, 0);
-    for seed in 0..240 {
+    let (mut zero_points, mut kinds) = (0, [0; ScaleKind::ALL.len()]);
+    for seed in 0..TILES {
         let case = case(seed);
         let run = bitmosaic_cosim::run_engine(&case, Engine::Simulator, &ExternalSettings::default()).unwrap();
         for (sum, count) in status.iter_mut().zip(&run.tile.status_cycles) {
@@ -44,12 +56,15 @@ fn the_random_cases_reach_what_they_should() {
         padding += u32::from(case.machine.scale_unit.ring_entries() > case.machine.scale_unit.pes);
         float += u32::from(case.machine.aligner.is_none());
         shared += u32::from(case.machine.scale_unit.units > 1);
+        zero_points += u32::from(case.layers.iter().any(|l| !l.weights.zero_points.is_empty()));
+        case.layers.iter().for_each(|l| kinds[l.weights.scale_kind.index()] += 1);
         nan += u32::from(case.outputs(&run.tile.outputs).unwrap().iter().flatten().any(|v| v.is_nan()));
     }
     assert!(
         status.iter().all(|cases| *cases >= 20),
         "cases with compute, operand, scale unit, output cycles: {status:?}"
     );
-    assert!(depths.iter().all(|cases| *cases >= 40), "{depths:?}");
+    assert!(depths.iter().all(|cases| *cases >= 80), "{depths:?}");
+    assert!(zero_points >= 60 && kinds.iter().all(|layers| *layers >= 60), "{zero_points} {kinds:?}");
     assert!(padding >= 5 && nan >= 20 && shared >= 40 && float >= 50, "{padding} {nan} {shared} {float}");
 }

@@ -11,7 +11,7 @@ use bitmosaic_mappings::Stalls;
 fn small_case() -> (bitmosaic_arch::DesignSpec, Case) {
     let (spec, machine) = load_spec("mosaic-tiny").unwrap();
     let shape = LayerShape { tokens: 3, output_channels: 3, input_channels: 40, group: 16 };
-    let layer = random::layer(&mut Random::new(4), &machine.types[0].weight_type, shape, Activation::Any);
+    let layer = random::layer(&mut Random::new(4), &machine, &machine.types[0].weight_type, shape, Activation::Any);
     let stalls = Stalls { seed: 8, input_threshold: 77, output_threshold: 99 };
     (spec, Case::new(machine, vec![layer], stalls, 5).unwrap())
 }

@@ -4,6 +4,15 @@ use bitmosaic_arch::{load, presets};
 use bitmosaic_cosim::random::{self, Random};
 use bitmosaic_cosim::{Case, Engine, ExternalSettings, STALL_SETTINGS, cosimulate, standard_case};
 
+/// Icarus is slow: so many layers of a design's program, spread over types, groups and kinds of activations.
+fn slice(case: &Case) -> Case {
+    let all = case.layers.len();
+    let wanted = if case.machine.pes() > 16 { 6 } else { case.machine.types.len().max(6) };
+    let stride = (all / wanted).max(1);
+    let layers = (0..wanted.min(all)).map(|i| case.layers[i * stride + i * 7 % stride].clone()).collect();
+    Case::new(case.machine.clone(), layers, case.stalls, case.state_seed).unwrap()
+}
+
 fn agree(name: &str, case: &Case, engines: &[Engine]) {
     let result = cosimulate(case, engines, &ExternalSettings::default()).unwrap_or_else(|e| panic!("{name}: {e}"));
     assert_eq!(result.mismatched_bits + result.mismatched_cycles, 0, "{name}: {result:?}");
@@ -32,8 +41,8 @@ fn presets_agree_with_verilator() {
 fn presets_agree_with_icarus_and_no_unknown_bit_gets_out() {
     for preset in presets() {
         let machine = load(preset.name).unwrap();
-        for (name, stalls) in STALL_SETTINGS {
-            let case = standard_case(&machine, 2, stalls).unwrap();
+        for (name, stalls) in [STALL_SETTINGS[0], STALL_SETTINGS[3]] {
+            let case = slice(&standard_case(&machine, 2, stalls).unwrap());
             agree(&format!("{}, {name}", preset.name), &case, &[Engine::Icarus]);
         }
     }
@@ -41,7 +50,7 @@ fn presets_agree_with_icarus_and_no_unknown_bit_gets_out() {
 
 #[test]
 fn random_machines_agree_with_both() {
-    for seed in 1000..1004 {
+    for seed in 1000..1012 {
         let mut random = Random::new(seed);
         let machine = random::machine(&mut random, 16).unwrap();
         let layers = random::program(&mut random, &machine);

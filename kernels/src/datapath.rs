@@ -1,27 +1,29 @@
 //! The `bit-serial-block` machine as plain mathematics, bit by bit, without cycles. Per (token, output channel):
 //! 1. the aligner turns the activations of a group into W-bit two's complement integers under the group's largest
 //!    exponent ([`align_group`]);
-//! 2. the processing element forms the integer group sum `S = Σ value · aligned` exactly ([`group_sum`]);
-//! 3. the scale unit gives `x = fl32(S · scale code · 2^unit)`, one rounding ([`scaled_sum`]), and accumulates
+//! 2. the processing element forms the integer group sum `S = Σ value · aligned` exactly ([`group_sum`]); where groups have
+//!    zero points, the scale unit subtracts zero point · Σ aligned, which makes it the sum over value - zero point;
+//! 3. the scale unit gives `x = fl32(S · scale · 2^unit)`, one rounding ([`scaled_sum`]), and accumulates
 //!    `acc = fl32(acc + x)` over ascending groups from +0;
 //! 4. the output stage gives `f16(fl32(acc · channel scale) · 2^-fraction_bits)` ([`output`]).
 //!
 //! fl32 is binary32 rounding to nearest even, which the host's `f32` is. Subnormal and infinite binary32 numbers cannot
-//! occur inside, so that the hardware need not have them. With W in 4..=24: every `x` is a multiple of
-//! 2^(1 - 25 - (W - 12)) >= 2^-36, and rounding keeps multiples of a power of two; hence a non-zero `acc` is at least
-//! 2^-36, times a non-zero channel scale at least 2^-60, against 2^-126 for the smallest normal number. Upwards, with
-//! value magnitudes up to 2^v an `x` is below group · 2^(v + 24); over K input channels in at most 2^24 groups `acc` stays
-//! below K · 2^(v + 26), roundings included, and its product with a channel scale below K · 2^(v + 42): with v <= 31 (values
-//! are `i32`) and K <= 2^32 at most 2^105, against 2^128. Both are asserted in debug builds.
+//! occur inside, so that the hardware need not have them. With W in 4..=24 and scales that are multiples of 2^-24: every `x`
+//! is a multiple of 2^(1 - 25 - (W - 12) - 24) >= 2^-60, and rounding keeps multiples of a power of two; hence a non-zero
+//! `acc` is at least 2^-60, times a non-zero channel scale at least 2^-84, against 2^-126 for the smallest normal number.
+//! Upwards, with scales below 2^16 and value magnitudes up to 2^v an `x` is below group · 2^(v + 32); over K input channels in
+//! at most 2^24 groups `acc` stays below K · 2^(v + 34), roundings included, and its product with a channel scale below
+//! K · 2^(v + 50): with v <= 31 (values are `i32`) and K <= 2^32 at most 2^113, against 2^128. Both are asserted in debug
+//! builds.
 //!
 //! Accuracy beside FP16 accumulation (`tests/accuracy.rs`; g128, mean |error| / Σ|a·w| of `bitmod-fp4`, W = 14 against FP16
 //! at K 1024): normal activations 1.0e-5 against 1.7e-4, heavy tails 1.6e-5 against 1.9e-4, heavy tails with 1 % outlier
-//! channels 20 to 100 times larger 1.0e-4 against 6.6e-4. W = 14 does not win everywhere: in a reduction of one single
-//! group with such outliers its largest error often exceeds FP16's (up to 3.5 times), W = 16's does not.
+//! channels 20 to 100 times larger 1.0e-4 against 6.6e-4. W = 14 does not win everywhere: in short
+//! reductions (K 128) with such outliers its largest error often exceeds FP16's (row D7 of DEVIATIONS.md).
 
 use bitmosaic_numerics::exact::power_of_two;
 use bitmosaic_numerics::fp16::{CANONICAL_NAN, decode};
-use bitmosaic_numerics::{QuantizedMatrix, f16};
+use bitmosaic_numerics::{QuantizedMatrix, Scale, ScaleKind, f16};
 use rayon::prelude::*;
 
 use crate::KernelError;
@@ -63,7 +65,7 @@ impl BlockDatapath {
     /// group sum times its scale code.
     pub fn outputs(&self, activations: &[f16], weights: &QuantizedMatrix) -> Result<Vec<f16>, KernelError> {
         let tokens = tokens(activations, weights)?;
-        self.check(weights.group, value_bits(weights))?;
+        self.check(weights.group, value_bits(weights), weights.scale_kind)?;
         let w = self.significand_bits;
         let fraction_bits = weights.weight_type.fraction_bits;
         let aligned: Vec<Vec<AlignedGroup>> = activations
@@ -79,7 +81,7 @@ impl BlockDatapath {
                     return f16::from_bits(CANONICAL_NAN);
                 }
                 let mut accumulator = 0f32;
-                for ((group, values), scale) in groups.iter().zip(values.chunks(self.group)).zip(scales) {
+                for ((group, values), scale) in groups.iter().zip(values.chunks(self.group)).zip(&scales) {
                     let sum = group_sum(&group.values, values);
                     accumulator = accumulate(accumulator, scaled_sum(sum, *scale, group.exponent, w));
                 }
@@ -89,8 +91,8 @@ impl BlockDatapath {
         }))
     }
 
-    /// Refuses parameters that do not fit weights of this group and value magnitude.
-    pub(crate) fn check(&self, group: usize, value_bits: u32) -> Result<(), KernelError> {
+    /// Refuses parameters that do not fit weights of this group, value magnitude and kind of scale.
+    pub(crate) fn check(&self, group: usize, value_bits: u32, scales: ScaleKind) -> Result<(), KernelError> {
         if !(SMALLEST_SIGNIFICAND_BITS..=LARGEST_SIGNIFICAND_BITS).contains(&self.significand_bits) {
             return Err(KernelError::Shape {
                 what: "significand bits of the block datapath",
@@ -106,9 +108,9 @@ impl BlockDatapath {
             });
         }
         // An aligned magnitude may be 2^(W-1): W bits.
-        let bits = self.significand_bits + value_bits + sum_bits(self.group) + u8::BITS;
+        let bits = self.significand_bits + value_bits + sum_bits(self.group) + scales.significand_bits();
         if bits > 63 {
-            return Err(KernelError::TooWide { what: "a group sum times its scale code", bits, limit: 63 });
+            return Err(KernelError::TooWide { what: "a group sum times its scale", bits, limit: 63 });
         }
         Ok(())
     }
@@ -142,10 +144,11 @@ pub fn group_sum(aligned: &[i32], values: &[i32]) -> i64 {
     aligned.iter().zip(values).map(|(a, v)| i64::from(*a) * i64::from(*v)).sum()
 }
 
-/// `fl32(sum · scale code · 2^(exponent - 25 - (W - 12)))`: the exact product, which must fit an `i64`, rounded once.
-pub fn scaled_sum(sum: i64, scale_code: u8, exponent: u32, significand_bits: u32) -> f32 {
+/// `fl32(sum · scale · 2^(exponent - 25 - (W - 12)))`: the exact product, whose integer must fit an `i64`, rounded once.
+pub fn scaled_sum(sum: i64, scale: Scale, exponent: u32, significand_bits: u32) -> f32 {
     // The integer conversion rounds to nearest even; the power of two is exact and leaves no subnormal.
-    let scaled = (sum * i64::from(scale_code)) as f32 * power_of_two(unit(exponent, significand_bits)) as f32;
+    let power = unit(exponent, significand_bits) + scale.exponent;
+    let scaled = (sum * i64::from(scale.significand)) as f32 * power_of_two(power) as f32;
     debug_assert!(scaled == 0.0 || scaled.is_normal());
     scaled
 }
@@ -240,13 +243,15 @@ mod tests {
 
     #[test]
     fn the_scale_unit_rounds_the_exact_product_once() {
+        let code = |significand| Scale { significand, exponent: 0 };
         // 2^24 + 1 is a tie to even, times an odd code it is not any more: rounding the sum first would differ.
-        assert_eq!(scaled_sum((1 << 24) + 1, 1, 27, 14), 16_777_216.0);
-        assert_eq!(scaled_sum((1 << 24) + 1, 3, 27, 14), 50_331_652.0);
-        assert_eq!(scaled_sum(-5, 255, 15, 14), -1275.0 / 4096.0);
-        assert_eq!(scaled_sum(0, 255, 30, 14).to_bits(), 0);
-        assert_eq!(scaled_sum(7, 0, 30, 14).to_bits(), 0);
-        assert_eq!(scaled_sum(1, 1, 15, 12), 1.0 / 1024.0);
+        assert_eq!(scaled_sum((1 << 24) + 1, code(1), 27, 14), 16_777_216.0);
+        assert_eq!(scaled_sum((1 << 24) + 1, code(3), 27, 14), 50_331_652.0);
+        assert_eq!(scaled_sum(-5, code(255), 15, 14), -1275.0 / 4096.0);
+        assert_eq!(scaled_sum(0, code(255), 30, 14).to_bits(), 0);
+        assert_eq!(scaled_sum(7, code(0), 30, 14).to_bits(), 0);
+        assert_eq!(scaled_sum(1, code(1), 15, 12), 1.0 / 1024.0);
+        assert_eq!(scaled_sum(3, Scale { significand: 1025, exponent: -20 }, 15, 12), 3075.0 / 1_073_741_824.0);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The exact reference: integers all the way, one rounding to FP16 at the end.
 //!
 //! A finite FP16 activation is an integer below 2^40 times 2^-24; the group sums of integer activations and integer
-//! weight values are summed times their scale codes, the total is multiplied by the channel scale's significand. Nothing
+//! weight values are summed times their scales, integers too in units of the smallest, the total is multiplied by the channel scale's significand. Nothing
 //! is lost, so the order of operations, threads and vector widths cannot matter. The bound on the number of bits is
 //! checked before the first addition.
 
@@ -10,11 +10,12 @@ use bitmosaic_numerics::fp16::{CANONICAL_NAN, decode};
 use bitmosaic_numerics::{QuantizedMatrix, f16};
 
 use crate::KernelError;
-use crate::operands::{map_output_channels, non_finite_tokens, row_scales, row_values, sum_bits, tokens, value_bits};
+use crate::operands::{
+    map_output_channels, non_finite_tokens, row_scale_units, row_values, sum_bits, tokens, value_bits,
+};
 
 /// Bits of a finite FP16 magnitude in units of 2^-24.
 const ACTIVATION_BITS: u32 = 40;
-const SCALE_CODE_BITS: u32 = 8;
 const SIGNIFICAND_BITS: u32 = 11;
 
 /// Exact outputs, all `[tokens, output_channels]`.
@@ -44,19 +45,20 @@ pub fn exact(activations: &[f16], weights: &QuantizedMatrix) -> Result<ExactResu
     let integers: Vec<i64> = activations.iter().map(|a| integer(*a)).collect();
     let elements = map_output_channels(tokens, weights.output_channels, |output_channel| {
         let values = row_values(weights, output_channel);
-        let scales = row_scales(weights, output_channel);
+        let scales = row_scale_units(weights, output_channel);
         let channel = decode(weights.channel_scales[output_channel]);
-        let exponent = channel.exponent as i32 - 25 - 24 - weights.weight_type.fraction_bits as i32;
+        let exponent = channel.exponent as i32 - 25 - 24 - weights.weight_type.fraction_bits as i32
+            + weights.scale_kind.smallest_exponent();
         let one_token = |(activations, non_finite): (&[i64], &bool)| {
             if *non_finite {
                 return (f16::from_bits(CANONICAL_NAN), f64::NAN, f64::NAN);
             }
-            let groups = activations.chunks(weights.group).zip(values.chunks(weights.group)).zip(scales);
+            let groups = activations.chunks(weights.group).zip(values.chunks(weights.group)).zip(&scales);
             let (mut sum, mut magnitude) = (0i128, 0i128);
             for ((activations, values), scale) in groups {
                 let [s, m] = if narrow { narrow_sums(activations, values) } else { wide_sums(activations, values) };
-                sum += s * i128::from(*scale);
-                magnitude += m * i128::from(*scale);
+                sum += s * scale;
+                magnitude += m * scale;
             }
             sum *= i128::from(channel.significand);
             magnitude *= i128::from(channel.significand.unsigned_abs());
@@ -76,7 +78,7 @@ pub fn exact(activations: &[f16], weights: &QuantizedMatrix) -> Result<ExactResu
 
 /// Refuses weights whose sums 127 bits might not hold.
 pub(crate) fn check_exact_sum(weights: &QuantizedMatrix) -> Result<(), KernelError> {
-    let factors = ACTIVATION_BITS + value_bits(weights) + SCALE_CODE_BITS + SIGNIFICAND_BITS;
+    let factors = ACTIVATION_BITS + value_bits(weights) + weights.scale_kind.unit_bits() + SIGNIFICAND_BITS;
     let bits = factors + sum_bits(weights.input_channels);
     if bits > 127 {
         return Err(KernelError::TooWide { what: "the exact sum", bits, limit: 127 });

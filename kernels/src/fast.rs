@@ -2,8 +2,8 @@
 //! `simd`.
 
 use bitmosaic_numerics::exact::{power_of_two, round_to_fp16};
-use bitmosaic_numerics::f16;
 use bitmosaic_numerics::fp16::CANONICAL_NAN;
+use bitmosaic_numerics::{ScaleKind, f16};
 use rayon::prelude::*;
 
 use crate::datapath::{self, align_group};
@@ -106,7 +106,7 @@ impl PackedWeights {
     /// `Shape` for activations or parameters that do not fit, `TooWide` where the machine refuses the type.
     pub fn block_datapath(&self, machine: &BlockDatapath, activations: &[f16]) -> Result<Vec<f16>, KernelError> {
         check_activations(activations, self.input_channels)?;
-        machine.check(self.group, self.value_bits)?;
+        machine.check(self.group, self.value_bits, ScaleKind::Int8)?;
         let panels = match &self.store {
             Store::Panels(panels) => panels,
             Store::Matrix(matrix) => return machine.outputs(activations, matrix),

@@ -13,7 +13,7 @@
 use bitmosaic_numerics::exact::power_of_two;
 use bitmosaic_numerics::fp16::{CANONICAL_NAN, decode};
 use bitmosaic_numerics::term::Digits;
-use bitmosaic_numerics::{QuantizedMatrix, TermTable, f16};
+use bitmosaic_numerics::{DigitSet, QuantizedMatrix, ScaleKind, TermTable, f16};
 
 use crate::KernelError;
 use crate::datapath::{accumulate, output};
@@ -61,9 +61,9 @@ impl FloatDatapath {
                     return f16::from_bits(CANONICAL_NAN);
                 }
                 let mut sum = 0f32;
-                for ((activations, digits), scale) in token.chunks(weights.group).zip(&row_digits).zip(scales) {
+                for ((activations, digits), scale) in token.chunks(weights.group).zip(&row_digits).zip(&scales) {
                     let group = self.group_sum(activations, digits, table.terms);
-                    sum = accumulate(sum, self.scaled_sum(group, *scale));
+                    sum = accumulate(sum, self.scaled_sum(group, scale.significand));
                 }
                 output(sum, channel_scale, fraction_bits)
             };
@@ -79,7 +79,14 @@ impl FloatDatapath {
                 expected: format!("a multiple of the {} lanes", self.lanes),
             });
         }
-        let table = TermTable::new(&weights.weight_type)?;
+        if weights.weight_type.has_zero_point() || weights.scale_kind != ScaleKind::Int8 {
+            return Err(KernelError::Shape {
+                what: "weights of the float datapath",
+                found: format!("{} with {} group scales", weights.weight_type.name, weights.scale_kind.name()),
+                expected: "no zero points, 8-bit integer group scales: it has no place for others".into(),
+            });
+        }
+        let table = TermTable::new(&weights.weight_type, DigitSet::Radix4)?;
         let special = weights.special_values.iter().filter(|_| weights.weight_type.special.is_some());
         let mut special: Vec<Digits> =
             special.map(|v| table.special_digits(&weights.weight_type, *v)).collect::<Result<_, _>>()?;
@@ -138,7 +145,7 @@ impl FloatDatapath {
     }
 
     /// `fl32(significand · scale code · 2^(exponent - 25 - guards))`: exact product, one rounding.
-    pub fn scaled_sum(&self, sum: GroupSum, scale_code: u8) -> f32 {
+    pub fn scaled_sum(&self, sum: GroupSum, scale_code: u32) -> f32 {
         let unit = sum.exponent as i32 - 25 - (self.guard_bits + self.accumulator_guard_bits) as i32;
         (sum.significand * i64::from(scale_code)) as f32 * power_of_two(unit) as f32
     }
@@ -165,11 +172,12 @@ fn shift_right_half_up(value: i64, amount: u32) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bitmosaic_numerics::{term::canonical_digits, weight_type};
+    use bitmosaic_numerics::weight_type;
 
     fn sum(pairs: &[(f32, i32)]) -> GroupSum {
         let activations: Vec<f16> = pairs.iter().map(|(a, _)| f16::from_f32(*a)).collect();
-        let digits: Vec<Digits> = pairs.iter().map(|(_, v)| canonical_digits(*v, 2).unwrap()).collect();
+        let digits: Vec<Digits> =
+            pairs.iter().map(|(_, v)| DigitSet::Radix4.canonical_digits(*v, 2).unwrap()).collect();
         FloatDatapath::BITMOD.group_sum(&activations, &digits, 2)
     }
 
@@ -207,10 +215,10 @@ mod tests {
         let fp4 = weight_type("bitmod-fp4").unwrap();
         let machine = FloatDatapath::BITMOD;
         for group in [4, 128, 256] {
-            let digits = vec![canonical_digits(20, 2).unwrap(); group];
+            let digits = vec![DigitSet::Radix4.canonical_digits(20, 2).unwrap(); group];
             let activations = vec![f16::MAX; group];
             let sum = machine.group_sum(&activations, &digits, 2);
-            let bits = machine.accumulator_bits(group, TermTable::new(&fp4).unwrap().terms);
+            let bits = machine.accumulator_bits(group, TermTable::new(&fp4, DigitSet::Radix4).unwrap().terms);
             assert!(sum.significand < 1 << (bits - 1), "{group}: {sum:?} in {bits} bits");
         }
         assert_eq!(machine.accumulator_bits(128, 2), 25);

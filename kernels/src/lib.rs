@@ -3,7 +3,8 @@
 //! - [`datapath`]: the `bit-serial-block` machine as plain mathematics, bit by bit;
 //! - [`PackedWeights`]: both of these fast, on weights packed once for vector instructions;
 //! - [`yardstick`]: what an FP16-accumulating and an FP32-accumulating machine would give;
-//! - [`stats`]: errors of any of them against the exact result.
+//! - [`stats`]: errors of any of them against the exact result, and against the layer before quantization;
+//! - [`forward`]: the parts of a model around the products.
 //!
 //! Activations are FP16, shape `[tokens, input_channels]`; outputs FP16, shape `[tokens, output_channels]`; weights a
 //! [`QuantizedMatrix`](bitmosaic_numerics::QuantizedMatrix) of shape `[output_channels, input_channels]`. A token with a
@@ -14,6 +15,7 @@ pub mod datapath;
 mod error;
 pub mod exact;
 pub mod float_datapath;
+pub mod forward;
 pub mod stats;
 pub mod yardstick;
 
@@ -30,4 +32,4 @@ pub use float_datapath::FloatDatapath;
 pub use packed::PackedWeights;
 #[doc(hidden)]
 pub use simd::Level;
-pub use stats::{OutputErrors, output_errors};
+pub use stats::{Agreement, OutputErrors, agreement, output_errors, unquantized};

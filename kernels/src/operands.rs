@@ -1,6 +1,6 @@
 //! Checks and views that all references share.
 
-use bitmosaic_numerics::{QuantizedMatrix, f16};
+use bitmosaic_numerics::{QuantizedMatrix, Scale, f16};
 use rayon::prelude::*;
 
 use crate::KernelError;
@@ -29,15 +29,27 @@ pub(crate) fn row_values(weights: &QuantizedMatrix, output_channel: usize) -> Ve
 }
 
 /// Group scale codes of one output channel, `[groups]`.
-pub(crate) fn row_scales(weights: &QuantizedMatrix, output_channel: usize) -> &[u8] {
+pub(crate) fn row_scale_codes(weights: &QuantizedMatrix, output_channel: usize) -> &[u16] {
     let groups = weights.groups();
     &weights.scales[output_channel * groups..(output_channel + 1) * groups]
 }
 
-/// Bits of the largest value magnitude in this matrix, the special values it carries included, sign excluded.
+/// Group scales of one output channel, `[groups]`. The matrix has been checked.
+pub(crate) fn row_scales(weights: &QuantizedMatrix, output_channel: usize) -> Vec<Scale> {
+    let none = Scale { significand: 0, exponent: 0 };
+    row_scale_codes(weights, output_channel).iter().map(|c| weights.scale_kind.decode(*c).unwrap_or(none)).collect()
+}
+
+/// Group scales of one output channel in units of 2^`smallest_exponent` of their kind, `[groups]`.
+pub(crate) fn row_scale_units(weights: &QuantizedMatrix, output_channel: usize) -> Vec<i128> {
+    row_scale_codes(weights, output_channel).iter().map(|c| weights.scale_kind.units(*c).into()).collect()
+}
+
+/// Bits of the largest value magnitude in this matrix, the special values it carries included, zero points subtracted, sign
+/// excluded.
 pub(crate) fn value_bits(weights: &QuantizedMatrix) -> u32 {
     let special = weights.special_values.iter().map(|v| u32::BITS - v.unsigned_abs().leading_zeros());
-    special.fold(weights.weight_type.magnitude_bits(), u32::max)
+    special.fold(weights.magnitude_bits(), u32::max)
 }
 
 /// Bits that a sum of `count` terms adds.

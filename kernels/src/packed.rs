@@ -3,14 +3,15 @@
 //! A panel is four output channels, a chunk 128 slots of a row, a segment the 32 slots of one 128-bit lane. Groups start
 //! at segment boundaries and are padded to whole segments; padded slots meet activations of limb 0, whatever their code is.
 //! Types of at most 16 codes are stored as 4-bit codes and decoded in registers, others as signed bytes. A type with a
-//! value outside a signed byte has no panels: the scalar references serve it.
+//! value outside a signed byte, zero points, and group scales that are not 8-bit integers have no panels: the scalar references
+//! serve them.
 
 use bitmosaic_numerics::fp16::decode;
-use bitmosaic_numerics::{CodeValue, QuantizedMatrix, SPECIAL_VALUES, f16};
+use bitmosaic_numerics::{CodeValue, QuantizedMatrix, SPECIAL_VALUES, ScaleKind, f16};
 
 use crate::KernelError;
 use crate::exact::check_exact_sum;
-use crate::operands::{row_scales, row_values, value_bits};
+use crate::operands::{row_scale_codes, row_values, value_bits};
 use crate::simd::{CHUNK, Codes, Level, Mode, PanelView, ROWS, SEGMENT, SEGMENTS, Table};
 
 /// Largest magnitude of the narrow modes: eight products with an 8-bit limb fit 16 bits.
@@ -34,7 +35,7 @@ pub struct PackedWeights {
 /// What is kept of the weights.
 #[derive(Debug, Clone)]
 pub(crate) enum Store {
-    /// Values that fit signed bytes.
+    /// Values that fit signed bytes, without zero points, under 8-bit integer scales.
     Panels(Panels),
     /// Others: for the scalar references.
     Matrix(Box<QuantizedMatrix>),
@@ -91,7 +92,8 @@ impl PackedWeights {
             values.extend(weights.special_values);
         }
         let bytes: Option<Vec<i8>> = values.into_iter().map(|v| i8::try_from(v).ok()).collect();
-        let store = match bytes {
+        let plain = weights.scale_kind == ScaleKind::Int8 && !weights.weight_type.has_zero_point();
+        let store = match bytes.filter(|_| plain) {
             Some(bytes) => {
                 let largest = bytes.iter().map(|v| u32::from(v.unsigned_abs())).max().unwrap_or(0);
                 Store::Panels(Panels::new(weights, largest))
@@ -126,7 +128,7 @@ impl PackedWeights {
     pub fn bytes(&self) -> usize {
         match &self.store {
             Store::Panels(p) => size_of_val(&p.codes[..]) + size_of_val(&p.scales[..]) + p.selectors.len(),
-            Store::Matrix(m) => m.codes.len() + m.scales.len() + m.selectors.len(),
+            Store::Matrix(m) => m.codes.len() + size_of_val(&m.scales[..]) + m.selectors.len() + m.zero_points.len(),
         }
     }
 
@@ -175,7 +177,7 @@ impl Panels {
         let (panel, row) = (output_channel / ROWS, output_channel % ROWS);
         let place = |chunk: usize| (panel * self.chunks + chunk) * ROWS + row;
         let values = row_values(weights, output_channel);
-        let scales = row_scales(weights, output_channel);
+        let scales: Vec<u8> = row_scale_codes(weights, output_channel).iter().map(|c| *c as u8).collect();
         let codes = &weights.codes[output_channel * weights.input_channels..][..weights.input_channels];
         for (g, values) in values.chunks(weights.group).enumerate() {
             let codes = &codes[g * weights.group..][..values.len()];

@@ -9,7 +9,7 @@ use bitmosaic_numerics::fp16::{CANONICAL_NAN, add, decode, mul};
 use bitmosaic_numerics::{QuantizedMatrix, f16};
 
 use crate::KernelError;
-use crate::operands::{map_output_channels, non_finite_tokens, row_scales, row_values, tokens};
+use crate::operands::{map_output_channels, non_finite_tokens, row_scale_units, row_values, tokens};
 
 /// FP16 product and FP16 accumulator, each rounded to nearest even. Outputs `[tokens, output_channels]`; an accumulator
 /// that overflows stays infinite, and infinities of both signs give the canonical NaN.
@@ -36,11 +36,12 @@ pub fn fp32_outputs(activations: &[f16], weights: &QuantizedMatrix) -> Result<Ve
 
 /// The FP16 weights of one output channel, `[input_channels]`.
 pub fn fp16_weights(weights: &QuantizedMatrix, output_channel: usize) -> Vec<f16> {
-    let scales = row_scales(weights, output_channel);
+    let scales = row_scale_units(weights, output_channel);
     let channel = decode(weights.channel_scales[output_channel]);
-    let exponent = channel.exponent as i32 - 25 - weights.weight_type.fraction_bits as i32;
+    let exponent = channel.exponent as i32 - 25 - weights.weight_type.fraction_bits as i32
+        + weights.scale_kind.smallest_exponent();
     let weight = |(k, value): (usize, i32)| {
-        let scale = i128::from(scales[k / weights.group]) * i128::from(channel.significand);
+        let scale = scales[k / weights.group] * i128::from(channel.significand);
         round_to_fp16(i128::from(value) * scale, exponent)
     };
     row_values(weights, output_channel).into_iter().enumerate().map(weight).collect()

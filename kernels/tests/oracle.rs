@@ -4,7 +4,7 @@
 mod common;
 
 use bitmosaic_kernels::{BlockDatapath, exact, output_errors, yardstick};
-use bitmosaic_numerics::{QuantizedMatrix, f16, registry};
+use bitmosaic_numerics::{QuantizedMatrix, ScaleKind, f16, registry};
 use common::{Activations, Random};
 use num_bigint::{BigInt, BigUint, Sign};
 use proptest::prelude::*;
@@ -89,8 +89,18 @@ impl Big {
     }
 }
 
-fn scale(matrix: &QuantizedMatrix, row: usize, group: usize) -> i64 {
-    matrix.scales[row * matrix.groups() + group].into()
+fn scale(matrix: &QuantizedMatrix, row: usize, group: usize) -> Big {
+    let code = matrix.scales[row * matrix.groups() + group];
+    match matrix.scale_kind {
+        ScaleKind::Int8 => Big(code.into(), 0),
+        ScaleKind::E8m0 => Big(1.into(), i32::from(code) - 127),
+        // E4M3 with its exponent field at FP16's place is an FP16 number 2^(15 - 7) times smaller.
+        ScaleKind::E4m3 => {
+            let half = Big::of(f16::from_bits(code << 7));
+            Big(half.0, half.1 + 8)
+        }
+        ScaleKind::Fp16 => Big::of(f16::from_bits(code)),
+    }
 }
 
 /// `[Σ a·w, Σ |a·w|]`.
@@ -98,8 +108,8 @@ fn oracle_exact(token: &[f16], matrix: &QuantizedMatrix, row: usize) -> [Big; 2]
     let mut sums = [Big::zero(), Big::zero()];
     let channel = Big::of(matrix.channel_scales[row]);
     for (k, activation) in token.iter().enumerate() {
-        let value = i64::from(matrix.value(row, k)) * scale(matrix, row, k / matrix.group);
-        let mut product = Big::of(*activation).times_integer(value).times(&channel);
+        let weight = scale(matrix, row, k / matrix.group).times_integer(matrix.value(row, k).into());
+        let mut product = Big::of(*activation).times(&weight).times(&channel);
         product.1 -= matrix.weight_type.fraction_bits as i32;
         sums[0] = sums[0].plus(&product);
         sums[1] = sums[1].plus(&Big(BigInt::from(product.0.magnitude().clone()), product.1));
@@ -118,7 +128,7 @@ fn oracle_datapath(token: &[f16], matrix: &QuantizedMatrix, row: usize, w: i32) 
             let aligned = Big::of(*activation).in_units(unit).min(largest.clone()).max(smallest.clone());
             sum += aligned * matrix.value(row, g * matrix.group + i);
         }
-        let x = Big(sum * scale(matrix, row, g), unit).fl32();
+        let x = Big(sum, unit).times(&scale(matrix, row, g)).fl32();
         accumulator = accumulator.plus(&x).fl32();
     }
     let mut output = accumulator.times(&Big::of(matrix.channel_scales[row])).fl32();
@@ -131,8 +141,8 @@ fn oracle_yardsticks(token: &[f16], matrix: &QuantizedMatrix, row: usize) -> [Op
     let round = |b: Big| Some(b.fp16()).filter(|v| v.is_finite());
     let (mut fp16, mut fp32) = (Some(f16::ZERO), Some(Big::zero()));
     for (k, activation) in token.iter().enumerate() {
-        let value = i64::from(matrix.value(row, k)) * scale(matrix, row, k / matrix.group);
-        let mut weight = Big::of(matrix.channel_scales[row]).times_integer(value);
+        let value = scale(matrix, row, k / matrix.group).times_integer(matrix.value(row, k).into());
+        let mut weight = Big::of(matrix.channel_scales[row]).times(&value);
         weight.1 -= matrix.weight_type.fraction_bits as i32;
         let product = round(weight).map(|w| Big::of(*activation).times(&Big::of(w)));
         let rounded = product.clone().and_then(round);
@@ -142,16 +152,19 @@ fn oracle_yardsticks(token: &[f16], matrix: &QuantizedMatrix, row: usize) -> [Op
     [fp16, fp32.map(|sum| sum.fp16())]
 }
 
-/// All finite activation kinds and the whole registry with one seed.
-fn compare(seed: u64, tokens: usize, output_channels: usize, input_channels: usize, group: usize, w: u32) {
+/// All finite activation kinds, and `types` types of the registry from a random one on, with one seed.
+fn compare(types: usize, seed: u64, [tokens, output_channels, input_channels]: [usize; 3], group: usize, w: u32) {
     let mut random = Random::new(seed);
     let mut yardsticks = 0;
-    for weight_type in registry() {
+    let all = registry();
+    let first = random.below(all.len() as u32) as usize;
+    for weight_type in all.into_iter().cycle().skip(first).take(types) {
         for kind in Activations::FINITE {
             let activations = random.activations(kind, tokens, input_channels);
             let shape = [output_channels, input_channels];
             let matrix = if random.below(2) == 0 {
-                random.any_matrix(&weight_type, shape, group)
+                let kind = ScaleKind::ALL[random.below(4) as usize];
+                random.any_matrix_with_scales(&weight_type, shape, group, kind)
             } else {
                 random.quantized_matrix(&weight_type, shape, group)
             };
@@ -186,8 +199,9 @@ fn compare(seed: u64, tokens: usize, output_channels: usize, input_channels: usi
 
 #[test]
 fn references_equal_the_oracle_at_the_default_width() {
-    compare(1, 2, 6, 160, 64, 14);
-    compare(2, 1, 3, 256, 128, 14);
+    let types = registry().len();
+    compare(types, 1, [2, 6, 160], 64, 14);
+    compare(types, 2, [1, 3, 256], 128, 14);
 }
 
 proptest! {
@@ -197,6 +211,6 @@ proptest! {
         seed in any::<u64>(), tokens in 1usize..3, output_channels in 1usize..4, input_channels in 1usize..70,
         group in 1usize..40, w in 4u32..=24
     ) {
-        compare(seed, tokens, output_channels, input_channels, group, w);
+        compare(3, seed, [tokens, output_channels, input_channels], group, w);
     }
 }

@@ -57,6 +57,9 @@ fn an_exact_zero_is_plus_zero() {
         for row in 0..4 {
             (matrix.selectors[2 * row + 1], matrix.scales[2 * row + 1]) =
                 (matrix.selectors[2 * row], matrix.scales[2 * row]);
+            if weight_type.has_zero_point() {
+                matrix.zero_points[2 * row + 1] = matrix.zero_points[2 * row];
+            }
         }
         let x = [1.5, -3.0, 7.0, 0.25, -1.5, 3.0, -7.0, -0.25].map(f16::from_f32);
         let activations: Vec<f16> = x.into_iter().chain([f16::from_f32(-0.0); 8]).collect();

@@ -1,6 +1,6 @@
 //! The binary command stream: fixed-size little-endian commands that every engine executes.
 
-use bitmosaic_numerics::{Digit, SPECIAL_VALUES, term::DIGIT_BITS, term::Digits, term::MAX_PLANES};
+use bitmosaic_numerics::{SPECIAL_VALUES, ScaleKind, term::DIGIT_BITS, term::MAX_PLANES};
 
 use crate::MappingError;
 
@@ -23,6 +23,8 @@ pub mod field {
     pub const FRACTION_BITS: (u32, u32) = (24, 8);
     /// Group in input channels, a multiple of the lanes.
     pub const GROUP: (u32, u32) = (32, 16);
+    /// Kind of group scale, its place in `ScaleKind::ALL`.
+    pub const SCALE_KIND: (u32, u32) = (48, 8);
     /// Tokens (M). The field has 32 bits, the hardware counts [`DIMENSION_BITS`].
     pub const TOKENS: (u32, u32) = (64, 32);
     /// Output channels (N).
@@ -33,6 +35,24 @@ pub mod field {
     pub const SPECIAL_DIGITS: (u32, u32) = (160, SPECIAL_VALUES as u32 * MAX_PLANES as u32 * DIGIT_BITS);
     /// Bits of the hardware's dimension counters: M, N and K are below 2^20.
     pub const DIMENSION_BITS: u32 = 20;
+
+    /// All fields as name, (low bit, bits), meaning; bits in no field are 0.
+    pub const ALL: [(&str, (u32, u32), &str); 10] = [
+        ("opcode", OPCODE, "0 `end` (all other bits 0), 1 `matmul`"),
+        ("weight_type", WEIGHT_TYPE, "index of the weight type in the machine's list"),
+        ("terms", TERMS, "terms (cycles) per weight"),
+        ("fraction_bits", FRACTION_BITS, "weight values are multiples of 2^-fraction_bits"),
+        ("group", GROUP, "group in input channels, a multiple of the lanes"),
+        ("scale_kind", SCALE_KIND, "kind of group scale: 0 int8, 1 e8m0, 2 e4m3, 3 fp16"),
+        ("tokens", TOKENS, "M"),
+        ("output_channels", OUTPUT_CHANNELS, "N"),
+        ("input_channels", INPUT_CHANNELS, "K"),
+        (
+            "special_digits",
+            SPECIAL_DIGITS,
+            "digits of the four special values: selector-major, then plane, each in 4 bits",
+        ),
+    ];
 }
 
 const OPCODE_END: u8 = 0;
@@ -58,14 +78,16 @@ pub struct Matmul {
     pub fraction_bits: u8,
     /// Group in input channels.
     pub group: u16,
+    /// Kind of group scale.
+    pub scale_kind: ScaleKind,
     /// M.
     pub tokens: u32,
     /// N.
     pub output_channels: u32,
     /// K.
     pub input_channels: u32,
-    /// Digits of the special values, by selector.
-    pub special_digits: [Digits; SPECIAL_VALUES],
+    /// Digits of the special values as the machine's digit set encodes them, by selector and plane.
+    pub special_digits: [[u8; MAX_PLANES]; SPECIAL_VALUES],
 }
 
 /// A command program: any number of products, closed by `end`.
@@ -85,11 +107,12 @@ impl Command {
         bytes[2] = m.terms;
         bytes[3] = m.fraction_bits;
         bytes[4..6].copy_from_slice(&m.group.to_le_bytes());
+        bytes[6] = m.scale_kind.index() as u8;
         bytes[8..12].copy_from_slice(&m.tokens.to_le_bytes());
         bytes[12..16].copy_from_slice(&m.output_channels.to_le_bytes());
         bytes[16..20].copy_from_slice(&m.input_channels.to_le_bytes());
         let digits = m.special_digits.iter().flatten().rev();
-        let special = digits.fold(0u64, |acc, d| acc << DIGIT_BITS | u64::from(d.encode()));
+        let special = digits.fold(0u64, |acc, d| acc << DIGIT_BITS | u64::from(*d));
         bytes[20..28].copy_from_slice(&special.to_le_bytes());
         bytes
     }
@@ -107,12 +130,20 @@ impl Command {
             OPCODE_END => Command::End,
             OPCODE_MATMUL => {
                 let special = u64::from(word(20)) | u64::from(word(24)) << 32;
-                let digit = |i: usize| Digit::decode((special >> (i as u32 * DIGIT_BITS)) as u8 & 7);
+                let Some(scale_kind) = ScaleKind::ALL.get(usize::from(bytes[6])).copied() else {
+                    return refuse(
+                        6,
+                        format!("kind of group scale {}", bytes[6]),
+                        "0 (int8), 1 (e8m0), 2 (e4m3) or 3 (fp16)",
+                    );
+                };
+                let digit = |i: usize| (special >> (i as u32 * DIGIT_BITS)) as u8 & ((1 << DIGIT_BITS) - 1);
                 Command::Matmul(Matmul {
                     weight_type: bytes[1],
                     terms: bytes[2],
                     fraction_bits: bytes[3],
                     group: u16::from_le_bytes([bytes[4], bytes[5]]),
+                    scale_kind,
                     tokens: word(8),
                     output_channels: word(12),
                     input_channels: word(16),
@@ -175,10 +206,11 @@ mod tests {
             terms: 2,
             fraction_bits: 1,
             group: 128,
+            scale_kind: ScaleKind::E4m3,
             tokens: 16,
             output_channels: 256,
             input_channels: 1024,
-            special_digits: std::array::from_fn(|s| std::array::from_fn(|k| Digit::ALL[(s + k) % 7])),
+            special_digits: std::array::from_fn(|s| std::array::from_fn(|k| ((3 * s + k) % 16) as u8)),
         }
     }
 
@@ -198,11 +230,20 @@ mod tests {
         assert_eq!(at(field::TERMS), 2);
         assert_eq!(at(field::FRACTION_BITS), 1);
         assert_eq!(at(field::GROUP), 128);
+        assert_eq!(at(field::SCALE_KIND), 2);
         assert_eq!(at(field::TOKENS), 16);
         assert_eq!(at(field::OUTPUT_CHANNELS), 256);
         assert_eq!(at(field::INPUT_CHANNELS), 1024);
-        assert_eq!(at((field::SPECIAL_DIGITS.0, 3)), u64::from(Digit::ALL[0].encode()));
-        assert_eq!(at((field::SPECIAL_DIGITS.0 + 3 * 5, 3)), u64::from(Digit::ALL[2].encode()));
+        assert_eq!(at((field::SPECIAL_DIGITS.0, DIGIT_BITS)), 0);
+        assert_eq!(at((field::SPECIAL_DIGITS.0 + DIGIT_BITS * 5, DIGIT_BITS)), 4);
+        // The list has every field, in order and apart, and the example sets no other bit.
+        let mut end = 0;
+        for (name, (low, width), _) in field::ALL {
+            assert!(low >= end && width <= 64, "{name}");
+            assert!(end == low || at((end, low - end)) == 0, "a bit below {name} is in no field");
+            end = low + width;
+        }
+        assert_eq!(at((end, field::COMMAND_BITS - end)), 0);
     }
 
     #[test]
@@ -214,6 +255,9 @@ mod tests {
         let mut bad = good.clone();
         bad[32] = 7;
         assert!(text(&bad).contains("byte 32: opcode 7"));
+        let mut kind = good.clone();
+        kind[6] = 4;
+        assert!(text(&kind).contains("byte 6: kind of group scale 4"));
         bad[32] = 0;
         bad[40] = 1;
         assert!(text(&bad).contains("byte 40"));

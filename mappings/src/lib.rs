@@ -3,6 +3,8 @@
 
 mod command;
 mod error;
+mod format;
+mod latency;
 mod lower;
 mod operands;
 mod stream;
@@ -10,7 +12,9 @@ mod unit;
 
 pub use command::{COMMAND_BYTES, Command, Matmul, Program, field};
 pub use error::MappingError;
-pub use lower::{Lowered, OutputPlace, TileWalk, lower, matmul_command};
+pub use format::{BeatField, BeatFormat, aligner_beats, tile_beats};
+pub use latency::{Latency, output_delay};
+pub use lower::{GroupReads, Lowered, OutputPlace, TileWalk, lower, matmul_command};
 pub use operands::{AlignedGroup, aligned_activations, aligner_stimulus, tile_stimulus};
 pub use stream::{BeatStream, Gate, Lfsr, read_bits, sign_extend};
 pub use unit::{

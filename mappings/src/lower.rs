@@ -1,5 +1,5 @@
-use bitmosaic_arch::{Machine, Support};
-use bitmosaic_numerics::{QuantizedMatrix, f16};
+use bitmosaic_arch::{Machine, Support, TermOrder};
+use bitmosaic_numerics::{QuantizedMatrix, ScaleKind, f16};
 
 use crate::command::field::DIMENSION_BITS;
 use crate::{BeatStream, Command, MappingError, Matmul, Program};
@@ -15,7 +15,7 @@ pub struct Lowered {
     pub fp16: BeatStream,
     /// Weight codes and selectors: per product, pass, chunk.
     pub weights: BeatStream,
-    /// Group scale codes: per product, pass, group.
+    /// Group scale codes and zero points: per product, pass, group.
     pub scales: BeatStream,
     /// Channel scales: per product, pass.
     pub channels: BeatStream,
@@ -32,6 +32,19 @@ pub struct TileWalk {
     output_channels: usize,
     input_channels: usize,
     group: usize,
+    terms: usize,
+    order: TermOrder,
+}
+
+/// How the operand register reads a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GroupReads {
+    /// Chunks of the group.
+    pub chunks: usize,
+    /// Times that they are read, one after the other.
+    pub times: usize,
+    /// Steps of a chunk in the register.
+    pub terms: usize,
 }
 
 /// Where an output value belongs.
@@ -60,6 +73,8 @@ impl TileWalk {
             output_channels: matmul.output_channels as usize,
             input_channels: matmul.input_channels as usize,
             group: usize::from(matmul.group),
+            terms: usize::from(matmul.terms),
+            order: machine.pe.order,
         }
     }
 
@@ -84,6 +99,26 @@ impl TileWalk {
         (0..self.input_channels)
             .step_by(self.group)
             .map(move |k| self.group.min(self.input_channels - k).div_ceil(self.lanes))
+    }
+
+    /// Steps and operand beats of each group of a pass: the chunks in the order in which the operand register takes them,
+    /// and the terms that each stays for. Plane-major operands come once a plane.
+    pub fn group_reads(self) -> impl Iterator<Item = GroupReads> {
+        let (times, terms) = match self.order {
+            TermOrder::WeightMajor => (1, self.terms),
+            TermOrder::PlaneMajor => (self.terms, 1),
+        };
+        self.group_chunks().map(move |chunks| GroupReads { chunks, times, terms })
+    }
+
+    /// Index of the chunk of every operand beat of a pass, in order.
+    pub fn read_chunks(self) -> impl Iterator<Item = usize> {
+        let mut first = 0;
+        self.group_reads().flat_map(move |group| {
+            let start = first;
+            first += group.chunks;
+            (0..group.times).flat_map(move |_| start..start + group.chunks)
+        })
     }
 
     /// Groups per pass.
@@ -118,7 +153,8 @@ impl TileWalk {
     pub fn operand_bytes(self, machine: &Machine) -> u64 {
         let tile = &machine.tile;
         let passes = self.pass_count() as u64;
-        let (chunks, groups) = (passes * self.chunks() as u64, passes * self.groups() as u64);
+        let reads: usize = self.group_reads().map(|group| group.chunks * group.times).sum();
+        let (chunks, groups) = (passes * reads as u64, passes * self.groups() as u64);
         let streams = [
             (tile.weight_beat_bits, chunks),
             (tile.activation_beat_bits, chunks),
@@ -148,6 +184,7 @@ pub fn matmul_command(
     machine: &Machine,
     weight_type: &str,
     special_values: [i32; 4],
+    scale_kind: ScaleKind,
     group: usize,
     [tokens, output_channels, input_channels]: [usize; 3],
 ) -> Result<Matmul, MappingError> {
@@ -155,6 +192,12 @@ pub fn matmul_command(
         Support::Executes { index, terms } => (index, terms),
         Support::HostOnly { reason } => return Err(MappingError::HostOnly { reason }),
     };
+    if !machine.scale_kinds.contains(&scale_kind) {
+        let kinds = machine.scale_kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
+        let expected =
+            format!("design `{}` executes {kinds}; add the kind to `weights.scales` of the design", machine.name);
+        return Err(MappingError::field("kind of group scale", scale_kind.name(), expected));
+    }
     let limit = 1usize << DIMENSION_BITS;
     for (name, size) in [("tokens", tokens), ("output channels", output_channels), ("input channels", input_channels)] {
         if size == 0 || size >= limit {
@@ -173,10 +216,11 @@ pub fn matmul_command(
     let mut special_digits = [Default::default(); 4];
     if executed.weight_type.special.is_some() {
         for (digits, value) in special_digits.iter_mut().zip(special_values) {
-            *digits = executed
+            let canonical = executed
                 .table
                 .special_digits(&executed.weight_type, value)
                 .map_err(|e| MappingError::field("special value", value, e))?;
+            *digits = canonical.map(|digit| machine.pe.digit_set.encode(digit));
         }
     }
     Ok(Matmul {
@@ -184,6 +228,7 @@ pub fn matmul_command(
         terms: terms as u8,
         fraction_bits: executed.weight_type.fraction_bits as u8,
         group: group as u16,
+        scale_kind,
         tokens: tokens as u32,
         output_channels: output_channels as u32,
         input_channels: input_channels as u32,
@@ -212,7 +257,8 @@ pub fn lower(machine: &Machine, layers: &[(&QuantizedMatrix, &[f16])]) -> Result
             return Err(MappingError::field("activations", activations.len(), expected));
         }
         let shape = [activations.len() / k, weights.output_channels, k];
-        let matmul = matmul_command(machine, weights.weight_type.name, weights.special_values, weights.group, shape)?;
+        let (name, special) = (weights.weight_type.name, weights.special_values);
+        let matmul = matmul_command(machine, name, special, weights.scale_kind, weights.group, shape)?;
         let walk = TileWalk::new(machine, &matmul);
         push_fp16(&mut lowered.fp16, walk, activations);
         for (n, _) in walk.passes() {
@@ -237,12 +283,12 @@ fn push_fp16(stream: &mut BeatStream, walk: TileWalk, activations: &[f16]) {
     }
 }
 
-/// One pass' weights, scales and channel scales; padding channels hold zero codes and zero scales.
+/// One pass' weights, scales and channel scales; padding channels hold zero codes and zero channel scales.
 fn push_weights(machine: &Machine, lowered: &mut Lowered, walk: TileWalk, weights: &QuantizedMatrix, n: usize) {
     let (k, groups, zero) = (weights.input_channels, weights.groups(), weights.weight_type.zero_code());
     let channels = n..n + walk.columns;
     let real = |channel: &usize| *channel < weights.output_channels;
-    for chunk in 0..walk.chunks() {
+    for chunk in walk.read_chunks() {
         let start = chunk * walk.lanes;
         let fields = channels.clone().flat_map(|channel| {
             let code = move |i: usize| {
@@ -256,8 +302,15 @@ fn push_weights(machine: &Machine, lowered: &mut Lowered, walk: TileWalk, weight
         lowered.weights.push_fields(fields);
     }
     for group in 0..groups {
-        let scale = |channel: usize| if real(&channel) { weights.scales[channel * groups + group] } else { 0 };
-        lowered.scales.push_fields(channels.clone().map(|c| (u64::from(scale(c)), 8)));
+        let fields = |channel: usize| {
+            let index = channel * groups + group;
+            let padding = (weights.scale_kind.padding_code(), 0);
+            let (code, zero) =
+                if real(&channel) { (weights.scales[index], weights.zero_point(index)) } else { padding };
+            let zero = (i64::from(zero) as u64 & ((1 << machine.zero_point_bits) - 1), machine.zero_point_bits);
+            [(u64::from(code), machine.scale_code_bits), zero]
+        };
+        lowered.scales.push_fields(channels.clone().flat_map(fields).filter(|(_, bits)| *bits > 0));
     }
     let scale = |channel: usize| if real(&channel) { weights.channel_scales[channel].to_bits() } else { 0 };
     lowered.channels.push_fields(channels.clone().map(|c| (u64::from(scale(c)), 16)));

@@ -1,6 +1,6 @@
 //! From the aligner's output to the tile's activation and exponent beats, and whole stimuli for both units.
 
-use bitmosaic_arch::Machine;
+use bitmosaic_arch::{EXPONENT_BITS, Machine};
 
 use crate::stream::read_bits;
 use crate::unit::{OutputBeat, Stalls, UnitStimulus, ports};
@@ -15,6 +15,8 @@ pub struct AlignedGroup {
     pub exponent: u8,
     /// Whether the group holds a NaN or an infinity.
     pub non_finite: bool,
+    /// Sum of the aligned activations, as a pattern of `Machine::activation_sum_bits` bits.
+    pub sum: u64,
 }
 
 /// Stimulus of the aligner for a lowered program; `None` for a machine without one.
@@ -47,7 +49,7 @@ pub fn tile_stimulus(
                 let tokens = aligned_activations(machine, matmul, &mut beats)?;
                 for (_, m) in walk.passes() {
                     push_pass(machine, walk, &tokens[m..tokens.len().min(m + rows)], &mut activations);
-                    push_exponents(walk, &tokens, m, rows, exponents);
+                    push_exponents(machine, walk, &tokens, m, exponents);
                 }
             }
             None => {
@@ -92,12 +94,22 @@ pub fn aligned_activations(
     let (lanes, w) = (machine.pe.lanes, machine.pe.activation_bits);
     let mut own = own.iter();
     let mut group = |chunks: usize| {
-        let mut group =
-            AlignedGroup { values: Vec::with_capacity(chunks * lanes as usize), exponent: 1, non_finite: false };
+        let mut group = AlignedGroup {
+            values: Vec::with_capacity(chunks * lanes as usize),
+            exponent: 1,
+            non_finite: false,
+            sum: 0,
+        };
         for beat in own.by_ref().take(chunks) {
             group.values.extend((0..lanes).map(|i| read_bits(&beat.data, i * w, w) as u32));
-            group.exponent = read_bits(&beat.data, lanes * w, 5) as u8;
-            group.non_finite = read_bits(&beat.data, lanes * w + 5, 1) == 1;
+            let field = |low: u32, bits: u32| read_bits(&beat.data, lanes * w + low, bits);
+            group.exponent = field(0, EXPONENT_BITS) as u8;
+            group.non_finite = field(EXPONENT_BITS, 1) == 1;
+            // A beat has the sum so far.
+            group.sum = match machine.activation_sum_bits {
+                0 => 0,
+                bits => field(EXPONENT_BITS + 1, bits),
+            };
         }
         group
     };
@@ -106,8 +118,8 @@ pub fn aligned_activations(
 
 fn push_pass(machine: &Machine, walk: TileWalk, tokens: &[Vec<AlignedGroup>], stream: &mut BeatStream) {
     let (lanes, w) = (machine.pe.lanes as usize, machine.pe.activation_bits);
-    for (group, chunks) in walk.group_chunks().enumerate() {
-        for chunk in 0..chunks {
+    for (group, reads) in walk.group_reads().enumerate() {
+        for chunk in (0..reads.times).flat_map(|_| 0..reads.chunks) {
             let of = |token: &Vec<AlignedGroup>| token[group].values[chunk * lanes..(chunk + 1) * lanes].to_vec();
             stream.push_fields(tokens.iter().flat_map(of).map(|v| (u64::from(v), w)));
         }
@@ -130,13 +142,14 @@ fn push_fp16_pass(
     }
 }
 
-/// Padding rows have zero activations, exponent 1 and no flag.
-fn push_exponents(walk: TileWalk, tokens: &[Vec<AlignedGroup>], m: usize, rows: usize, stream: &mut BeatStream) {
+/// Padding rows have zero activations, hence exponent 1, no flag and sum 0.
+fn push_exponents(machine: &Machine, walk: TileWalk, tokens: &[Vec<AlignedGroup>], m: usize, stream: &mut BeatStream) {
     for group in 0..walk.groups() {
-        let field = |token: usize| match tokens.get(token) {
-            Some(groups) => u64::from(groups[group].exponent) | u64::from(groups[group].non_finite) << 5,
+        let field = |token: usize| match tokens.get(token).map(|groups| &groups[group]) {
+            Some(g) => u64::from(g.exponent) | u64::from(g.non_finite) << EXPONENT_BITS | g.sum << (EXPONENT_BITS + 1),
             None => 1,
         };
-        stream.push_fields((m..m + rows).map(|token| (field(token), 6)));
+        let rows = m..m + machine.tile.rows as usize;
+        stream.push_fields(rows.map(|token| (field(token), machine.exponent_field_bits())));
     }
 }

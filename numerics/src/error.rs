@@ -1,3 +1,5 @@
+use crate::DigitSet;
+
 /// What the numerics refuse, with the remedy in the text.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -20,8 +22,8 @@ pub enum NumericsError {
     },
     /// A value that no digit sequence of the set reaches.
     #[error(
-        "value {value} of weight type `{weight_type}` has no representation in {planes} digit planes of {{0, ±1, ±2, ±4}}, which reach ±{}",
-        crate::term::largest_value(*planes)
+        "value {value} of weight type `{weight_type}` has no representation in {planes} digit planes of {digit_set}, which reach ±{}",
+        digit_set.largest_value(*planes)
     )]
     NoTerms {
         /// The type that holds the value.
@@ -30,6 +32,8 @@ pub enum NumericsError {
         value: i32,
         /// Planes tried.
         planes: usize,
+        /// Digits tried.
+        digit_set: DigitSet,
     },
     /// A matrix whose shape and data disagree, or an impossible group.
     #[error("{what}: found {found}, expected {expected}")]

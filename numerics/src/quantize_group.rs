@@ -9,7 +9,7 @@
 //!
 //! A short last group is a shorter slice: all statistics are over the entries given.
 
-use crate::fp16::{from_f32_slice, round_slice, to_f32_vec};
+use crate::fp16::{self, from_f32_slice, round_slice, to_f32_vec};
 use crate::{NumericsError, Rounding, ScaleRule, WeightType, f16};
 
 /// Errors at or above this (in squared weight units) never win the search; the published starting value.
@@ -47,12 +47,17 @@ impl Codebook {
         };
         let mut entries = weight_type.codebook(special);
         entries.dedup_by_key(|(value, _)| *value);
+        let half = 1i64 << (weight_type.code_bits.clamp(1, 31) - 1);
         if weight_type.rounding == Rounding::SymmetricInteger {
-            let limit = (1i64 << (weight_type.code_bits.clamp(1, 31) - 1)) - 1;
-            entries.retain(|(value, _)| i64::from(*value).abs() <= limit);
-            if entries.len() as i64 != 2 * limit + 1 {
+            entries.retain(|(value, _)| i64::from(*value).abs() < half);
+            if entries.len() as i64 != 2 * half - 1 {
                 return Err(refused(format!("{} integers", entries.len()), "every integer from -max to max"));
             }
+        }
+        if weight_type.rounding == Rounding::AsymmetricInteger
+            && !(-half..half).eq(entries.iter().map(|(value, _)| i64::from(*value)))
+        {
+            return Err(refused(format!("{} integers", entries.len()), "every integer of the code's bits"));
         }
         let largest = entries.iter().map(|(value, _)| value.unsigned_abs()).max().unwrap_or(0);
         if largest == 0 || largest >= 1 << 24 {
@@ -81,11 +86,15 @@ impl Codebook {
         self.largest as f32 / self.unit
     }
 
-    /// The group scale of these weights in quantizer units, `f16(max|w| / largest)` or the mean magnitude; not clamped: what
-    /// the second level quantizes.
+    /// The group scale of these weights in quantizer units, `f16(max|w| / largest)`, the mean magnitude, or with a zero point
+    /// `f16(f16(max - min) / (2^b - 1))`; not clamped: what the second level quantizes.
     pub fn scale(&self, weights: &[f16]) -> f16 {
+        if self.rounding == Rounding::AsymmetricInteger {
+            let (smallest, largest) = extremes(weights);
+            return fp16::div(fp16::sub(largest, smallest), f16::from_f32((self.entries.len() - 1) as f32));
+        }
         match self.scale_rule {
-            ScaleRule::LargestMagnitude => {
+            ScaleRule::LargestMagnitude | ScaleRule::PowerOfTwo | ScaleRule::UnderTensorScale => {
                 f16::from_f32(largest_magnitude(weights) / self.largest_in_quantizer_units())
             }
             // Magnitudes are multiples of 2^-24: a binary64 sum of up to 2^13 of them is exact.
@@ -100,12 +109,43 @@ impl Codebook {
         self.zero_code
     }
 
-    /// Rounds scaled weights to the codebook: code and value of each. Values are floats because integer rounding keeps
-    /// the sign of -0, as the published code does. NaN (a zero weight over a zero scale) goes to zero.
-    pub fn round(&self, scaled: &[f32]) -> RoundedGroup {
+    /// The zero point of these weights under `scale`, `clamp(round(f16(-min / scale)), 0, 2^b - 1)` less 2^(b-1); 0 for
+    /// types without. A scale of 0 has the zero point of the value 0.
+    pub fn zero_point(&self, weights: &[f16], scale: f16) -> i8 {
+        if self.rounding != Rounding::AsymmetricInteger || scale == f16::ZERO {
+            return 0;
+        }
+        let zero = fp16::div(-extremes(weights).0, scale).to_f32().round_ties_even();
+        let half = self.entries.len() as f32 / 2.0;
+        (zero.clamp(0.0, 2.0 * half - 1.0) - half) as i8
+    }
+
+    /// Rounds scaled weights to the codebook: code and value of each, the zero point subtracted. Values are floats because
+    /// integer rounding keeps the sign of -0, as the published code does. NaN (a zero weight over a zero scale) goes to zero.
+    pub fn round(&self, scaled: &[f32], zero_point: i8) -> RoundedGroup {
         let mut indices = vec![0u8; scaled.len()];
-        let mut group = RoundedGroup { codes: vec![self.zero_code; scaled.len()], values: vec![0.0; scaled.len()] };
+        let mut group =
+            RoundedGroup { codes: vec![self.zero_code; scaled.len()], values: vec![0.0; scaled.len()], zero_point };
         match self.rounding {
+            Rounding::TableTieAway => {
+                for (x, (code, value)) in scaled.iter().zip(group.iter_mut()) {
+                    let below =
+                        |midpoint: &f32| if *midpoint < 0.0 { 2.0 * x > *midpoint } else { 2.0 * x >= *midpoint };
+                    if !x.is_nan() {
+                        let entry = self.entries[self.doubled_midpoints.partition_point(below)];
+                        (*value, *code) = (entry.0 as f32 / self.unit, entry.1);
+                    }
+                }
+            }
+            Rounding::AsymmetricInteger => {
+                let (half, zero) = (self.entries.len() as f32 / 2.0, f32::from(zero_point));
+                for (x, (code, value)) in scaled.iter().zip(group.iter_mut()) {
+                    if !x.is_nan() {
+                        let q = (x.round_ties_even() + zero).clamp(-half, half - 1.0);
+                        (*value, *code) = (q - zero, self.entries[(q + half) as usize].1);
+                    }
+                }
+            }
             Rounding::TableTieToLower => {
                 // Index = midpoints below the weight; midpoints outside, so that the inner loop is a vector loop.
                 for doubled_midpoint in &self.doubled_midpoints {
@@ -145,6 +185,14 @@ pub fn codebooks(weight_type: &WeightType) -> Result<Vec<Codebook>, NumericsErro
     }
 }
 
+/// The smallest and the largest of finite weights.
+fn extremes(weights: &[f16]) -> (f16, f16) {
+    let first = weights.first().copied().unwrap_or(f16::ZERO);
+    weights
+        .iter()
+        .fold((first, first), |(low, high), w| (if *w < low { *w } else { low }, if *w > high { *w } else { high }))
+}
+
 /// The largest magnitude of finite weights, which are ordered like their bits.
 pub(crate) fn largest_magnitude(weights: &[f16]) -> f32 {
     f16::from_bits(weights.iter().map(|w| w.to_bits() & 0x7FFF).max().unwrap_or(0)).to_f32()
@@ -155,8 +203,10 @@ pub(crate) fn largest_magnitude(weights: &[f16]) -> f32 {
 pub struct RoundedGroup {
     /// One code a weight.
     pub codes: Vec<u8>,
-    /// Codebook values, in quantizer units (-0 is kept, see [`Codebook::round`]).
+    /// Codebook values less the zero point, in quantizer units (-0 is kept, see [`Codebook::round`]).
     pub values: Vec<f32>,
+    /// The zero point, less 2^(b-1); 0 for types without.
+    pub zero_point: i8,
 }
 
 impl RoundedGroup {
@@ -170,7 +220,7 @@ pub fn round_group(weights: &[f16], book: &Codebook, scale: f16) -> RoundedGroup
     let mut scaled = to_f32_vec(weights);
     scaled.iter_mut().for_each(|w| *w /= scale.to_f32());
     round_slice(&mut scaled);
-    book.round(&scaled)
+    book.round(&scaled, book.zero_point(weights, scale))
 }
 
 /// The published error of a candidate: `f16(mean f16(f16(dq - w)^2))`. The squares are summed exactly (FP16 numbers are
@@ -202,6 +252,8 @@ pub struct QuantizedGroup {
     pub codes: Vec<u8>,
     /// Index of the special value; 0 for types without any and for groups without a choice.
     pub selector: u8,
+    /// The zero point less 2^(b-1); 0 for types without.
+    pub zero_point: i8,
     /// Whether a candidate was good enough; otherwise the published code gives all zeros ("choice -1").
     pub chosen: bool,
     /// The group scale, per quantizer unit of value ([`WeightType::quantizer_shift`]).
@@ -233,10 +285,10 @@ pub(crate) fn quantize_with(weights: &[f16], books: &[Codebook]) -> QuantizedGro
         .enumerate()
         .map(|(selector, book)| {
             let scale = book.scale(weights).max(SMALLEST_SCALE).min(LARGEST_SCALE);
-            let RoundedGroup { codes, mut values } = round_group(weights, book, scale);
+            let RoundedGroup { codes, mut values, zero_point } = round_group(weights, book, scale);
             values.iter_mut().for_each(|value| *value *= scale.to_f32());
             let dequantized = from_f32_slice(&values);
-            QuantizedGroup { codes, selector: selector as u8, chosen: true, scale, dequantized }
+            QuantizedGroup { codes, selector: selector as u8, zero_point, chosen: true, scale, dequantized }
         })
         .collect();
     if books.len() == 1 {
@@ -248,6 +300,7 @@ pub(crate) fn quantize_with(weights: &[f16], books: &[Codebook]) -> QuantizedGro
         None => QuantizedGroup {
             codes: vec![books[0].zero_code; weights.len()],
             selector: 0,
+            zero_point: 0,
             chosen: false,
             scale: f16::ZERO,
             dequantized: vec![f16::ZERO; weights.len()],

@@ -46,7 +46,7 @@ pub fn quantize_group_fp32(weights: &[f16], weight_type: &WeightType) -> Result<
 fn candidate(weights: &[f32], largest: f32, book: &Codebook, selector: u8) -> (f32, Fp32Group) {
     let scale = largest / book.largest_in_quantizer_units();
     let scaled: Vec<f32> = weights.iter().map(|w| w / scale).collect();
-    let mut rounded = book.round(&scaled);
+    let mut rounded = book.round(&scaled, 0);
     rounded.values.iter_mut().for_each(|v| *v *= scale);
     let squares: Vec<f32> = rounded.values.iter().zip(weights).map(|(d, w)| (d - w) * (d - w)).collect();
     let error = vector_sum(&squares) / weights.len() as f32;

@@ -19,9 +19,10 @@
 use rayon::prelude::*;
 
 use crate::exact::power_of_two;
+use crate::quantize_block::{self, Block};
 use crate::quantize_group::{Codebook, QuantizedGroup, check_finite, codebooks, quantize_with};
 use crate::second_level::{executable_channel_scale, scale_code, second_level_with};
-use crate::{MAX_GROUP, NumericsError, QuantizedMatrix, WeightType, f16};
+use crate::{MAX_GROUP, NumericsError, QuantizedMatrix, ScaleKind, WeightType, f16};
 
 /// Rounds binary32 weights to FP16, ties to even; what a quantizer starts from. Overflow gives an infinity, which the
 /// quantizers refuse.
@@ -30,7 +31,7 @@ pub fn weights_to_fp16(weights: &[f32]) -> Vec<f16> {
 }
 
 /// Quantizes weights of shape `[output_channels, input_channels]` in groups of `group` input channels to the executable
-/// form. The same bits at any number of threads.
+/// form, with the type's own kind of group scale. The same bits at any number of threads.
 ///
 /// # Errors
 /// `Shape` for an empty matrix, a length that does not fit the shape, a group outside 1..=[`MAX_GROUP`] or a type that
@@ -41,13 +42,49 @@ pub fn quantize_matrix(
     group: usize,
     weight_type: &WeightType,
 ) -> Result<QuantizedMatrix, NumericsError> {
+    quantize_matrix_with_scales(weights, shape, group, weight_type, weight_type.scale_kind())
+}
+
+/// [`quantize_matrix`] with a kind of group scale: the type's own, or FP16, which is the published first level executed
+/// exactly (its codes and scales, without the FP16 rounding of the products; the channel scales are a power of two).
+///
+/// # Errors
+/// As [`quantize_matrix`], and `Shape` for another kind.
+pub fn quantize_matrix_with_scales(
+    weights: &[f16],
+    shape: [usize; 2],
+    group: usize,
+    weight_type: &WeightType,
+    kind: ScaleKind,
+) -> Result<QuantizedMatrix, NumericsError> {
     check(weights, shape, group)?;
+    let own = weight_type.scale_kind();
+    if kind != own && (kind != ScaleKind::Fp16 || own != ScaleKind::Int8) {
+        return Err(NumericsError::Shape {
+            what: format!("group scales of `{}` weights", weight_type.name),
+            found: kind.name().to_string(),
+            expected: if own == ScaleKind::Int8 { "int8 or fp16".into() } else { own.name().into() },
+        });
+    }
     let [output_channels, input_channels] = shape;
     let books = codebooks(weight_type)?;
     // A shift beyond the fraction bits would round subnormal channel scales; codebooks that need one are refused.
     let exponent = weight_type.fraction_bits as i32 - weight_type.quantizer_shift() as i32;
     let unit = f16::from_f32(power_of_two(exponent.clamp(-30, 30)) as f32);
-    let rows: Vec<Row> = weights.par_chunks(input_channels).map(|row| quantize_row(row, group, &books, unit)).collect();
+    let tensor_scale = match kind {
+        ScaleKind::E4m3 => quantize_block::tensor_scale(weights, weight_type, &books[0]),
+        _ => f16::ONE,
+    };
+    let real = quantize_block::quantizer_unit(weight_type);
+    let row = |row: &[f16]| match kind {
+        ScaleKind::Int8 => quantize_row(row, group, &books, unit),
+        ScaleKind::Fp16 => first_level_row(row, group, &books, unit),
+        ScaleKind::E8m0 => block_row(row, group, f16::ONE, |w| quantize_block::microscaling(w, &books[0], real)),
+        ScaleKind::E4m3 => block_row(row, group, tensor_scale, |w| {
+            quantize_block::under_tensor_scale(w, &books[0], real, tensor_scale)
+        }),
+    };
+    let rows: Vec<Row> = weights.par_chunks(input_channels).map(row).collect();
     let groups = input_channels.div_ceil(group);
     let mut matrix = QuantizedMatrix {
         weight_type: weight_type.clone(),
@@ -56,6 +93,8 @@ pub fn quantize_matrix(
         group,
         codes: Vec::with_capacity(weights.len()),
         selectors: Vec::with_capacity(output_channels * groups),
+        zero_points: Vec::new(),
+        scale_kind: kind,
         scales: Vec::with_capacity(output_channels * groups),
         channel_scales: Vec::with_capacity(output_channels),
         special_values: weight_type.special_values(),
@@ -63,6 +102,9 @@ pub fn quantize_matrix(
     for row in rows {
         matrix.codes.extend(row.codes);
         matrix.selectors.extend(row.selectors);
+        if weight_type.has_zero_point() {
+            matrix.zero_points.extend(row.zero_points);
+        }
         matrix.scales.extend(row.scales);
         matrix.channel_scales.push(row.channel_scale);
     }
@@ -70,8 +112,8 @@ pub fn quantize_matrix(
     Ok(matrix)
 }
 
-/// Quantizes a matrix at the first level (`--scale fp16`): one FP16 scale a group, groups in row-major order. For
-/// comparison with the published figures; no machine executes it.
+/// Quantizes a matrix at the published first level, with its FP16 rounding of every weight: groups in row-major order. For
+/// comparison with the published figures; machines execute [`quantize_matrix_with_scales`].
 ///
 /// # Errors
 /// As [`quantize_matrix`].
@@ -93,30 +135,67 @@ pub fn quantize_matrix_first_level(
 struct Row {
     codes: Vec<u8>,
     selectors: Vec<u8>,
-    scales: Vec<u8>,
+    zero_points: Vec<i8>,
+    scales: Vec<u16>,
     channel_scale: f16,
+}
+
+impl Row {
+    fn new(weights: usize, group: usize, channel_scale: f16) -> Row {
+        let groups = weights.div_ceil(group);
+        Row {
+            codes: Vec::with_capacity(weights),
+            selectors: Vec::with_capacity(groups),
+            zero_points: Vec::with_capacity(groups),
+            scales: Vec::with_capacity(groups),
+            channel_scale,
+        }
+    }
+
+    fn push(&mut self, codes: Vec<u8>, selector: u8, zero_point: i8, scale: u16) {
+        self.codes.extend(codes);
+        self.selectors.push(selector);
+        self.zero_points.push(zero_point);
+        self.scales.push(scale);
+    }
+
+    /// A group whose weights are all zero.
+    fn push_zeros(&mut self, weights: usize, zero_code: u8) {
+        self.push(vec![zero_code; weights], 0, 0, 0);
+    }
 }
 
 /// One output channel; `unit` is a quantizer unit's inverse.
 fn quantize_row(row: &[f16], group: usize, books: &[Codebook], unit: f16) -> Row {
     let groups = second_level_with(row, group, books);
     let channel = executable_channel_scale(groups.iter().map(|g| g.scale).fold(f16::ZERO, f16::max));
-    let mut quantized = Row {
-        codes: Vec::with_capacity(row.len()),
-        selectors: Vec::with_capacity(groups.len()),
-        scales: Vec::with_capacity(groups.len()),
-        channel_scale: crate::fp16::mul(channel, unit),
-    };
+    let mut quantized = Row::new(row.len(), group, crate::fp16::mul(channel, unit));
     for g in groups {
-        let scale = scale_code(g.scale, channel);
-        quantized.scales.push(scale);
-        if scale == 0 {
-            quantized.selectors.push(0);
-            quantized.codes.extend(g.codes.iter().map(|_| books[0].zero_code()));
-        } else {
-            quantized.selectors.push(g.selector);
-            quantized.codes.extend(g.codes);
+        match scale_code(g.scale, channel) {
+            0 => quantized.push_zeros(g.codes.len(), books[0].zero_code()),
+            scale => quantized.push(g.codes, g.selector, g.zero_point, scale.into()),
         }
+    }
+    quantized
+}
+
+/// One output channel with FP16 group scales.
+fn first_level_row(row: &[f16], group: usize, books: &[Codebook], unit: f16) -> Row {
+    let mut quantized = Row::new(row.len(), group, unit);
+    for g in row.chunks(group).map(|weights| quantize_with(weights, books)) {
+        match g.scale.to_bits() {
+            0 => quantized.push_zeros(g.codes.len(), books[0].zero_code()),
+            scale => quantized.push(g.codes, g.selector, g.zero_point, scale),
+        }
+    }
+    quantized
+}
+
+/// One output channel of a block format.
+fn block_row(row: &[f16], group: usize, channel_scale: f16, quantize: impl Fn(&[f16]) -> Block) -> Row {
+    let mut quantized = Row::new(row.len(), group, channel_scale);
+    for block in row.chunks(group).map(quantize) {
+        quantized.push(block.rounded.codes, 0, 0, block.scale_code);
     }
     quantized
 }

@@ -1,4 +1,4 @@
-use crate::{MAX_GROUP, NumericsError, SPECIAL_VALUES, WeightType, f16};
+use crate::{MAX_GROUP, NumericsError, SPECIAL_VALUES, ScaleKind, WeightType, f16};
 
 /// A quantized weight matrix of shape `[output_channels, input_channels]`, groups along the input channels.
 /// The last group of a row may be short. One code a byte; [`crate::packing`] gives the stored form.
@@ -16,8 +16,12 @@ pub struct QuantizedMatrix {
     pub codes: Vec<u8>,
     /// `[output_channels, groups]` index of the group's special value; 0 for types without any.
     pub selectors: Vec<u8>,
-    /// `[output_channels, groups]` unsigned group scale codes.
-    pub scales: Vec<u8>,
+    /// `[output_channels, groups]` zero points less 2^(b-1), in units of 2^-fraction_bits; empty for types without.
+    pub zero_points: Vec<i8>,
+    /// Kind of the group scales.
+    pub scale_kind: ScaleKind,
+    /// `[output_channels, groups]` group scale codes.
+    pub scales: Vec<u16>,
     /// `[output_channels]` channel scales, finite.
     pub channel_scales: Vec<f16>,
     /// The special values behind the selectors, in units of 2^-fraction_bits.
@@ -30,12 +34,22 @@ impl QuantizedMatrix {
         self.input_channels.div_ceil(self.group)
     }
 
-    /// Integer value of the weight at (output channel, input channel), in units of 2^-fraction_bits.
+    /// Integer value of the weight at (output channel, input channel), in units of 2^-fraction_bits, less its zero point.
     pub fn value(&self, output_channel: usize, input_channel: usize) -> i32 {
         let code = self.codes[output_channel * self.input_channels + input_channel];
-        let selector = self.selectors[output_channel * self.groups() + input_channel / self.group];
-        let special = self.special_values[usize::from(selector) % SPECIAL_VALUES];
-        self.weight_type.value(code, special).unwrap_or(0)
+        let group = output_channel * self.groups() + input_channel / self.group;
+        let special = self.special_values[usize::from(self.selectors[group]) % SPECIAL_VALUES];
+        self.weight_type.value(code, special).unwrap_or(0) - self.zero_point(group)
+    }
+
+    /// Zero point of a group, counted over the matrix; 0 for types without.
+    pub fn zero_point(&self, group: usize) -> i32 {
+        self.zero_points.get(group).copied().unwrap_or(0).into()
+    }
+
+    /// Bits of the largest magnitude a weight may have, zero points subtracted.
+    pub fn magnitude_bits(&self) -> u32 {
+        self.weight_type.magnitude_bits() + u32::from(self.weight_type.has_zero_point())
     }
 
     /// Checks every length and range, so that later code may index without checks.
@@ -71,6 +85,7 @@ impl QuantizedMatrix {
         let weights = self.output_channels.saturating_mul(self.input_channels);
         shape("codes", self.codes.len(), weights)?;
         shape("selectors", self.selectors.len(), groups)?;
+        shape("zero points", self.zero_points.len(), if self.weight_type.has_zero_point() { groups } else { 0 })?;
         shape("scales", self.scales.len(), groups)?;
         shape("channel_scales", self.channel_scales.len(), self.output_channels)?;
         for code in &self.codes {
@@ -81,6 +96,21 @@ impl QuantizedMatrix {
                 what: "special value selector".into(),
                 found: selector.to_string(),
                 expected: format!("0 to {}", SPECIAL_VALUES - 1),
+            });
+        }
+        let half = 1i32 << (self.weight_type.code_bits.clamp(1, 8) - 1);
+        if let Some(zero) = self.zero_points.iter().find(|z| !(-half..half).contains(&i32::from(**z))) {
+            return Err(NumericsError::Shape {
+                what: "zero point".into(),
+                found: zero.to_string(),
+                expected: format!("{} to {}", -half, half - 1),
+            });
+        }
+        if let Some(code) = self.scales.iter().find(|code| self.scale_kind.decode(**code).is_none()) {
+            return Err(NumericsError::Shape {
+                what: format!("{} group scale code", self.scale_kind.name()),
+                found: format!("{code:#x}"),
+                expected: "a finite scale that is not negative, of FP16 range".into(),
             });
         }
         match self.channel_scales.iter().position(|s| !s.is_finite()) {

@@ -47,6 +47,8 @@ pub struct SecondLevelGroup {
     pub codes: Vec<u8>,
     /// Index of the special value; 0 for types without any and for groups without a choice.
     pub selector: u8,
+    /// The zero point less 2^(b-1); 0 for types without.
+    pub zero_point: i8,
     /// Whether a candidate was good enough; otherwise the published code gives all zeros ("choice -1").
     pub chosen: bool,
     /// The group scale before its quantization, per quantizer unit of value; zero without a choice.
@@ -89,6 +91,7 @@ pub(crate) fn second_level_with(row: &[f16], group: usize, books: &[Codebook]) -
                 None => SecondLevelGroup {
                     codes: vec![books[0].zero_code(); weights.len()],
                     selector: 0,
+                    zero_point: 0,
                     chosen: false,
                     scale: f16::ZERO,
                     scale_code: 0,
@@ -104,13 +107,13 @@ fn candidate_row(row: &[f16], group: usize, book: &Codebook, selector: u8) -> Ve
     let scales: Vec<f16> = row.chunks(group).map(|weights| book.scale(weights)).collect();
     let channel = channel_scale(scales.iter().copied().fold(f16::ZERO, f16::max));
     let quantize = |(weights, scale): (&[f16], &f16)| {
-        let RoundedGroup { codes, mut values } = round_group(weights, book, *scale);
+        let RoundedGroup { codes, mut values, zero_point } = round_group(weights, book, *scale);
         let scale_code = scale_code(*scale, channel);
         values.iter_mut().for_each(|value| *value *= channel.to_f32());
         fp16::round_slice(&mut values);
         values.iter_mut().for_each(|value| *value *= f32::from(scale_code));
         let dequantized = fp16::from_f32_slice(&values);
-        SecondLevelGroup { codes, selector, chosen: true, scale: *scale, scale_code, dequantized }
+        SecondLevelGroup { codes, selector, zero_point, chosen: true, scale: *scale, scale_code, dequantized }
     };
     row.chunks(group).zip(&scales).map(quantize).collect()
 }

@@ -82,7 +82,7 @@ pub fn error_statistics(weights: &[f16], matrix: &QuantizedMatrix) -> Result<Err
             let channel = matrix.channel_scales[row].to_f64() * unit;
             for (g, weights) in weights.chunks(matrix.group).enumerate() {
                 let index = row * matrix.groups() + g;
-                let scale = f64::from(matrix.scales[index]) * channel;
+                let scale = matrix.scale_kind.value(matrix.scales[index]) * channel;
                 let first = g * matrix.group;
                 let values = (0..weights.len()).map(|i| f64::from(matrix.value(row, first + i)) * scale);
                 let special = matrix.weight_type.special.as_ref().map(|_| matrix.selectors[index]);

@@ -1,93 +1,158 @@
-//! Bit-serial terms. A weight value is a sum of digits: `value = Σ_k digit_k · 4^k`, digit in {0, ±1, ±2, ±4},
-//! one digit a cycle, planes ascending. Each (type, digit set) has one canonical table that the processing element,
-//! the term generator, the netlist and the host read.
+//! Bit-serial terms. A weight value is a sum of digits: `value = Σ_k digit_k · radix^k`, a digit of the machine's
+//! [`DigitSet`], one digit a cycle. Each (type, digit set) has one canonical table that the processing element, the term
+//! generator, the netlist and the host read.
 
 use crate::{CodeValue, NumericsError, WeightType};
 
-/// Largest number of digit planes, hence of terms per weight (8-bit types need 4).
+/// Largest number of digit planes, hence of terms per weight (8-bit types need 4 of radix 4).
 pub const MAX_PLANES: usize = 4;
-/// Bits of an encoded digit.
-pub const DIGIT_BITS: u32 = 3;
+/// Bits of a digit's place in a command.
+pub const DIGIT_BITS: u32 = 4;
 
-/// One signed digit in {0, ±1, ±2, ±4}.
+/// One signed digit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Digit(i8);
 
 impl Digit {
-    /// Digit set in canonical order of preference for equally short, equally low representations.
-    pub const ALL: [Digit; 7] = [Digit(0), Digit(1), Digit(-1), Digit(2), Digit(-2), Digit(4), Digit(-4)];
-
     /// Numeric value.
     pub fn value(self) -> i32 {
         i32::from(self.0)
     }
+}
 
-    /// The three bits on the wires: bit 2 the sign, bits 1..0 the magnitude (0, 1, 2, 3 for 0, 1, 2, 4).
-    pub fn encode(self) -> u8 {
-        let magnitude = match self.0.unsigned_abs() {
-            4 => 3,
-            m => m,
-        };
-        u8::from(self.0 < 0) << 2 | magnitude
+/// Digits that a processing element multiplies by, and the weight of a digit plane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DigitSet {
+    /// {0, ±1, ±2, ±4}, planes of 4^k: as many terms as the paper's digits for each of its types, without its widest shift.
+    #[default]
+    Radix4,
+    /// {0, ±1, ±2, ±4, ±8}, planes of 4^k: the BitMoD paper's terms, whose exponent has two bits (HPCA 2025, section III).
+    Paper,
+    /// {0, ±1, ±2, ±3, ±4, ±6}, planes of 8^k: three times the activation comes from the row edge.
+    Radix8,
+}
+
+impl DigitSet {
+    /// Every digit set.
+    pub const ALL: [DigitSet; 3] = [DigitSet::Radix4, DigitSet::Paper, DigitSet::Radix8];
+
+    /// Magnitudes, in the order of their codes on the wires.
+    pub fn magnitudes(self) -> &'static [i8] {
+        match self {
+            DigitSet::Radix4 => &[0, 1, 2, 4],
+            DigitSet::Paper => &[0, 1, 2, 4, 8],
+            DigitSet::Radix8 => &[0, 1, 2, 3, 4, 6],
+        }
     }
 
-    /// Inverse of [`Digit::encode`]; `-0` decodes to zero, as in the hardware.
-    pub fn decode(bits: u8) -> Digit {
-        let magnitude = [0, 1, 2, 4][usize::from(bits & 3)];
-        Digit(if bits & 4 != 0 { -magnitude } else { magnitude })
+    /// Bits of a digit on the wires: the sign above the magnitude's code.
+    pub fn bits(self) -> u32 {
+        self.magnitude_bits() + 1
+    }
+
+    /// Bits of the magnitude's code.
+    pub fn magnitude_bits(self) -> u32 {
+        usize::BITS - (self.magnitudes().len() - 1).leading_zeros()
+    }
+
+    /// Largest magnitude.
+    pub fn largest(self) -> u32 {
+        self.magnitudes().iter().map(|m| m.unsigned_abs().into()).max().unwrap_or(0)
+    }
+
+    /// Plane k weighs 2^(k · radix_bits).
+    pub fn radix_bits(self) -> u32 {
+        if self == DigitSet::Radix8 { 3 } else { 2 }
+    }
+
+    /// The digits in canonical order of preference for equally short, equally low representations.
+    pub fn digits(self) -> Vec<Digit> {
+        let signed = |m: &i8| if *m == 0 { vec![Digit(0)] } else { vec![Digit(*m), Digit(-m)] };
+        self.magnitudes().iter().flat_map(signed).collect()
+    }
+
+    /// The digit's bits on the wires; 0 for a digit that the set has not.
+    pub fn encode(self, digit: Digit) -> u8 {
+        let magnitude = self.magnitudes().iter().position(|m| m.unsigned_abs() == digit.0.unsigned_abs()).unwrap_or(0);
+        u8::from(digit.0 < 0) << self.magnitude_bits() | magnitude as u8
+    }
+
+    /// Inverse of [`DigitSet::encode`]; `-0` and codes without a magnitude decode to zero.
+    pub fn decode(self, bits: u8) -> Digit {
+        let code = bits & ((1 << self.magnitude_bits()) - 1);
+        let magnitude = self.magnitudes().get(usize::from(code)).copied().unwrap_or(0);
+        Digit(if bits >> self.magnitude_bits() & 1 == 1 { -magnitude } else { magnitude })
+    }
+
+    /// Largest value of `planes` digit planes.
+    pub fn largest_value(self, planes: usize) -> u32 {
+        (0..planes.min(MAX_PLANES) as u32).map(|k| self.largest() << (self.radix_bits() * k)).sum()
+    }
+
+    /// The canonical representation of `value` in `planes` planes, if there is one: fewest non-zero digits, then non-zero
+    /// digits in the lowest planes, then the digits first in [`DigitSet::digits`], compared from plane 0.
+    pub fn canonical_digits(self, value: i32, planes: usize) -> Option<Digits> {
+        // No sum of digits goes further; beyond it the search could overflow.
+        if value.unsigned_abs() > self.largest_value(planes) {
+            return None;
+        }
+        let mut search =
+            Search { all: self.digits(), radix: 1 << self.radix_bits(), digits: Digits::default(), best: None };
+        search.plane(value, 0, planes.min(MAX_PLANES));
+        search.best.map(|(_, d)| d)
     }
 }
 
-/// Largest value of `planes` digit planes, every digit 4: 4 · (4^planes - 1) / 3.
-pub fn largest_value(planes: usize) -> u32 {
-    (0..planes.min(MAX_PLANES) as u32).map(|k| 4 << (2 * k)).sum()
+impl std::fmt::Display for DigitSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let signed = self.magnitudes()[1..].iter().map(|m| format!(", ±{m}"));
+        write!(f, "{{0{}}}", signed.collect::<String>())
+    }
 }
 
-/// Digits of one value, plane k weighs 4^k.
+/// Digits of one value, lowest plane first.
 pub type Digits = [Digit; MAX_PLANES];
-
-/// The canonical representation of `value` in `planes` planes, if there is one: fewest non-zero digits, then non-zero
-/// digits in the lowest planes, then the smaller digits first as ordered in [`Digit::ALL`], compared from plane 0.
-pub fn canonical_digits(value: i32, planes: usize) -> Option<Digits> {
-    let planes = planes.min(MAX_PLANES);
-    // No sum of MAX_PLANES digits goes further; beyond it the search could overflow.
-    if value.unsigned_abs() > 4 << (2 * MAX_PLANES) {
-        return None;
-    }
-    let mut best: Option<(Key, Digits)> = None;
-    let mut digits = Digits::default();
-    search(value, 0, planes, &mut digits, &mut best);
-    best.map(|(_, d)| d)
-}
 
 /// (non-zero digits, planes they occupy as a bit mask, preference per plane)
 type Key = (u32, u32, [usize; MAX_PLANES]);
 
-fn search(rest: i32, plane: usize, planes: usize, digits: &mut Digits, best: &mut Option<(Key, Digits)>) {
-    if plane == planes {
-        if rest == 0 {
-            let mask = digits.iter().enumerate().filter(|(_, d)| d.0 != 0).fold(0, |m, (k, _)| m | 1 << k);
-            let preference = digits.map(|d| Digit::ALL.iter().position(|a| *a == d).unwrap_or(0));
-            let key = (u32::count_ones(mask), mask, preference);
-            if best.as_ref().is_none_or(|(k, _)| key < *k) {
-                *best = Some((key, *digits));
+struct Search {
+    all: Vec<Digit>,
+    radix: i32,
+    digits: Digits,
+    best: Option<(Key, Digits)>,
+}
+
+impl Search {
+    fn plane(&mut self, rest: i32, plane: usize, planes: usize) {
+        if plane == planes {
+            if rest == 0 {
+                let occupied = self.digits.iter().enumerate().filter(|(_, d)| d.0 != 0);
+                let mask = occupied.fold(0, |m, (k, _)| m | 1 << k);
+                let preference = self.digits.map(|d| self.all.iter().position(|a| *a == d).unwrap_or(0));
+                let key = (u32::count_ones(mask), mask, preference);
+                if self.best.as_ref().is_none_or(|(k, _)| key < *k) {
+                    self.best = Some((key, self.digits));
+                }
+            }
+            return;
+        }
+        for index in 0..self.all.len() {
+            let remaining = rest - self.all[index].value();
+            if remaining % self.radix == 0 {
+                self.digits[plane] = self.all[index];
+                self.plane(remaining / self.radix, plane + 1, planes);
             }
         }
-        return;
+        self.digits[plane] = Digit::default();
     }
-    for digit in Digit::ALL {
-        let remaining = rest - digit.value();
-        if remaining % 4 == 0 {
-            digits[plane] = digit;
-            search(remaining / 4, plane + 1, planes, digits, best);
-        }
-    }
-    digits[plane] = Digit::default();
 }
 
 /// The canonical digits of every code of a type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TermTable {
+    /// The digits.
+    pub digit_set: DigitSet,
     /// Terms per weight = digit planes = cycles per weight.
     pub terms: usize,
     /// Code -> digits, 2^code_bits entries; `None` where the group's special value stands, or no weight has the code.
@@ -99,22 +164,22 @@ impl TermTable {
     ///
     /// # Errors
     /// `NoTerms` if a value needs more than [`MAX_PLANES`] planes.
-    pub fn new(weight_type: &WeightType) -> Result<TermTable, NumericsError> {
+    pub fn new(weight_type: &WeightType, digit_set: DigitSet) -> Result<TermTable, NumericsError> {
         let mut terms = 1;
         for value in weight_type.all_values() {
-            while canonical_digits(value, terms).is_none() {
+            while digit_set.canonical_digits(value, terms).is_none() {
                 terms += 1;
                 if terms > MAX_PLANES {
                     let weight_type = weight_type.name.to_string();
-                    return Err(NumericsError::NoTerms { weight_type, value, planes: MAX_PLANES });
+                    return Err(NumericsError::NoTerms { weight_type, value, planes: MAX_PLANES, digit_set });
                 }
             }
         }
         let digits = weight_type.codes.iter().map(|code| match code {
-            CodeValue::Value(v) => canonical_digits(*v, terms),
+            CodeValue::Value(v) => digit_set.canonical_digits(*v, terms),
             CodeValue::Special | CodeValue::Unused => None,
         });
-        Ok(TermTable { terms, digits: digits.collect() })
+        Ok(TermTable { digit_set, terms, digits: digits.collect() })
     }
 
     /// Digits of a special value in this table's number of planes; programmable values must fit them.
@@ -122,10 +187,11 @@ impl TermTable {
     /// # Errors
     /// `NoTerms` if the value needs more planes.
     pub fn special_digits(&self, weight_type: &WeightType, value: i32) -> Result<Digits, NumericsError> {
-        canonical_digits(value, self.terms).ok_or_else(|| NumericsError::NoTerms {
+        self.digit_set.canonical_digits(value, self.terms).ok_or_else(|| NumericsError::NoTerms {
             weight_type: weight_type.name.to_string(),
             value,
             planes: self.terms,
+            digit_set: self.digit_set,
         })
     }
 }
@@ -135,15 +201,15 @@ mod tests {
     use super::*;
     use crate::registry;
 
-    fn sum(digits: &Digits) -> i32 {
-        digits.iter().enumerate().map(|(k, d)| d.value() << (2 * k)).sum()
+    fn sum(set: DigitSet, digits: &Digits) -> i32 {
+        digits.iter().enumerate().map(|(k, d)| d.value() << (set.radix_bits() as usize * k)).sum()
     }
 
     #[test]
     fn digits_of_every_type_and_code_sum_to_the_value() {
         let mut checked = 0;
-        for t in registry() {
-            let Ok(table) = TermTable::new(&t) else { continue };
+        for (t, set) in registry().into_iter().flat_map(|t| DigitSet::ALL.map(|set| (t.clone(), set))) {
+            let Ok(table) = TermTable::new(&t, set) else { continue };
             assert_eq!(table.digits.len(), 1 << t.code_bits, "{}", t.name);
             for special in t.special_values() {
                 for code in (0..=u8::MAX).take(t.codes.len()) {
@@ -152,16 +218,28 @@ mod tests {
                         Some(d) => d,
                         None => table.special_digits(&t, special).unwrap(),
                     };
-                    assert_eq!(sum(&digits), value, "{} code {code}", t.name);
+                    assert_eq!(sum(set, &digits), value, "{} code {code}", t.name);
+                    assert!(digits.iter().all(|d| set.digits().contains(d)));
                     assert!(digits[table.terms..].iter().all(|d| d.value() == 0));
-                    checked += 1;
+                    checked += u32::from(set == DigitSet::Radix4);
                 }
             }
         }
         assert_eq!(
             checked,
-            4 * (2 * 16 + 2 * 16 + 8 + 4 + 8 + 32 + 64 + 256 + 7 + 15 + 31 + 31 + 63 + 15 + 31 + 3 + 2) - 64
+            // bitmod-fp4 and razer-fp4, int4, bitmod-fp3; int2 to int8 twice; small floats; flint; mx and nvfp4; ternary, binary.
+            4 * (2 * 16
+                + 8
+                + 2 * (4 + 8 + 16 + 32 + 64 + 256)
+                + (7 + 15 + 31 + 31 + 63)
+                + (15 + 31)
+                + (15 + 63 + 255 + 15)
+                + (3 + 2))
         );
+    }
+
+    fn terms(t: &WeightType, set: DigitSet) -> usize {
+        TermTable::new(t, set).map_or(0, |table| table.terms)
     }
 
     /// Terms of every type; 0 where a value needs more planes than there are. Plain FP3 needs one: the digits are its values.
@@ -177,6 +255,12 @@ mod tests {
             ("int5", 3),
             ("int6", 3),
             ("int8", 4),
+            ("int2-asym", 1),
+            ("int3-asym", 2),
+            ("int4-asym", 2),
+            ("int5-asym", 3),
+            ("int6-asym", 3),
+            ("int8-asym", 4),
             ("fp3", 1),
             ("fp4", 2),
             ("fp5-e2m2", 3),
@@ -186,44 +270,64 @@ mod tests {
             ("fp8-e4m3", 0),
             ("flint4", 2),
             ("flint5", 3),
+            ("mx-fp4", 2),
+            ("mx-fp6", 3),
+            ("mx-fp8", 0),
+            ("mx-int8", 4),
+            ("nvfp4", 2),
             ("ternary", 1),
             ("binary", 1),
             ("nf4", 0),
         ];
-        let found: Vec<_> =
-            registry().iter().map(|t| (t.name, TermTable::new(t).map_or(0, |table| table.terms))).collect();
+        let found: Vec<_> = registry().iter().map(|t| (t.name, terms(t, DigitSet::Radix4))).collect();
         assert_eq!(found, expected);
+        // The paper's widest digit saves no term for any of the paper's types.
+        for name in ["fp3", "bitmod-fp3", "fp4", "bitmod-fp4", "int3", "int4", "int6", "int8"] {
+            let t = crate::weight_type(name).unwrap();
+            assert_eq!(terms(&t, DigitSet::Radix4), terms(&t, DigitSet::Paper), "{name}");
+        }
+        let radix8 = ["fp3", "bitmod-fp3", "fp4", "bitmod-fp4", "int4", "int6", "int8"]
+            .map(|name| terms(&crate::weight_type(name).unwrap(), DigitSet::Radix8));
+        assert_eq!(radix8, [1, 1, 2, 2, 2, 2, 3]);
     }
 
     #[test]
     fn canonical_digits_are_the_shortest_then_the_lowest() {
-        let digits = |v| canonical_digits(v, 2).unwrap().map(Digit::value);
+        let set = DigitSet::Radix4;
+        let digits = |v| set.canonical_digits(v, 2).unwrap().map(Digit::value);
         assert_eq!(digits(4), [4, 0, 0, 0]); // not 1·4
         assert_eq!(digits(3), [-1, 1, 0, 0]);
         assert_eq!(digits(12), [4, 2, 0, 0]); // not -4 + 4·4
         assert_eq!(digits(16), [0, 4, 0, 0]);
         assert_eq!(digits(20), [4, 4, 0, 0]);
-        assert_eq!(canonical_digits(21, 2), None);
-        assert_eq!(canonical_digits(i32::MAX, 4), None);
-        assert_eq!(canonical_digits(i32::MIN, 4), None);
+        assert_eq!(set.canonical_digits(21, 2), None);
+        assert_eq!(set.canonical_digits(i32::MAX, 4), None);
+        assert_eq!(set.canonical_digits(i32::MIN, 4), None);
         // Exhaustive: no representation has fewer non-zero digits than the canonical one.
-        for value in -340..=340 {
-            let Some(best) = canonical_digits(value, 4) else { continue };
-            let non_zero = |d: &[Digit]| d.iter().filter(|d| d.value() != 0).count();
-            for code in 0..7usize.pow(4) {
-                let candidate = [0, 1, 2, 3].map(|k| Digit::ALL[code / 7usize.pow(k) % 7]);
-                if sum(&candidate) == value {
-                    assert!(non_zero(&best) <= non_zero(&candidate), "{value}: {best:?} {candidate:?}");
-                }
+        let non_zero = |d: &[Digit]| d.iter().filter(|d| d.value() != 0).count();
+        for set in DigitSet::ALL {
+            let all = set.digits();
+            let count = all.len();
+            for code in 0..count.pow(3) {
+                let digit = |k: u32| if k < 3 { all[code / count.pow(k) % count] } else { Digit::default() };
+                let candidate = [0, 1, 2, 3].map(digit);
+                let value = sum(set, &candidate);
+                let best = set.canonical_digits(value, 3).unwrap();
+                assert_eq!(sum(set, &best), value);
+                assert!(non_zero(&best) <= non_zero(&candidate), "{value}: {best:?} {candidate:?}");
             }
         }
     }
 
     #[test]
     fn encoding_round_trips() {
-        for digit in Digit::ALL {
-            assert_eq!(Digit::decode(digit.encode()), digit);
+        for set in DigitSet::ALL {
+            assert!(set.bits() <= DIGIT_BITS);
+            for digit in set.digits() {
+                assert_eq!(set.decode(set.encode(digit)), digit);
+            }
+            assert_eq!(set.decode(1 << set.magnitude_bits()).value(), 0);
         }
-        assert_eq!(Digit::decode(0b100).value(), 0);
+        assert_eq!(DigitSet::Radix8.digits().iter().map(|d| d.value()).max(), Some(6));
     }
 }

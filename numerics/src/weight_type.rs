@@ -1,4 +1,4 @@
-use crate::{NumericsError, SPECIAL_VALUES};
+use crate::{NumericsError, SPECIAL_VALUES, ScaleKind};
 
 /// What a code stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,11 @@ pub enum Rounding {
     TableTieToLower,
     /// Nearest integer, a tie goes to the even one, clamped to ±(2^(b-1) - 1).
     SymmetricInteger,
+    /// Nearest integer above a zero point of the group, as in the published code: `q = round(w / s) + z` in 0..2^b. Code and
+    /// zero point are stored less 2^(b-1), as signed integers of b bits.
+    AsymmetricInteger,
+    /// Nearest value of a table; a tie goes away from zero, as in the published MX quantizer.
+    TableTieAway,
 }
 
 /// What the quantizer's group scale follows.
@@ -27,6 +32,12 @@ pub enum ScaleRule {
     LargestMagnitude,
     /// The scale is the mean magnitude of the weights; for values of magnitude 1, which clip what is larger.
     MeanMagnitude,
+    /// The scale is a power of two that puts the largest weight into the binade of the largest magnitude; what is larger than
+    /// that clips (OCP MX v1.0, section 6.3). For scales of [`ScaleKind::E8m0`](crate::ScaleKind::E8m0).
+    PowerOfTwo,
+    /// The largest weight falls on the largest magnitude, in binary32; the scale is stored as FP8 E4M3 under one scale of the
+    /// whole tensor (NVFP4). For scales of [`ScaleKind::E4m3`](crate::ScaleKind::E4m3).
+    UnderTensorScale,
 }
 
 /// Special values of a type: the redundant `-0` code stands for one of four values chosen per group.
@@ -61,6 +72,20 @@ pub struct WeightType {
 const QUANTIZER_MAGNITUDE_BITS: u32 = 9;
 
 impl WeightType {
+    /// Whether groups have zero points, which are subtracted from the values of their codes: [`Rounding::AsymmetricInteger`].
+    pub fn has_zero_point(&self) -> bool {
+        self.rounding == Rounding::AsymmetricInteger
+    }
+
+    /// The kind of group scale that the quantizer gives unless asked for FP16.
+    pub fn scale_kind(&self) -> ScaleKind {
+        match self.scale_rule {
+            ScaleRule::PowerOfTwo => ScaleKind::E8m0,
+            ScaleRule::UnderTensorScale => ScaleKind::E4m3,
+            ScaleRule::LargestMagnitude | ScaleRule::MeanMagnitude => ScaleKind::Int8,
+        }
+    }
+
     /// Integer value of `code` (units of 2^-fraction_bits) in a group whose special value is `special`.
     /// Codes that no weight has give `None`.
     pub fn value(&self, code: u8, special: i32) -> Option<i32> {
@@ -126,7 +151,7 @@ impl WeightType {
     }
 
     /// Storage bits per weight of a matrix with groups of `group` input channels and `input_channels` per output channel:
-    /// code, group scale of `group_scale_bits`, selector, and channel scale of `channel_scale_bits`. Derived, never typed in.
+    /// code, group scale of `group_scale_bits`, selector, zero point, and channel scale of `channel_scale_bits`. Derived, never typed in.
     pub fn effective_bits_per_weight(
         &self,
         group: usize,
@@ -136,7 +161,9 @@ impl WeightType {
     ) -> f64 {
         let groups = input_channels.div_ceil(group) as f64;
         let selector_bits = if self.special.is_some() { 2 } else { 0 };
-        let shared = groups * f64::from(group_scale_bits + selector_bits) + f64::from(channel_scale_bits);
+        let zero_point_bits = if self.has_zero_point() { self.code_bits } else { 0 };
+        let group_bits = group_scale_bits + selector_bits + zero_point_bits;
+        let shared = groups * f64::from(group_bits) + f64::from(channel_scale_bits);
         f64::from(self.code_bits) + shared / input_channels as f64
     }
 

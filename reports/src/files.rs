@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use bitmosaic_results::{RunDocument, SimulateResult};
+use bitmosaic_results::{CompareDocument, CompareResult, RunDocument, SimulateResult};
 
-use crate::{ReportsError, RunDetails, layers_csv, run_page};
+use crate::{ReportsError, RunDetails, compare_csv, compare_page, layers_csv, run_page};
 
 /// Writes a rendering.
 ///
@@ -29,4 +29,20 @@ pub fn write_run_page(path: &Path, document: &RunDocument, details: &RunDetails)
 /// `Write`, with the path; `Csv` as [`layers_csv`].
 pub fn write_layers_csv(path: &Path, result: &SimulateResult) -> Result<(), ReportsError> {
     write_file(path, &layers_csv(result)?)
+}
+
+/// Writes [`compare_page`].
+///
+/// # Errors
+/// `Write`, with the path.
+pub fn write_compare_page(path: &Path, document: &CompareDocument, details: &RunDetails) -> Result<(), ReportsError> {
+    write_file(path, &compare_page(document, details))
+}
+
+/// Writes [`compare_csv`].
+///
+/// # Errors
+/// `Write`, with the path; `Csv` as [`compare_csv`].
+pub fn write_compare_csv(path: &Path, result: &CompareResult) -> Result<(), ReportsError> {
+    write_file(path, &compare_csv(result)?)
 }

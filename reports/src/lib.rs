@@ -5,6 +5,7 @@
 //! line's. What may come from a stranger's file (names of tensors, of designs) is escaped in all of them.
 
 mod breakdown;
+mod compare;
 mod cosim;
 mod error;
 mod files;
@@ -23,14 +24,15 @@ mod text;
 mod yardstick;
 
 pub use breakdown::{Breakdown, Cause, Part};
+pub use compare::{compare_csv, compare_page, compare_text};
 pub use cosim::cosim_text;
 pub use error::ReportsError;
-pub use files::{write_file, write_layers_csv, write_run_page};
+pub use files::{write_compare_csv, write_compare_page, write_file, write_layers_csv, write_run_page};
 pub use html::escape;
 pub use layers::layers_csv;
 pub use list::list_text;
 pub use page::{Block, Page, Section, Tone};
-pub use plot::{Svg, cycles_plot, error_plot, special_values_plot};
+pub use plot::{Svg, cycles_plot, error_plot, front_plot, groups_plot, special_values_plot};
 pub use quantize::quantize_text;
 pub use rtl::rtl_text;
 pub use run::{RunDetails, run_page, run_text};

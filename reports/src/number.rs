@@ -41,6 +41,11 @@ pub(crate) fn scientific(value: f64) -> String {
     }
 }
 
+/// A cosine: six decimals, which tell apart what is close to 1.
+pub(crate) fn cosine(value: f64) -> String {
+    not_finite(value).map_or_else(|| format!("{value:.6}"), String::from)
+}
+
 /// A share as a percentage with one decimal. What is not nothing does not become `0.0 %`, what is not all not `100.0 %`.
 pub(crate) fn percent(share: f64) -> String {
     if let Some(word) = not_finite(share) {

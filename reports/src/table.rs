@@ -21,6 +21,8 @@ pub enum Cell {
     Number(f64),
     /// `1.23e-4`.
     Error(f64),
+    /// `0.996214`.
+    Cosine(f64),
     /// A share, shown as `84.2 %`.
     Share(f64),
 }
@@ -89,6 +91,7 @@ impl Cell {
             Cell::Bytes(value) => number::bytes(*value),
             Cell::Number(value) => number::significant(*value, 4),
             Cell::Error(value) => number::scientific(*value),
+            Cell::Cosine(value) => number::cosine(*value),
             Cell::Share(value) => number::percent(*value),
         }
     }
@@ -98,7 +101,9 @@ impl Cell {
             Cell::Empty => String::new(),
             Cell::Text(text) => text.clone(),
             Cell::Count(value) | Cell::Bytes(value) => value.to_string(),
-            Cell::Number(value) | Cell::Error(value) | Cell::Share(value) => number::machine(*value),
+            Cell::Number(value) | Cell::Error(value) | Cell::Cosine(value) | Cell::Share(value) => {
+                number::machine(*value)
+            }
         }
     }
 }

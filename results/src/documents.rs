@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{AccuracyResult, CosimResult, QuantizedTensor, RtlResult, SimulateResult};
+use crate::{AccuracyResult, CompareResult, CosimResult, QuantizedTensor, RtlResult, SimulateResult};
 
 /// Version of every document's schema; raised when a key changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -89,6 +89,20 @@ pub struct RunDocument {
     pub cosim: CosimResult,
     /// Error of the datapath against the exact reference, beside the FP16 and FP32 yardsticks.
     pub error: AccuracyResult,
+    /// File name of the report.
+    pub report: String,
+}
+
+/// `bitmosaic compare --json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CompareDocument {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// What made the result.
+    pub provenance: Provenance,
+    /// The result.
+    #[serde(flatten)]
+    pub result: CompareResult,
     /// File name of the report.
     pub report: String,
 }

@@ -3,17 +3,19 @@
 //! Every document that `--json` prints is one of the structs named `*Document`; its schema comes from the type.
 
 mod accuracy;
+mod compare;
 mod cosim;
 mod documents;
 mod quantize;
 mod resources;
 mod simulate;
 
-pub use accuracy::{AccuracyResult, ErrorStatistics};
+pub use accuracy::{AccuracyResult, ErrorStatistics, Fidelity};
+pub use compare::{Area, ComparePoint, CompareResult, ComparedDesign};
 pub use cosim::{CosimResult, EngineCycles, Mismatch};
 pub use documents::{
-    CosimDocument, ListDocument, ListEntry, Provenance, QuantizeDocument, RtlDocument, RunDocument, SCHEMA_VERSION,
-    SimulateDocument,
+    CompareDocument, CosimDocument, ListDocument, ListEntry, Provenance, QuantizeDocument, RtlDocument, RunDocument,
+    SCHEMA_VERSION, SimulateDocument,
 };
 pub use quantize::QuantizedTensor;
 pub use resources::{ModuleResources, RtlResult};

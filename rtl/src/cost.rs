@@ -18,6 +18,36 @@ pub struct ModuleCost {
     pub ram_bits: u64,
 }
 
+/// A flip-flop in two-input gates: Nangate's open 45 nm library has DFF_X1 at 4.52 µm² and NAND2_X1 at 0.80 µm².
+pub const GATES_PER_FLIP_FLOP: u64 = 6;
+
+/// Resources of whole units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TotalCost {
+    /// Two-input gate equivalents of the operations.
+    pub cells: u64,
+    /// Flip-flops.
+    pub flip_flops: u64,
+    /// RAM bits.
+    pub ram_bits: u64,
+}
+
+impl TotalCost {
+    /// One number for the logic: cells and flip-flops in two-input gates; RAM is not in it.
+    pub fn gate_equivalents(&self) -> u64 {
+        self.cells + GATES_PER_FLIP_FLOP * self.flip_flops
+    }
+}
+
+/// Resources of these units together, every instance counted.
+pub fn total_cost<'a>(designs: impl Iterator<Item = &'a Design>) -> TotalCost {
+    designs.flat_map(cost).fold(TotalCost::default(), |total, m| TotalCost {
+        cells: total.cells + m.instances * m.cells,
+        flip_flops: total.flip_flops + m.instances * m.flip_flops,
+        ram_bits: total.ram_bits + m.instances * m.ram_bits,
+    })
+}
+
 /// Costs of every module, leaves first.
 pub fn cost(design: &Design) -> Vec<ModuleCost> {
     let counts = design.instance_counts();

@@ -5,5 +5,7 @@ pub mod cost;
 pub mod emit;
 pub mod hardware;
 pub mod netlist;
+#[cfg(feature = "rust-hdl")]
+pub mod rust_hdl;
 pub mod simulate;
 pub mod unit;

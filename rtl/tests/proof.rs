@@ -13,8 +13,8 @@ mod proof {
     pub mod yosys;
 }
 
-use bitmosaic_arch::{DesignSpec, Machine, elaborate, load, parse, presets};
-use bitmosaic_numerics::{TermTable, registry};
+use bitmosaic_arch::{DesignSpec, Digits, Machine, elaborate, load, parse, presets};
+use bitmosaic_numerics::{DigitSet, ScaleKind, TermTable, registry};
 use bitmosaic_rtl::hardware::build;
 use bitmosaic_rtl::netlist::{Module, Op};
 use common::Folder;
@@ -30,7 +30,11 @@ fn machine(preset: &str, change: impl Fn(&mut DesignSpec)) -> Machine {
 
 /// Types that some machine executes.
 fn executable() -> Vec<String> {
-    registry().iter().filter(|t| TermTable::new(t).is_ok()).map(|t| t.name.to_string()).collect()
+    registry().iter().filter(|t| TermTable::new(t, DigitSet::Radix4).is_ok()).map(|t| t.name.to_string()).collect()
+}
+
+fn all_scales() -> Vec<String> {
+    ScaleKind::ALL.map(|kind| kind.name().to_string()).to_vec()
 }
 
 fn term_generator_is_proven(folder: &Folder, machine: &Machine) {
@@ -49,7 +53,13 @@ fn dequantizer_is_proven(folder: &Folder, machine: &Machine) {
 fn term_generators_of_every_type_give_the_value_of_every_code() {
     let folder = Folder::new("proof-types");
     for name in executable() {
-        term_generator_is_proven(&folder, &machine("mosaic-tiny", |spec| spec.weights.types = vec![name.clone()]));
+        term_generator_is_proven(
+            &folder,
+            &machine("mosaic-tiny", |spec| {
+                spec.weights.types = vec![name.clone()];
+                spec.weights.scales = all_scales();
+            }),
+        );
     }
 }
 
@@ -57,18 +67,20 @@ fn term_generators_of_every_type_give_the_value_of_every_code() {
 fn term_generators_of_many_types_give_the_value_of_every_code() {
     let folder = Folder::new("proof-many-types");
     let names = executable();
-    // A design has at most 16 types: narrow and wide ones side by side, every second, then the others.
-    for first in [0, 1] {
-        let types: Vec<String> = names.iter().skip(first).step_by(2).cloned().collect();
+    // Narrow and wide types side by side, in every digit set.
+    for digits in [Digits::Radix4, Digits::Paper, Digits::Radix8] {
         term_generator_is_proven(
             &folder,
             &machine("mosaic-tiny", |spec| {
-                spec.weights.types = types.clone();
-                spec.processing_element.lanes = 2;
+                spec.weights.types = names.clone();
+                spec.weights.scales = all_scales();
+                spec.processing_element.digits = digits;
+                spec.processing_element.lanes = 1;
             }),
         );
     }
-    for preset in presets() {
+    // Lanes are alike; the design with every type would take minutes.
+    for preset in presets().iter().filter(|p| p.name != "mosaic-types") {
         term_generator_is_proven(&folder, &load(preset.name).unwrap());
     }
 }

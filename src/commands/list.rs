@@ -1,6 +1,6 @@
 use bitmosaic_arch::{Machine, load, presets};
 use bitmosaic_cosim::Engine;
-use bitmosaic_numerics::{TermTable, registry};
+use bitmosaic_numerics::{DigitSet, TermTable, registry};
 use bitmosaic_reports::list_text;
 use bitmosaic_results::{ListDocument, ListEntry};
 use bitmosaic_workloads::generate::ActivationKind;
@@ -38,7 +38,7 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
         What::Types => registry()
             .iter()
             .map(|t| {
-                let terms = match TermTable::new(t) {
+                let terms = match TermTable::new(t, DigitSet::Radix4) {
                     Ok(table) if table.terms == 1 => "1 term".to_string(),
                     Ok(table) => format!("{} terms", table.terms),
                     Err(reason) => format!("host only: {reason}"),

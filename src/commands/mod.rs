@@ -1,7 +1,9 @@
-//! One file a subcommand.
+//! One file a subcommand; `layers` is what `quantize` and `compare` share.
 
+pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod cosim;
+pub(crate) mod layers;
 pub(crate) mod list;
 pub(crate) mod quantize;
 pub(crate) mod rtl;

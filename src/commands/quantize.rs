@@ -1,16 +1,15 @@
 use std::path::PathBuf;
 
 use bitmosaic_numerics::{
-    ErrorStatistics, WeightType, error_statistics, first_level_statistics, quantize_matrix,
-    quantize_matrix_first_level, weight_type, weights_to_fp16,
+    ErrorStatistics, ScaleKind, WeightType, error_statistics, quantize_matrix_with_scales, weight_type, weights_to_fp16,
 };
 use bitmosaic_reports::quantize_text;
 use bitmosaic_results::{Provenance, QuantizeDocument, QuantizedTensor, SCHEMA_VERSION};
 use bitmosaic_workloads::checkpoint::{Checkpoint, Matrix, ValueCheck};
 use bitmosaic_workloads::generate::{ActivationKind, LayerParameters, generate_activations};
-use bitmosaic_workloads::trace::{LayerTrace, write_trace};
-use globset::{Glob, GlobMatcher};
+use bitmosaic_workloads::trace::{Activations, LayerTrace, write_trace};
 
+use super::layers::{describe, real_activations, select, select_real, token_ids};
 use crate::error::CliError;
 use crate::{Outcome, output};
 
@@ -24,15 +23,19 @@ pub(crate) struct Arguments {
     /// Input channels per group
     #[arg(long, default_value_t = 128)]
     group: usize,
-    /// Tensors by name, with * and ?; all two-dimensional ones without it
+    /// Tensors by name, with * and ?; without it all two-dimensional ones, or those that --token-ids can serve
     #[arg(long, value_name = "GLOB")]
     tensor: Option<String>,
-    /// Group scales: 8-bit codes under an FP16 channel scale, as machines execute them, or FP16 a group
-    #[arg(long, default_value = "int8")]
+    /// Group scales: the type's own kind (8-bit codes under an FP16 channel scale for most), or FP16 a group
+    #[arg(long, default_value = "own")]
     scale: Scale,
     /// Write a layer trace to this folder (for `cosim --trace`)
     #[arg(short, long, value_name = "FOLDER")]
     output: Option<PathBuf>,
+    /// Real activations in the trace, for the query, key and value matrices of the first layer of BERT-like encoders: the
+    /// normalised embeddings of these token ids (commas between them), or of those in this file
+    #[arg(long, value_name = "IDS|FILE", requires = "output", conflicts_with_all = ["tokens", "activations", "seed"])]
+    token_ids: Option<String>,
     /// Tokens of generated activations in the trace
     #[arg(long, default_value_t = 8)]
     tokens: usize,
@@ -46,24 +49,39 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Scale {
+    Own,
     Int8,
     Fp16,
 }
 
+impl Scale {
+    fn kind(self, executed: &WeightType) -> ScaleKind {
+        match self {
+            Scale::Own => executed.scale_kind(),
+            Scale::Int8 => ScaleKind::Int8,
+            Scale::Fp16 => ScaleKind::Fp16,
+        }
+    }
+}
+
 pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliError> {
     let executed = weight_type(&arguments.weight_type)?;
-    if arguments.scale == Scale::Fp16 && arguments.output.is_some() {
-        let expected = "a trace needs `--scale int8`: no machine executes FP16 group scales";
-        return Err(CliError::option("--output", "--scale fp16", expected));
-    }
     let checkpoint = Checkpoint::open(&arguments.checkpoint)?;
-    let names = select(&checkpoint, arguments.tensor.as_deref())?;
+    let pattern = arguments.tensor.as_deref();
+    let ids = arguments.token_ids.as_deref().map(token_ids).transpose()?;
+    let (names, real, workload) = match &ids {
+        None => (select(&checkpoint, pattern)?, None, String::new()),
+        Some(ids) => {
+            let real = real_activations(&checkpoint, ids)?.fp16;
+            (select_real(&checkpoint, pattern)?, Some(real), format!(", {}", describe(ids)))
+        }
+    };
     let mut document = QuantizeDocument {
         schema_version: SCHEMA_VERSION,
         provenance: Provenance {
             version: env!("CARGO_PKG_VERSION").to_string(),
-            workload: file_name(&arguments.checkpoint),
-            engine: format!("quantizer, {:?} group scales", arguments.scale).to_lowercase(),
+            workload: file_name(&arguments.checkpoint) + &workload,
+            engine: format!("quantizer, {} group scales", arguments.scale.kind(&executed).name()),
             seed: arguments.seed,
             ..Provenance::default()
         },
@@ -73,7 +91,7 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
     for name in &names {
         output::progress(&format!("quantizing {name}"));
         let matrix = checkpoint.read_matrix(name, ValueCheck::FiniteAsF16)?;
-        let (tensor, layer) = quantize(name, &matrix, &executed, arguments)?;
+        let (tensor, layer) = quantize(name, &matrix, &executed, real.as_ref(), arguments)?;
         document.tensors.push(tensor);
         layers.extend(layer);
     }
@@ -89,64 +107,42 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
     Ok(Outcome::Done)
 }
 
-/// Names of the tensors to quantize.
-fn select(checkpoint: &Checkpoint, pattern: Option<&str>) -> Result<Vec<String>, CliError> {
-    let glob: Option<GlobMatcher> = pattern
-        .map(|p| Glob::new(p).map_err(|e| CliError::option("--tensor", format!("`{p}`"), e)))
-        .transpose()?
-        .map(|g| g.compile_matcher());
-    let wanted = |name: &str, dimensions: usize| match &glob {
-        Some(glob) => glob.is_match(name),
-        None => dimensions == 2,
-    };
-    let tensors = checkpoint.tensors().iter().filter(|t| wanted(&t.name, t.shape.len()));
-    let names: Vec<String> = tensors.map(|t| t.name.clone()).collect();
-    if names.is_empty() {
-        let example = checkpoint.tensors().iter().find(|t| t.shape.len() == 2).map_or("none", |t| &t.name);
-        let found = format!("`{}` matches no tensor", pattern.unwrap_or("*"));
-        let expected = format!(
-            "{} has {} tensors; a two-dimensional one: {example}",
-            checkpoint.path().display(),
-            checkpoint.tensors().len()
-        );
-        return Err(CliError::option("--tensor", found, expected));
-    }
-    Ok(names)
-}
-
 fn quantize(
     name: &str,
     matrix: &Matrix,
     executed: &WeightType,
+    real: Option<&Activations>,
     arguments: &Arguments,
 ) -> Result<(QuantizedTensor, Option<LayerTrace>), CliError> {
     let weights = weights_to_fp16(&matrix.data);
     let shape = [matrix.rows, matrix.columns];
-    if arguments.scale == Scale::Fp16 {
-        let groups = quantize_matrix_first_level(&weights, shape, arguments.group, executed)?;
-        let statistics = first_level_statistics(&weights, &groups, executed)?;
-        let bits = executed.effective_bits_per_weight(arguments.group, matrix.columns, 16, 0);
-        return Ok((tensor(name, shape, arguments.group, executed, &statistics, bits), None));
-    }
-    let quantized = quantize_matrix(&weights, shape, arguments.group, executed)?;
+    let kind = arguments.scale.kind(executed);
+    let quantized = quantize_matrix_with_scales(&weights, shape, arguments.group, executed, kind)?;
     let statistics = error_statistics(&weights, &quantized)?;
-    let bits = executed.effective_bits_per_weight(arguments.group, matrix.columns, 8, 16);
+    let bits = executed_bits(executed, kind, arguments.group, matrix.columns);
     let record = tensor(name, shape, arguments.group, executed, &statistics, bits);
-    let layer = match arguments.output {
-        Some(_) => {
-            let activations = generate_activations(&LayerParameters {
-                output_channels: matrix.rows,
-                input_channels: matrix.columns,
-                tokens: arguments.tokens,
-                seed: arguments.seed,
-                activations: ActivationKind::from_name(&arguments.activations)?,
-                ..LayerParameters::default()
-            })?;
-            Some(LayerTrace { name: name.to_string(), weights: quantized, activations })
-        }
-        None => None,
+    if arguments.output.is_none() {
+        return Ok((record, None));
+    }
+    let activations = match real {
+        Some(real) => real.clone(),
+        None => generate_activations(&LayerParameters {
+            output_channels: matrix.rows,
+            input_channels: matrix.columns,
+            tokens: arguments.tokens,
+            seed: arguments.seed,
+            activations: ActivationKind::from_name(&arguments.activations)?,
+            ..LayerParameters::default()
+        })?,
     };
-    Ok((record, layer))
+    Ok((record, Some(LayerTrace { name: name.to_string(), weights: quantized, activations })))
+}
+
+/// Storage per weight as machines execute it; an FP16 channel scale per output channel where the kind of group scale is under
+/// one.
+pub(crate) fn executed_bits(executed: &WeightType, kind: ScaleKind, group: usize, input_channels: usize) -> f64 {
+    let channel_scale_bits = if kind == ScaleKind::Int8 { 16 } else { 0 };
+    executed.effective_bits_per_weight(group, input_channels, kind.code_bits(), channel_scale_bits)
 }
 
 /// The record of a quantized tensor.

@@ -4,8 +4,8 @@ use bitmosaic_arch::{Machine, load};
 use bitmosaic_reports::rtl_text;
 use bitmosaic_results::{ModuleResources, RtlDocument, RtlResult, SCHEMA_VERSION};
 use bitmosaic_rtl::cost::cost;
-use bitmosaic_rtl::emit::verilog_files;
-use bitmosaic_rtl::hardware::build;
+use bitmosaic_rtl::emit::{readme::readme, verilog_files};
+use bitmosaic_rtl::hardware::{Units, build};
 
 use crate::error::CliError;
 use crate::{Outcome, output};
@@ -31,7 +31,7 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
     Ok(Outcome::Done)
 }
 
-/// Writes `rtl/*.v` and `files.f`; both units share the folder, each has its own top module.
+/// Writes `rtl/*.v`, `files.f`, `README.md` and `rust_hdl.rs`; both units share the folder, each has its own top module.
 fn export(machine: &Machine, arguments: &Arguments) -> Result<RtlDocument, CliError> {
     let units = build(machine)?;
     let folder = &arguments.output;
@@ -53,8 +53,29 @@ fn export(machine: &Machine, arguments: &Arguments) -> Result<RtlDocument, CliEr
         }));
     }
     let list = result.files.iter().map(|f| format!("{f}\n")).collect::<String>();
-    output::write_file(&folder.join("files.f"), &list)?;
-    result.files.push("files.f".to_string());
+    let others = [("files.f", list), ("README.md", readme(machine, &units)?)];
+    for (name, text) in others.into_iter().chain(port_declarations(&units)) {
+        output::write_file(&folder.join(name), &text)?;
+        result.files.push(name.to_string());
+    }
     let provenance = output::provenance(machine, String::new(), "", "rtl".to_string(), "", 0);
     Ok(RtlDocument { schema_version: SCHEMA_VERSION, provenance, result })
+}
+
+/// The file with the ports of every top module as rust-hdl blocks declare them.
+#[cfg(feature = "rust-hdl")]
+fn port_declarations(units: &Units) -> Option<(&'static str, String)> {
+    let mut text =
+        "//! Ports for `bitmosaic_rtl::rust_hdl::Generated`.\n\nuse rust_hdl_core::prelude::*;\n".to_string();
+    for design in units.designs() {
+        let mut name = design.top().name.clone();
+        name[..1].make_ascii_uppercase();
+        text += &format!("\n{}", bitmosaic_rtl::rust_hdl::declaration(design.top(), &format!("{name}Ports")));
+    }
+    Some(("rust_hdl.rs", text))
+}
+
+#[cfg(not(feature = "rust-hdl"))]
+fn port_declarations(_units: &Units) -> Option<(&'static str, String)> {
+    None
 }

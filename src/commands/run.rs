@@ -11,7 +11,7 @@ use bitmosaic_results::{AccuracyResult, ErrorStatistics, RunDocument, SCHEMA_VER
 use bitmosaic_workloads::generate::{LayerParameters, generate};
 use bitmosaic_workloads::trace::LayerTrace;
 
-use super::quantize::tensor;
+use super::quantize::{executed_bits, tensor};
 use super::simulate::{MAPPING, memory, result};
 use crate::error::CliError;
 use crate::{Outcome, output};
@@ -51,7 +51,7 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
     let shape = [layer.output_channels, layer.input_channels];
     let weights = quantize_matrix(&layer.weights, shape, GROUP, &executed)?;
     let statistics = error_statistics(&layer.weights, &weights)?;
-    let bits = executed.effective_bits_per_weight(GROUP, layer.input_channels, 8, 16);
+    let bits = executed_bits(&executed, executed.scale_kind(), GROUP, layer.input_channels);
     let quantize = tensor(LAYER, shape, GROUP, &executed, &statistics, bits);
 
     output::progress("mapping and simulating");
@@ -120,10 +120,12 @@ fn accuracy(case: &Case, outputs: &[f16]) -> Result<AccuracyResult, CliError> {
     })
 }
 
-fn errors(reference: &ExactResult, outputs: &[f16]) -> Result<ErrorStatistics, CliError> {
+/// The record of the errors of outputs.
+pub(crate) fn errors(reference: &ExactResult, outputs: &[f16]) -> Result<ErrorStatistics, CliError> {
     let errors = output_errors(reference, outputs)?;
     Ok(ErrorStatistics {
         mean_relative: errors.mean_normalized,
+        rms_relative: errors.rms_normalized,
         max_relative: errors.max_normalized,
         equal_outputs: errors.outputs - errors.differing,
         non_finite_mismatches: errors.non_finite_mismatches,

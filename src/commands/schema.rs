@@ -1,5 +1,7 @@
 use bitmosaic_arch::DesignSpec;
-use bitmosaic_results::{CosimDocument, ListDocument, QuantizeDocument, RtlDocument, RunDocument, SimulateDocument};
+use bitmosaic_results::{
+    CompareDocument, CosimDocument, ListDocument, QuantizeDocument, RtlDocument, RunDocument, SimulateDocument,
+};
 use schemars::{Schema, schema_for};
 
 use crate::error::CliError;
@@ -28,6 +30,7 @@ enum ResultOf {
     Quantize,
     Simulate,
     Cosim,
+    Compare,
     Rtl,
     List,
 }
@@ -40,6 +43,7 @@ pub(crate) fn execute(arguments: &Arguments) -> Result<Outcome, CliError> {
             ResultOf::Quantize => schema_for!(QuantizeDocument),
             ResultOf::Simulate => schema_for!(SimulateDocument),
             ResultOf::Cosim => schema_for!(CosimDocument),
+            ResultOf::Compare => schema_for!(CompareDocument),
             ResultOf::Rtl => schema_for!(RtlDocument),
             ResultOf::List => schema_for!(ListDocument),
         },

@@ -1,5 +1,8 @@
+use std::ops::Range;
+use std::path::PathBuf;
+
 use bitmosaic_arch::{Machine, load};
-use bitmosaic_cosim::{Case, Engine, ExternalSettings, run_engine};
+use bitmosaic_cosim::{Case, Engine, ExternalSettings, run_engine, write_vcd};
 use bitmosaic_mappings::{BeatStream, Gate, Matmul, Stalls, TileWalk, UnitStimulus, UnitTrace, matmul_command, ports};
 use bitmosaic_numerics::{quantize_matrix::quantize_matrix, weight_type};
 use bitmosaic_reports::simulate_text;
@@ -13,6 +16,9 @@ use crate::{Outcome, output};
 
 /// Longest run of an engine that works cycle by cycle, estimated before it starts.
 const STEP_CYCLE_CAP: u64 = 20_000_000;
+
+/// Largest waveform, cycles times PEs: about 300 bytes each on the presets, so 1 GB.
+const VCD_PE_CYCLES: u64 = 3_000_000;
 
 /// How operands reach a tile: as streams that always offer, unless gates say otherwise.
 pub(crate) const STREAMS: &str = "operand streams, no memory";
@@ -36,6 +42,12 @@ pub(crate) struct Arguments {
     /// `cycle` is event-driven and needs no data; `step` and `netlist` run a generated layer cycle by cycle
     #[arg(long, default_value = "cycle")]
     engine: SimulateEngine,
+    /// Write the waveform of the tile as a value change dump (VCD); needs `--engine netlist`
+    #[arg(long, value_name = "FILE")]
+    vcd: Option<PathBuf>,
+    /// Cycles in the waveform; all of them without it, if there are not too many
+    #[arg(long, value_name = "FIRST..END", requires = "vcd", value_parser = parse_cycles)]
+    vcd_cycles: Option<Range<u64>>,
     /// Seed of the generated layer and of the stalls
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -59,12 +71,23 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
     let [tokens, input_channels, output_channels] = parse_shape(&arguments.matmul)?;
     let executed = weight_type(&arguments.weight_type)?;
     let shape = [tokens, output_channels, input_channels];
-    let matmul = matmul_command(&machine, executed.name, executed.special_values(), arguments.group, shape)?;
+    let matmul = matmul_command(
+        &machine,
+        executed.name,
+        executed.special_values(),
+        executed.scale_kind(),
+        arguments.group,
+        shape,
+    )?;
     let stalls = Stalls {
         seed: arguments.seed as u32,
         input_threshold: arguments.input_stalls,
         output_threshold: arguments.output_stalls,
     };
+    if arguments.vcd.is_some() && arguments.engine != SimulateEngine::Netlist {
+        let found = format!("`--engine {}` has no nets", engine_name(arguments.engine));
+        return Err(CliError::option("--vcd", found, "only `--engine netlist` writes a waveform"));
+    }
     let trace = match arguments.engine {
         SimulateEngine::Cycle => timing(&machine, &matmul, stalls),
         SimulateEngine::Step => with_data(&machine, &matmul, arguments, stalls, Engine::Step)?,
@@ -72,7 +95,7 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
     };
     let op = format!("matmul {} {} g{}", arguments.matmul, executed.name, arguments.group);
     let result = result(&machine, &[("matmul".to_string(), op.clone(), matmul)], &trace);
-    let engine = format!("{:?}", arguments.engine).to_lowercase();
+    let engine = engine_name(arguments.engine);
     let provenance = output::provenance(&machine, op, MAPPING, engine, &memory(stalls), arguments.seed);
     let document = SimulateDocument { schema_version: SCHEMA_VERSION, provenance, result };
     if json {
@@ -81,6 +104,18 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
         output::print_text(&simulate_text(&document))?
     }
     Ok(Outcome::Done)
+}
+
+fn engine_name(engine: SimulateEngine) -> String {
+    format!("{engine:?}").to_lowercase()
+}
+
+fn parse_cycles(text: &str) -> Result<Range<u64>, String> {
+    let (first, end) = text.split_once("..").unwrap_or((text, ""));
+    match (first.parse(), end.parse()) {
+        (Ok(first), Ok(end)) if first < end => Ok(first..end),
+        _ => Err("two whole numbers, the first below the second, for example 100..200".to_string()),
+    }
 }
 
 /// How a result describes its operand supply.
@@ -94,7 +129,7 @@ pub(crate) fn memory(stalls: Stalls) -> String {
     )
 }
 
-fn parse_shape(text: &str) -> Result<[usize; 3], CliError> {
+pub(crate) fn parse_shape(text: &str) -> Result<[usize; 3], CliError> {
     let sizes: Vec<Option<usize>> = text.split('x').map(|s| s.parse().ok()).collect();
     match sizes[..] {
         [Some(m), Some(k), Some(n)] => Ok([m, k, n]),
@@ -107,7 +142,7 @@ fn parse_shape(text: &str) -> Result<[usize; 3], CliError> {
 }
 
 /// Event-driven timing without data: the streams only lend their gates.
-fn timing(machine: &Machine, matmul: &Matmul, stalls: Stalls) -> UnitTrace {
+pub(crate) fn timing(machine: &Machine, matmul: &Matmul, stalls: Stalls) -> UnitTrace {
     let streams = ports::tile_inputs(machine).iter().map(|name| (*name, BeatStream::new(1))).collect();
     let stimulus = UnitStimulus::new(streams, machine.tile.output_beat_bits, &ports::TILE_STATUS, stalls);
     debug_assert_eq!(stimulus.inputs[0].2.threshold, Gate::OPEN.threshold);
@@ -140,6 +175,9 @@ fn with_data(
             ),
         ));
     }
+    if arguments.vcd.is_some() {
+        check_vcd(machine, arguments, estimate)?;
+    }
     let layer = generate(&LayerParameters {
         tokens: matmul.tokens as usize,
         output_channels: matmul.output_channels as usize,
@@ -151,7 +189,27 @@ fn with_data(
     let weights = quantize_matrix(&layer.weights, shape, arguments.group, &weight_type(&arguments.weight_type)?)?;
     let layer = LayerTrace { name: "matmul".into(), weights, activations: layer.activations };
     let case = Case::new(machine.clone(), vec![layer], stalls, arguments.seed)?;
-    Ok(run_engine(&case, engine, &ExternalSettings::default())?.tile)
+    let Some(path) = &arguments.vcd else {
+        return Ok(run_engine(&case, engine, &ExternalSettings::default())?.tile);
+    };
+    let cycles = arguments.vcd_cycles.clone().unwrap_or(0..estimate);
+    Ok(write_vcd(&case, path, cycles)?.tile)
+}
+
+/// Refuses a waveform that would be too large, or empty.
+fn check_vcd(machine: &Machine, arguments: &Arguments, estimate: u64) -> Result<(), CliError> {
+    let cycles = arguments.vcd_cycles.clone().unwrap_or(0..estimate);
+    let found = format!("cycles {}..{} of a run of {estimate}", cycles.start, cycles.end);
+    if cycles.start >= estimate {
+        return Err(CliError::option("--vcd-cycles", found, "the waveform would be empty"));
+    }
+    let most = VCD_PE_CYCLES / u64::from(machine.pes());
+    if cycles.end.min(estimate) - cycles.start > most {
+        let expected =
+            format!("at most {most} cycles of this design in a waveform; pick some with `--vcd-cycles FIRST..END`");
+        return Err(CliError::option("--vcd", found, expected));
+    }
+    Ok(())
 }
 
 /// The result record of products that ran one after the other.

@@ -1,9 +1,10 @@
-//! What a machine runs: checkpoints as published ([`checkpoint`]), quantized layers with their activations on disk
-//! ([`trace`]), and layers made from a seed ([`generate`]) whose statistics ([`statistics`]) follow measured ones.
+//! What a machine runs: checkpoints as published ([`checkpoint`]) and the front end of BERT-like ones ([`bert`]), quantized
+//! layers with their activations on disk ([`trace`]), and layers made from a seed ([`generate`]) whose statistics ([`statistics`]) follow measured ones.
 //!
 //! Files come from strangers. Every reader checks all sizes against the length of the file before it allocates, never
 //! follows a path out of its folder, and answers with a [`WorkloadsError`] that names file, place, finding and remedy.
 
+pub mod bert;
 pub mod checkpoint;
 mod error;
 mod files;

@@ -49,7 +49,8 @@ fn every_type_and_kind_of_activations_round_trips() {
     assert_eq!(fs::read_dir(&dir).unwrap().count(), 2);
     // Other readers of the format agree with the header.
     let tensors = safetensors::SafeTensors::deserialize(&before.1).unwrap();
-    assert_eq!(tensors.len(), 5 * layers.len());
+    let zero_points = layers.iter().filter(|l| l.weights.weight_type.has_zero_point()).count();
+    assert_eq!(tensors.len(), 5 * layers.len() + zero_points);
     assert_eq!(tensors.tensor("layer.0.codes").unwrap().shape(), [3, 11]);
     // One layer alone, and the index.
     let trace = Trace::open(&dir).unwrap();
@@ -135,7 +136,7 @@ fn every_fault_of_the_index_is_refused_with_line_and_column() {
     assert_eq!(changed_index(folder.path(), "first", "another name").unwrap().len(), 2);
     let sha = {
         let text = fs::read_to_string(folder.path().join(INDEX_FILE)).unwrap();
-        text.lines().nth(1).unwrap().split(',').nth(8).unwrap().to_string()
+        text.lines().nth(1).unwrap().split(',').nth(9).unwrap().to_string()
     };
     let other_sha = format!("{}{}", if sha.starts_with('0') { "1" } else { "0" }, &sha[1..]);
     let huge = "9".repeat(400_000);
@@ -173,6 +174,8 @@ fn every_fault_of_the_index_is_refused_with_line_and_column() {
         ("bitmod-fp4", "bitmod-fp5", Fault::Field, "one of bitmod-fp4, int4"),
         ("10;-10;16;-16", "10;-10;16", Fault::Field, "4 integers"),
         ("10;-10;16;-16", "10;-10;16;x", Fault::Field, "4 integers"),
+        (",int8,", ",int9,", Fault::Field, "one of int8, e8m0, e4m3, fp16"),
+        (",int8,", ",fp16,", Fault::ElementType, "`layer.0.scales`"),
         ("trace.safetensors", "../trace.safetensors", Fault::FileName, "column `file`"),
         ("trace.safetensors", "/etc/passwd", Fault::FileName, "column `file`"),
         ("trace.safetensors", "layers.csv", Fault::Checksum, "layers.csv"),
@@ -256,7 +259,8 @@ fn an_index_without_layers_or_without_end_is_refused() {
             other => panic!("{other}"),
         }
     };
-    let header = "name,tokens,output_channels,input_channels,group,weight_type,special_values,file,sha256,tensors\n";
+    let header =
+        "name,tokens,output_channels,input_channels,group,weight_type,special_values,scale_kind,file,sha256,tensors\n";
     assert_eq!(attempt(b""), Fault::Column);
     assert_eq!(attempt(header.as_bytes()), Fault::Shape);
     assert_eq!(attempt(b"\xff\xfe\n"), Fault::Syntax);

@@ -101,13 +101,21 @@ pub const EQUIVALENTS: &[Equivalent] = &[
     },
     Equivalent {
         module: "drain_control",
-        places: &["finish_1_q", "finish_2_q", "finish_3_q", "finish_4_q", "finish_5_q", "output_last_q"],
+        places: &[
+            "finish_1_q",
+            "finish_2_q",
+            "finish_3_q",
+            "finish_4_q",
+            "finish_5_q",
+            "finish_6_q",
+            "output_last_q",
+        ],
         change: "other reset value",
         reason: "tile_control's finish needs output_valid as well, whose flags are reset",
     },
     Equivalent {
         module: "drain_control",
-        places: &["valid_1_q", "valid_2_q", "valid_3_q"],
+        places: &["valid_0_q", "valid_1_q", "valid_2_q", "valid_3_q"],
         change: "other reset value",
         reason: "a slot that is none turns the ring of accumulators once, before the first group, which starts from zero",
     },
@@ -244,5 +252,24 @@ pub const EQUIVALENTS: &[Equivalent] = &[
         places: &["u_scale_2.scale_i", "u_scale_2.channel_i", "u_output_2.channel_i"],
         change: "the next instance's",
         reason: "units 2 and 3 of the only machine that has them serve the same column",
+    },
+    Equivalent {
+        module: "tile",
+        places: &[
+            "u_decode_0.scale_i",
+            "u_decode_0.channel_i",
+            "u_decode_0.zero_point_i",
+            "u_decode_2.scale_i",
+            "u_decode_2.channel_i",
+            "u_decode_2.zero_point_i",
+        ],
+        change: "the next instance's",
+        reason: "units 0 and 1, and 2 and 3, of the only machine that has them serve the same column",
+    },
+    Equivalent {
+        module: "drain_control",
+        places: &["slot_zero_point_o"],
+        change: "two parts swapped",
+        reason: "units 0 and 1 of the only machine with zero points serve the same column",
     },
 ];

@@ -8,6 +8,7 @@ pub mod bench;
 pub mod equivalents;
 pub mod output_stage;
 pub mod paths;
+pub mod scale_decoder;
 pub mod scale_unit;
 pub mod system;
 pub mod term_generator;
@@ -20,9 +21,10 @@ use bitmosaic_rtl::netlist::{Design, Module};
 pub type Check = fn(&Machine, &Module) -> Result<(), String>;
 
 /// Modules that have one.
-pub const CHECKS: [(&str, Check); 4] = [
+pub const CHECKS: [(&str, Check); 5] = [
     ("term_generator", term_generator::check),
     ("align_lane", align_lane::check),
+    ("scale_decoder", scale_decoder::check),
     ("scale_unit", scale_unit::check),
     ("output_stage", output_stage::check),
 ];

@@ -1,8 +1,9 @@
 //! Scale unit against `kernels::datapath::{scaled_sum, accumulate}`: passes of groups of slots, bubbles and stops at random.
 
-use bitmosaic_arch::Machine;
+use bitmosaic_arch::{EXPONENT_BITS, Machine};
 use bitmosaic_cosim::random::Random;
 use bitmosaic_kernels::datapath::{accumulate, scaled_sum};
+use bitmosaic_numerics::Scale;
 use bitmosaic_numerics::exact::power_of_two;
 use bitmosaic_rtl::netlist::{Module, low_mask};
 
@@ -27,11 +28,11 @@ struct Slot {
     carried: (u16, bool),
 }
 
-/// What is multiplied: group sum, scale code, shared exponent.
+/// What is multiplied: group sum, significand of the scale, exponent of both.
 #[derive(Debug, Clone, Copy)]
 struct Product {
     sum: i64,
-    scale: u8,
+    scale: u32,
     exponent: u32,
 }
 
@@ -140,6 +141,8 @@ struct Source {
     significand_bits: u32,
     largest_exponent: u32,
     sum_bits: u32,
+    /// Of the scale's significand.
+    scale_bits: u32,
     accumulators: Vec<f32>,
     slot: usize,
     group: usize,
@@ -151,8 +154,13 @@ impl Source {
         Source {
             // W of a machine with this unit of the last place.
             significand_bits: (-13 - machine.scale_unit.exponent_offset) as u32,
-            largest_exponent: if machine.aligner.is_some() { 31 } else { 30 + 2 + 2 * (machine.max_terms - 1) },
+            largest_exponent: match machine.aligner {
+                Some(_) if machine.scale_unit.exponent_bits > EXPONENT_BITS => 31 + 39,
+                Some(_) => 31,
+                None => 30 + 2 + 2 * (machine.max_terms - 1),
+            },
             sum_bits: machine.pe.accumulator_bits,
+            scale_bits: machine.scale_unit.significand_bits,
             accumulators: vec![0.0; machine.scale_unit.ring_entries() as usize],
             slot: 0,
             group: 0,
@@ -166,7 +174,7 @@ impl Source {
         let product = match random.below(4) {
             // Many large groups of one sign and then a smallest: the widest distance of exponents.
             _ if self.groups == LONG_PASS => match self.group + 3 < self.groups {
-                true => Product { sum: self.largest(), scale: u8::MAX, exponent: 30 },
+                true => Product { sum: self.largest(), scale: (1 << self.scale_bits) - 1, exponent: 30 },
                 false => Product { sum: 1, scale: 1, exponent: 1 + random.below(5) as u32 },
             },
             _ if before != 0.0 && random.below(4) > 0 => self.product_near(random, before),
@@ -189,7 +197,20 @@ impl Source {
     }
 
     fn scaled(&self, product: Product) -> f32 {
-        scaled_sum(product.sum, product.scale, product.exponent, self.significand_bits)
+        let scale = Scale { significand: product.scale, exponent: 0 };
+        scaled_sum(product.sum, scale, product.exponent, self.significand_bits)
+    }
+
+    fn scale(&self, random: &mut Random) -> u32 {
+        let largest = (1 << self.scale_bits) - 1;
+        match random.below(6) {
+            0 => [0, 1, 2, largest][random.below(4)] & largest,
+            _ => random.bits() & largest,
+        }
+    }
+
+    fn power(&self, random: &mut Random) -> u32 {
+        1 << random.below(self.scale_bits as usize)
     }
 
     fn exponent(&self, random: &mut Random) -> u32 {
@@ -209,7 +230,7 @@ impl Source {
             _ => ((wide & low_mask(self.sum_bits - 1)) >> random.below(self.sum_bits as usize)) as i64,
         };
         let sum = if random.below(2) == 0 { magnitude } else { -magnitude };
-        Product { sum, scale: scale(random), exponent: self.exponent(random) }
+        Product { sum, scale: self.scale(random), exponent: self.exponent(random) }
     }
 
     /// Products whose conversion is a tie, just beside one, or carries through the whole fraction.
@@ -229,7 +250,7 @@ impl Source {
         };
         let sum = sum.min(self.largest());
         let sum = if random.below(2) == 0 { sum } else { -sum };
-        let scale = if random.below(2) == 0 { 1 << random.below(8) } else { scale(random) };
+        let scale = if random.below(2) == 0 { self.power(random) } else { self.scale(random) };
         Product { sum, scale, exponent: self.exponent(random) }
     }
 
@@ -265,19 +286,12 @@ impl Source {
     /// A product of this value or close to it, exponent and scale at random.
     fn product_of(&self, random: &mut Random, target: f64) -> Option<Product> {
         (0..12).find_map(|_| {
-            let scale = if random.below(2) == 0 { 1u8 << random.below(8) } else { scale(random) };
+            let scale = if random.below(2) == 0 { self.power(random) } else { self.scale(random) };
             let exponent = self.exponent(random);
             let unit = power_of_two(exponent as i32 - 25 - (self.significand_bits as i32 - 12));
             let sum = (target / (unit * f64::from(scale))).round();
             let fits = scale > 0 && sum != 0.0 && sum.abs() <= self.largest() as f64;
             fits.then_some(Product { sum: sum as i64, scale, exponent })
         })
-    }
-}
-
-fn scale(random: &mut Random) -> u8 {
-    match random.below(6) {
-        0 => [0, 1, 2, 255][random.below(4)],
-        _ => random.bits() as u8,
     }
 }

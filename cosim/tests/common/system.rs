@@ -3,14 +3,14 @@
 
 use std::cell::Cell;
 
-use bitmosaic_arch::Machine;
+use bitmosaic_arch::{Machine, TermOrder};
 use bitmosaic_cosim::Case;
 use bitmosaic_cosim::random::{self, Activation, LayerShape, Random};
 use bitmosaic_mappings::{
     BeatStream, Lowered, PortInputs, Signals, Stalls, Unit, UnitStimulus, aligner_stimulus, field, run_unit,
     run_unit_observed, tile_stimulus,
 };
-use bitmosaic_numerics::{CodeValue, f16};
+use bitmosaic_numerics::{CodeValue, ScaleKind, f16};
 use bitmosaic_rtl::hardware::Units;
 use bitmosaic_rtl::netlist::Design;
 use bitmosaic_rtl::unit::NetlistUnit;
@@ -69,7 +69,7 @@ impl System {
         let layers = (setting.layers)(machine, &mut Random::new(seed));
         let stalls = Stalls { seed: seed as u32 + 3, input_threshold: setting.input, output_threshold: setting.output };
         let mut case = Case::new(machine.clone(), layers, stalls, seed).unwrap();
-        case.lowered.commands = with_ends(&case.lowered);
+        case.lowered.commands = with_ends(machine, &case.lowered);
         let mut aligned = Vec::new();
         let aligner = aligner_stimulus(machine, &case.lowered, stalls).map(|mut stimulus| {
             stimulus.inputs[0].2.threshold = setting.command;
@@ -145,7 +145,7 @@ impl Unit for Garbage {
 }
 
 /// The commands with `end` in front of every second, and products that stop after the first digit plane in between.
-fn with_ends(lowered: &Lowered) -> BeatStream {
+fn with_ends(machine: &Machine, lowered: &Lowered) -> BeatStream {
     let commands = &lowered.commands;
     let mut stream = BeatStream::new(commands.width_bits());
     for index in 0..commands.len() {
@@ -153,7 +153,9 @@ fn with_ends(lowered: &Lowered) -> BeatStream {
             stream.push_words(&vec![0; commands.words_per_beat()]);
         }
         let mut words = commands.beat(index).to_vec();
-        if index % 3 == 1 && index + 1 < commands.len() {
+        // Plane-major operands come once a plane, so that the planes are given.
+        let any_planes = machine.pe.order == TermOrder::WeightMajor;
+        if any_planes && index % 3 == 1 && index + 1 < commands.len() {
             const { assert!(field::TERMS.0 == 16 && field::TERMS.1 == 8) }
             words[0] = words[0] & !(0xFF << 16) | 1 << 16;
         }
@@ -171,11 +173,12 @@ fn hard_layers(machine: &Machine, random: &mut Random) -> Vec<LayerTrace> {
             input_channels: 2 * group + 3 + i,
             group,
         };
-        random::layer(random, &machine.types[i % machine.types.len()].weight_type, shape, kind)
+        random::layer(random, machine, &machine.types[i % machine.types.len()].weight_type, shape, kind)
     };
     let layers = Activation::ALL.into_iter().chain(Activation::ALL).enumerate().map(layer);
     let mut layers: Vec<LayerTrace> = layers.collect();
     layers.extend(largest_sums(machine));
+    layers.extend(largest_differences(machine));
     layers
 }
 
@@ -185,11 +188,34 @@ fn largest_sums(machine: &Machine) -> Option<LayerTrace> {
     let executed = machine.types.iter().find(|t| t.weight_type.special.is_some())?;
     let group = machine.max_group as usize;
     let shape = LayerShape { tokens: 2, output_channels: 2, input_channels: group, group };
-    let mut layer = random::layer(&mut Random::new(0), &executed.weight_type, shape, Activation::Maximum);
+    let mut layer = random::layer(&mut Random::new(0), machine, &executed.weight_type, shape, Activation::Maximum);
     let special = executed.weight_type.codes.iter().position(|c| *c == CodeValue::Special)?;
     layer.weights.codes.fill(special as u8);
-    layer.weights.scales.fill(u8::MAX);
-    layer.weights.special_values = [(0..executed.table.terms).map(|plane| 4 << (2 * plane)).sum(); 4];
+    layer.weights.scale_kind = ScaleKind::Int8;
+    layer.weights.scales.fill(u8::MAX.into());
+    layer.weights.special_values = [machine.pe.digit_set.largest_value(executed.table.terms) as i32; 4];
+    for (i, value) in layer.activations.values.iter_mut().enumerate() {
+        *value = if i < group { f16::MAX } else { f16::MIN };
+    }
+    Some(layer)
+}
+
+/// The largest sums of a machine with zero points: the smallest code, the largest zero point, under the largest scale of the
+/// kind with the widest significand.
+fn largest_differences(machine: &Machine) -> Option<LayerTrace> {
+    let with_zero_points = machine.types.iter().filter(|t| t.weight_type.has_zero_point());
+    let executed = with_zero_points.max_by_key(|t| t.weight_type.code_bits)?;
+    let group = machine.max_group as usize;
+    let shape = LayerShape { tokens: 2, output_channels: 2, input_channels: group, group };
+    let mut layer = random::layer(&mut Random::new(0), machine, &executed.weight_type, shape, Activation::Maximum);
+    let half = 1i32 << (executed.weight_type.code_bits - 1);
+    let kind = machine.scale_kinds.iter().copied().max_by_key(|kind| kind.significand_bits())?;
+    let codes = (0..=u16::MAX).filter(|code| kind.decode(*code).is_some());
+    let largest = codes.max_by_key(|code| kind.decode(*code).map(|scale| scale.significand))?;
+    layer.weights.codes.fill(half as u8); // -half
+    layer.weights.zero_points.fill((half - 1) as i8);
+    layer.weights.scale_kind = kind;
+    layer.weights.scales.fill(largest);
     for (i, value) in layer.activations.values.iter_mut().enumerate() {
         *value = if i < group { f16::MAX } else { f16::MIN };
     }
@@ -209,7 +235,7 @@ fn middle_layers(machine: &Machine, random: &mut Random) -> Vec<LayerTrace> {
 
 /// Subnormal activations among zeros, and single non-finite ones among normal ones, in the shortest groups and passes.
 fn edge_layers(machine: &Machine, random: &mut Random) -> Vec<LayerTrace> {
-    let mut layers = layers(machine, random, [1, 1, 2, 2, 1, 1, 2, 2]);
+    let mut layers = layers(machine, random, [1, 1, 2, 2, 1, 1, 2, 2, 1, 2, 1, 2, 1, 2, 1, 2]);
     for (i, layer) in layers.iter_mut().enumerate() {
         let bits = |random: &mut Random| match i % 2 {
             0 if random.below(2) == 0 => 0,
@@ -233,7 +259,7 @@ fn layers<const N: usize>(machine: &Machine, random: &mut Random, chunks: [usize
             group,
         };
         let kind = Activation::ALL[i % Activation::ALL.len()];
-        random::layer(random, &machine.types[i % machine.types.len()].weight_type, shape, kind)
+        random::layer(random, machine, &machine.types[i % machine.types.len()].weight_type, shape, kind)
     };
     chunks.into_iter().enumerate().map(layer).collect()
 }

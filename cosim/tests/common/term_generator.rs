@@ -3,8 +3,8 @@
 
 use bitmosaic_arch::Machine;
 use bitmosaic_mappings::read_bits;
-use bitmosaic_numerics::term::{DIGIT_BITS, Digits, MAX_PLANES, canonical_digits};
-use bitmosaic_numerics::{CodeValue, SPECIAL_VALUES};
+use bitmosaic_numerics::term::{DIGIT_BITS, Digits, MAX_PLANES};
+use bitmosaic_numerics::{CodeValue, DigitSet, SPECIAL_VALUES};
 use bitmosaic_rtl::netlist::Module;
 
 use super::bench;
@@ -15,13 +15,13 @@ pub fn check(machine: &Machine, module: &Module) -> Result<(), String> {
     let names = ["code_i", "selector_i", "weight_type_i", "plane_i", "special_digits_i"];
     let [code_port, selector_port, type_port, plane_port, special_port] = bench::inputs(&simulator, names);
     let [digit_port] = bench::outputs(&simulator, ["digit_o"]);
-    let (lanes, bits) = (machine.pe.lanes as usize, machine.code_bits);
+    let (lanes, bits, set) = (machine.pe.lanes as usize, machine.code_bits, machine.pe.digit_set);
     for (t, executed) in machine.types.iter().enumerate() {
         let codes = executed.weight_type.codes.iter().enumerate();
         let codes: Vec<usize> = codes.filter(|(_, c)| **c != CodeValue::Unused).map(|(code, _)| code).collect();
         simulator.set(type_port, t as u64);
-        for special in programs(executed.table.terms, executed.weight_type.special.is_some()) {
-            simulator.set_wide(special_port, &pack(&special));
+        for special in programs(set, executed.table.terms, executed.weight_type.special.is_some()) {
+            simulator.set_wide(special_port, &pack(set, &special));
             for (selector, own) in special.iter().enumerate() {
                 simulator.set(selector_port, selector as u64);
                 for plane in 0..executed.table.terms {
@@ -37,8 +37,8 @@ pub fn check(machine: &Machine, module: &Module) -> Result<(), String> {
                         let digits = simulator.get_wide(&digit_port);
                         for lane in 0..lanes {
                             let table = executed.table.digits[code(lane)];
-                            let expected = table.unwrap_or(*own)[plane].encode();
-                            let found = read_bits(&digits, lane as u32 * DIGIT_BITS, DIGIT_BITS) as u8;
+                            let expected = set.encode(table.unwrap_or(*own)[plane]);
+                            let found = read_bits(&digits, lane as u32 * set.bits(), set.bits()) as u8;
                             if found != expected {
                                 return Err(format!(
                                     "{} code {} selector {selector} plane {plane} lane {lane}: digit {found:#b}, \
@@ -57,17 +57,17 @@ pub fn check(machine: &Machine, module: &Module) -> Result<(), String> {
 }
 
 /// Sets of special values: every value that `terms` planes reach, each under every selector.
-fn programs(terms: usize, is_programmable: bool) -> Vec<[Digits; SPECIAL_VALUES]> {
-    let limit = (0..terms).map(|k| 4 << (2 * k)).sum::<i32>();
-    let reachable: Vec<Digits> = (-limit..=limit).filter_map(|v| canonical_digits(v, terms)).collect();
+fn programs(set: DigitSet, terms: usize, is_programmable: bool) -> Vec<[Digits; SPECIAL_VALUES]> {
+    let limit = set.largest_value(terms) as i32;
+    let reachable: Vec<Digits> = (-limit..=limit).filter_map(|v| set.canonical_digits(v, terms)).collect();
     let count = if is_programmable { reachable.len() } else { 1 };
     (0..count).map(|i| std::array::from_fn(|s| reachable[(i + 7 * s) % reachable.len()])).collect()
 }
 
-fn pack(special: &[Digits; SPECIAL_VALUES]) -> [u64; 1] {
+fn pack(set: DigitSet, special: &[Digits; SPECIAL_VALUES]) -> [u64; 1] {
     let mut words = [0];
     for (i, digit) in special.iter().flatten().enumerate() {
-        put(&mut words, i as u32 * DIGIT_BITS, u64::from(digit.encode()));
+        put(&mut words, i as u32 * DIGIT_BITS, u64::from(set.encode(*digit)));
     }
     const { assert!(SPECIAL_VALUES as u32 * MAX_PLANES as u32 * DIGIT_BITS <= 64) }
     words

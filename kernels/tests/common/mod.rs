@@ -1,7 +1,7 @@
 //! Seeded operands for the oracle and accuracy tests.
 #![allow(dead_code)] // each test uses its part
 
-use bitmosaic_numerics::{QuantizedMatrix, WeightType, f16, quantize_matrix, weights_to_fp16};
+use bitmosaic_numerics::{QuantizedMatrix, ScaleKind, WeightType, f16, quantize_matrix, weights_to_fp16};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -94,11 +94,24 @@ impl Random {
         (0..tokens * channels).map(one).collect()
     }
 
-    /// Any consistent matrix: random codes, selectors, scale codes and special values; channel scales any finite number.
+    /// Any consistent matrix with 8-bit integer scales.
     pub fn any_matrix(&mut self, weight_type: &WeightType, shape: [usize; 2], group: usize) -> QuantizedMatrix {
+        self.any_matrix_with_scales(weight_type, shape, group, ScaleKind::Int8)
+    }
+
+    /// Any consistent matrix: random codes, selectors, zero points, scale codes and special values; channel scales any finite
+    /// number.
+    pub fn any_matrix_with_scales(
+        &mut self,
+        weight_type: &WeightType,
+        shape: [usize; 2],
+        group: usize,
+        scale_kind: ScaleKind,
+    ) -> QuantizedMatrix {
         let [output_channels, input_channels] = shape;
         let usable: Vec<u8> = weight_type.codebook(Some(0)).into_iter().map(|(_, code)| code).collect();
         let groups = output_channels * input_channels.div_ceil(group);
+        let scales: Vec<u16> = (0..=u16::MAX).filter(|code| scale_kind.decode(*code).is_some()).collect();
         let mut special_values = weight_type.special_values();
         if self.below(2) == 0 {
             special_values = special_values.map(|_| self.below(41) as i32 - 20);
@@ -112,7 +125,11 @@ impl Random {
                 .map(|_| usable[self.below(usable.len() as u32) as usize])
                 .collect(),
             selectors: (0..groups).map(|_| self.below(4) as u8).collect(),
-            scales: (0..groups).map(|_| self.bits() as u8).collect(),
+            zero_points: (0..if weight_type.has_zero_point() { groups } else { 0 })
+                .map(|_| (self.below(1 << weight_type.code_bits) as i32 - (1 << (weight_type.code_bits - 1))) as i8)
+                .collect(),
+            scale_kind,
+            scales: (0..groups).map(|_| scales[self.below(scales.len() as u32) as usize]).collect(),
             channel_scales: (0..output_channels).map(|_| self.finite()).collect(),
             special_values,
         };

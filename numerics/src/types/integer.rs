@@ -1,5 +1,11 @@
 use crate::{CodeValue, Rounding, ScaleRule, WeightType};
 
+/// Integers above a zero point of the group, both stored less 2^(b-1) in two's complement: the symmetric terms serve them, and
+/// a scale unit subtracts the zero point times the sum of the activations.
+pub(super) fn asymmetric(name: &'static str, summary: &'static str, bits: u32) -> WeightType {
+    WeightType { rounding: Rounding::AsymmetricInteger, ..symmetric(name, summary, bits) }
+}
+
 /// Two's complement integers; the quantizer uses ±(2^(b-1) - 1), the most negative code is executable but never produced.
 pub(super) fn symmetric(name: &'static str, summary: &'static str, bits: u32) -> WeightType {
     let half = 1i32 << (bits - 1);

@@ -4,6 +4,7 @@ mod ant;
 mod bitmod;
 mod codebook;
 mod integer;
+mod microscaling;
 mod minifloat;
 mod nf4;
 mod razer;
@@ -25,6 +26,12 @@ pub fn registry() -> Vec<WeightType> {
         integer::symmetric("int5", "5-bit integers, symmetric: -15..15", 5),
         integer::symmetric("int6", "6-bit integers, symmetric: -31..31", 6),
         integer::symmetric("int8", "8-bit integers, symmetric: -127..127", 8),
+        integer::asymmetric("int2-asym", "2-bit integers above a zero point of the group", 2),
+        integer::asymmetric("int3-asym", "3-bit integers above a zero point of the group", 3),
+        integer::asymmetric("int4-asym", "4-bit integers above a zero point of the group", 4),
+        integer::asymmetric("int5-asym", "5-bit integers above a zero point of the group", 5),
+        integer::asymmetric("int6-asym", "6-bit integers above a zero point of the group", 6),
+        integer::asymmetric("int8-asym", "8-bit integers above a zero point of the group", 8),
         minifloat::float("fp3", "3-bit float E2M0: 0, ±1, ±2, ±4", 2, 0),
         minifloat::float("fp4", "4-bit float E2M1: 0, ±0.5 to ±6", 2, 1),
         minifloat::float("fp5-e2m2", "5-bit float E2M2: 0, ±0.25 to ±7", 2, 2),
@@ -34,6 +41,11 @@ pub fn registry() -> Vec<WeightType> {
         minifloat::fp8_e4m3(),
         ant::flint4(),
         ant::flint5(),
+        microscaling::mx_fp4(),
+        microscaling::mx_fp6(),
+        microscaling::mx_fp8(),
+        microscaling::mx_int8(),
+        microscaling::nvfp4(),
         ternary::ternary(),
         ternary::binary(),
         nf4::nf4(),

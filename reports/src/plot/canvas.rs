@@ -29,6 +29,12 @@ pub(super) enum Ink {
 }
 
 impl Ink {
+    /// Colours that tell rows of a series apart; from the seventh on they repeat.
+    pub(super) fn of_series(index: usize) -> Ink {
+        const SERIES: [Ink; 6] = [Ink::Blue, Ink::Vermilion, Ink::Green, Ink::Orange, Ink::Purple, Ink::SkyBlue];
+        SERIES[index % SERIES.len()]
+    }
+
     fn color(self) -> RGBColor {
         match self {
             Ink::Text => RGBColor(0x1B, 0x1F, 0x24),
@@ -111,6 +117,10 @@ impl Canvas<'_> {
 
     pub(super) fn dot(&self, at: Point, ink: Ink) -> Drawn {
         self.0.draw(&Circle::new(at, 6, ink.color().filled()))
+    }
+
+    pub(super) fn small_dot(&self, at: Point, ink: Ink) -> Drawn {
+        self.0.draw(&Circle::new(at, 3, ink.color().filled()))
     }
 
     pub(super) fn diamond(&self, (x, y): Point, ink: Ink) -> Drawn {

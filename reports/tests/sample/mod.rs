@@ -61,6 +61,7 @@ pub fn simulate() -> SimulateResult {
 pub fn accuracy() -> AccuracyResult {
     let error = |mean_relative, max_relative, equal_outputs| ErrorStatistics {
         mean_relative,
+        rms_relative: 1.3 * mean_relative,
         max_relative,
         equal_outputs,
         non_finite_mismatches: 0,
@@ -143,6 +144,7 @@ pub fn hostile(edge: f64, count: u64) -> RunDocument {
     let text = || HOSTILE.to_string();
     let error = ErrorStatistics {
         mean_relative: edge,
+        rms_relative: edge,
         max_relative: edge,
         equal_outputs: count,
         outputs: count,

@@ -2,7 +2,9 @@
 
 mod expression;
 mod plan;
+pub mod readme;
 pub mod verilog;
+mod waveform;
 
 pub mod testbench;
 pub use verilog::verilog_files;

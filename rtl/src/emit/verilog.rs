@@ -12,11 +12,15 @@ const LINE: usize = 100;
 /// The files of a design as `(file name, text)`: memory templates first, then the modules,
 /// leaves first. Each file holds the one module it is named after.
 pub fn verilog_files(design: &Design) -> Vec<(String, String)> {
-    let rams = design.ram_counts().into_iter();
-    let rams = rams.map(|(shape, _)| (format!("{}.v", shape.module_name()), ram_text(shape)));
     let modules = design.modules_in_order().iter();
     let modules = modules.map(|m| (format!("{}.v", m.name), module_text(m)));
-    rams.chain(modules).collect()
+    ram_files(design).into_iter().chain(modules).collect()
+}
+
+/// The files of the memory templates of a design, one a size.
+pub(crate) fn ram_files(design: &Design) -> Vec<(String, String)> {
+    let rams = design.ram_counts().into_iter();
+    rams.map(|(shape, _)| (format!("{}.v", shape.module_name()), ram_text(shape))).collect()
 }
 
 /// The text of one module; empty for a module that does not pass `Module::check`.

@@ -166,16 +166,42 @@ pub(super) fn build(machine: &Machine, aligner: &Aligner) -> Result<Design, Netl
             m.instance(&format!("u_lane_{i}"), &lane_module, &inputs).get("aligned_o")
         })
         .collect();
+    let sum = (machine.activation_sum_bits > 0).then(|| {
+        // The sum of the beats so far is part of the output register.
+        let bits = machine.activation_sum_bits;
+        let first_beat = m.constant(0, beat_bits);
+        let first = m.eq(read_beat, first_beat);
+        let first = m.reg("fetched_first_q", first, Some(fetch), None, "the beat is the first of its group");
+        let sum = m.register("sum_q", bits, true, "sum of the group's aligned activations up to the output beat");
+        let zero = m.constant_signed(0, bits);
+        let before = m.mux(first, zero, sum);
+        let mut terms = aligned.clone();
+        while terms.len() > 1 {
+            terms = terms.chunks(2).map(|pair| if let [a, b] = pair { m.add(*a, *b) } else { pair[0] }).collect();
+        }
+        let total = terms.first().map_or(before, |tree| m.add(before, *tree));
+        let total = m.truncate(total, bits);
+        m.drive(sum, total, Some(moving), None);
+        m.as_unsigned(sum)
+    });
     aligned.extend([exponent, non_finite]);
     let aligned = m.concat(&aligned);
     m.drive(output_valid, fetched, Some(moving), Some(0));
     m.drive(output_last, last, Some(moving), None);
     let aligned = m.reg("output_data_q", aligned, Some(moving), None, "output register");
+    let aligned = match sum {
+        Some(sum) => m.concat(&[aligned, sum]),
+        None => aligned,
+    };
 
     m.output(&format!("{command_name}_ready_o"), idle, "the command is taken");
     m.output(&format!("{fp16_name}_ready_o"), beat_ready, "the beat is taken");
     m.output("output_valid_o", output_valid, "an aligned beat is offered");
-    m.output("output_data_o", aligned, "aligned activations, lowest first, then exponent (5) and non-finite flag");
+    m.output(
+        "output_data_o",
+        aligned,
+        "aligned activations, lowest first, exponent (5), non-finite flag, the group's sum so far if it has one",
+    );
     m.output("retire_o", retire, "a command retires at this edge");
     Design::new(m.finish()?, vec![lane_module])
 }

@@ -1,6 +1,6 @@
 //! Drain control: holds the metadata of the group in the hold chains and walks its slots through the scale units.
 
-use bitmosaic_arch::Machine;
+use bitmosaic_arch::{EXPONENT_BITS, Machine};
 
 use super::index_bits;
 use crate::netlist::{Module, ModuleBuilder, Net, NetlistError};
@@ -25,20 +25,22 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
     let first_group = m.input("first_group_i", 1, "the group is the first of its pass");
     let pass_end = m.input("pass_end_i", 1, "the group is the last of its pass");
     let last = m.input("last_i", 1, "the pass is the last of its command");
-    let scale = m.input("scale_i", machine.tile.scale_beat_bits, "group scale code a column");
+    let scale = m.input("scale_i", machine.tile.scale_beat_bits, "group scale code and zero point a column");
     let exponent = machine
         .tile
         .exponent_beat_bits
-        .map(|bits| m.input("exponent_i", bits, "shared exponent and non-finite flag a row"));
+        .map(|bits| m.input("exponent_i", bits, "shared exponent, non-finite flag and sum of activations a row"));
+    let row_bits = machine.exponent_field_bits();
     let flags = match exponent {
         Some(exponent) => {
-            let flags: Vec<Net> = (0..rows).map(|r| m.bit(exponent, r * 6 + 5)).collect();
+            let flags: Vec<Net> = (0..rows).map(|r| m.bit(exponent, r * row_bits + EXPONENT_BITS)).collect();
             m.concat(&flags)
         }
         None => m.input("non_finite_i", rows, "the group has a NaN or an infinity, a row"),
     };
     let channel = m.input("channel_i", machine.tile.channel_beat_bits, "FP16 channel scale a column");
     let enable = Some(capture);
+    let column_bits = machine.scale_field_bits();
 
     // Metadata. Where the PEs multiply, the scale codes leave bit by bit, the highest first.
     let multiplies = unit.dequantize_cycles == 0;
@@ -67,12 +69,18 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
         m.output("scale_bit_o", bits, "that bit, a column");
         register
     } else {
-        m.reg("scale_q", scale, enable, None, "group scale codes")
+        m.reg("scale_q", scale, enable, None, "group scale codes and zero points")
     };
     let exponents = exponent.map(|exponent| {
-        let exponents: Vec<Net> = (0..rows).map(|r| m.slice(exponent, r * 6, 5)).collect();
+        let exponents: Vec<Net> = (0..rows).map(|r| m.slice(exponent, r * row_bits, EXPONENT_BITS)).collect();
         let exponents = m.concat(&exponents);
         m.reg("exponent_q", exponents, enable, None, "shared exponents")
+    });
+    let sums = exponent.filter(|_| machine.activation_sum_bits > 0).map(|exponent| {
+        let sum_bits = machine.activation_sum_bits;
+        let sums: Vec<Net> = (0..rows).map(|r| m.slice(exponent, r * row_bits + EXPONENT_BITS + 1, sum_bits)).collect();
+        let sums = m.concat(&sums);
+        m.reg("activation_sum_q", sums, enable, None, "sums of the activations")
     });
     let non_finite = m.register("non_finite_q", rows, false, "a non-finite activation was seen in the pass");
     let first_rows = m.replicate(first_group, rows);
@@ -139,31 +147,42 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
     });
 
     // What each unit's slot needs.
-    let (mut scales, mut slot_exponents, mut channels, mut flags) = (vec![], vec![], vec![], vec![]);
+    let (mut scales, mut zero_points, mut slot_sums) = (vec![], vec![], vec![]);
+    let (mut slot_exponents, mut channels, mut flags) = (vec![], vec![], vec![]);
     for u in 0..unit.units {
         let first = u * unit.pes;
         let (first_row, first_column) = (first % rows, first / rows);
-        let column_values = |m: &mut ModuleBuilder, bus: Net, bits: u32| {
-            let choices: Vec<Net> =
-                (first_column..first_column + columns_walked).map(|c| m.slice(bus, c * bits, bits)).collect();
+        // `bits` bits at `low` of each column's `stride`.
+        let column_values = |m: &mut ModuleBuilder, bus: Net, stride: u32, low: u32, bits: u32| {
+            let columns = first_column..first_column + columns_walked;
+            let choices: Vec<Net> = columns.map(|c| m.slice(bus, c * stride + low, bits)).collect();
             column.map_or(choices[0], |index| m.select(index, &choices))
         };
         if multiplies {
-            scales.push(column_values(&mut m, scale, 8));
+            let (code_bits, zero_bits) = (machine.scale_code_bits, machine.zero_point_bits);
+            scales.push(column_values(&mut m, scale, column_bits, 0, code_bits));
+            if zero_bits > 0 {
+                zero_points.push(column_values(&mut m, scale, column_bits, code_bits, zero_bits));
+            }
         }
-        channels.push(column_values(&mut m, channel, 16));
+        channels.push(column_values(&mut m, channel, 16, 0, 16));
         let row_values = |m: &mut ModuleBuilder, bus: Net, bits: u32| {
             let choices: Vec<Net> =
                 (first_row..first_row + rows_walked).map(|r| m.slice(bus, r * bits, bits)).collect();
             m.select(row, &choices)
         };
         if let Some(exponents) = exponents {
-            slot_exponents.push(row_values(&mut m, exponents, 5));
+            slot_exponents.push(row_values(&mut m, exponents, EXPONENT_BITS));
+        }
+        if let Some(sums) = sums {
+            slot_sums.push(row_values(&mut m, sums, machine.activation_sum_bits));
         }
         flags.push(row_values(&mut m, non_finite, 1));
     }
     for (name, values, doc) in [
         ("slot_scale_o", &scales, "group scale code of each unit's slot"),
+        ("slot_zero_point_o", &zero_points, "zero point of each unit's slot"),
+        ("slot_activation_sum_o", &slot_sums, "sum of the activations of each unit's slot"),
         ("slot_exponent_o", &slot_exponents, "shared exponent of each unit's slot"),
         ("slot_channel_o", &channels, "channel scale of each unit's slot"),
         ("slot_non_finite_o", &flags, "non-finite flag of each unit's slot"),
@@ -192,10 +211,15 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
     let output = m.name(output, "output_d", "the slot is an output");
     let finishes = m.and_all(&[output, last, at_final_pe]);
     let finishes = m.name(finishes, "finish_d", "the slot ends its command");
-    let valid_1 = m.reg("valid_1_q", issue, enable, Some(0), "stage 1 is valid");
+    let (mut entering, mut entering_first) = (issue, first_group);
+    for _ in 0..unit.decode_cycles {
+        entering = m.reg("valid_0_q", entering, enable, Some(0), "the decode stage is valid");
+        entering_first = m.reg("first_group_0_q", entering_first, enable, None, "decode stage: first group");
+    }
+    let valid_1 = m.reg("valid_1_q", entering, enable, Some(0), "stage 1 is valid");
     let valid_2 = m.reg("valid_2_q", valid_1, enable, Some(0), "stage 2 is valid");
     let valid_3 = m.reg("valid_3_q", valid_2, enable, Some(0), "stage 3 is valid");
-    let first_1 = m.reg("first_group_1_q", first_group, enable, None, "stage 1: first group");
+    let first_1 = m.reg("first_group_1_q", entering_first, enable, None, "stage 1: first group");
     let first_2 = m.reg("first_group_2_q", first_1, enable, None, "stage 2: first group");
     m.output("first_group_o", first_2, "stage 2: the accumulator counts as zero");
     m.output("write_o", valid_3, "stage 3 is valid");

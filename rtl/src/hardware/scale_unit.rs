@@ -1,4 +1,4 @@
-//! Scale unit: group sum × scale code -> binary32, added to the PE's binary32 accumulator, one PE a cycle.
+//! Scale unit: group sum × scale significand -> binary32, added to the PE's binary32 accumulator, one PE a cycle.
 
 use bitmosaic_arch::Machine;
 
@@ -14,7 +14,7 @@ pub(super) fn scale_unit(machine: &Machine) -> Result<Module, NetlistError> {
     let mut m = ModuleBuilder::new(
         "scale_unit",
         &format!(
-            "Scale unit of {} processing elements: accumulator += group sum * scale code, in binary32,\n\
+            "Scale unit of {} processing elements: accumulator += group sum * scale, in binary32,\n\
              rounded to nearest even; one PE a cycle, the accumulators rotate.",
             unit.pes
         ),
@@ -22,7 +22,7 @@ pub(super) fn scale_unit(machine: &Machine) -> Result<Module, NetlistError> {
     let multiplies = unit.dequantize_cycles == 0;
     let sum_bits = if multiplies { machine.pe.accumulator_bits } else { unit.product_bits };
     let sum = m.input_signed("sum_i", sum_bits, "group sum at the head of the hold chain");
-    let scale = multiplies.then(|| m.input("scale_i", 8, "group scale code of its column"));
+    let scale = multiplies.then(|| m.input("scale_i", unit.significand_bits, "significand of its group's scale"));
     let exponent = m.input("exponent_i", unit.exponent_bits, "exponent of the group sum");
     let channel = m.input("channel_i", 16, "FP16 channel scale of its column");
     let non_finite = m.input("non_finite_i", 1, "the token has a NaN or an infinity");
@@ -33,12 +33,12 @@ pub(super) fn scale_unit(machine: &Machine) -> Result<Module, NetlistError> {
 
     // Stage 1: multiply, where the PEs have not done so.
     let product = scale.map_or(sum, |scale| {
-        let scale = m.extend(scale, 9);
+        let scale = m.extend(scale, unit.significand_bits + 1);
         let scale = m.as_signed(scale);
         let product = m.mul(sum, scale);
         m.truncate(product, unit.product_bits)
     });
-    let product = m.reg("product_q", product, enable, None, "stage 1: group sum * scale code");
+    let product = m.reg("product_q", product, enable, None, "stage 1: group sum * scale significand");
     let exponent = m.reg("exponent_q", exponent, enable, None, "stage 1: exponent");
     // Carried along for the output stage.
     let carried = m.concat(&[channel, non_finite]);

@@ -1,12 +1,13 @@
 //! The tile: operand registers, a term generator a column, PEs, hold chains, scale units and output stages.
 
-use bitmosaic_arch::Machine;
+use bitmosaic_arch::{EXPONENT_BITS, Machine, PeWidths, TermOrder};
 use bitmosaic_mappings::{field, ports};
 
 use super::drain_control::drain_control;
 use super::output_stage::output_stage;
 use super::pe::bit_serial_float::{DECODED_BITS, activation_decoder};
 use super::pe::processing_element;
+use super::scale_decoder::scale_decoder;
 use super::scale_unit::scale_unit;
 use super::term_generator::term_generator;
 use super::tile_control::tile_control;
@@ -23,6 +24,7 @@ pub(super) fn build(machine: &Machine) -> Result<Design, NetlistError> {
     let decoder_module = machine.aligner.is_none().then(|| activation_decoder(machine)).transpose()?;
     let drain_module = drain_control(machine)?;
     let scale_module = scale_unit(machine)?;
+    let decoder_of_scales = (machine.scale_unit.decode_cycles > 0).then(|| scale_decoder(machine)).transpose()?;
     let output_module = output_stage()?;
 
     let mut m = ModuleBuilder::new(
@@ -37,9 +39,9 @@ pub(super) fn build(machine: &Machine) -> Result<Design, NetlistError> {
         "commands of 32 bytes",
         "a chunk of weights: per column, lowest first, codes of the lanes and the group's special value selector",
         "a chunk of activations: per row, lowest first, the lanes",
-        "a group's scale codes: per column 8 bits",
+        "a group's scale codes and zero points: per column, the code lowest",
         "a pass' channel scales: per column FP16",
-        "a group's shared exponents: per row 5 bits and the non-finite flag",
+        "a group's shared exponents: per row 5 bits, the non-finite flag, the sum of the activations if zero points need it",
     ];
     let widths = [
         field::COMMAND_BITS,
@@ -88,7 +90,7 @@ pub(super) fn build(machine: &Machine) -> Result<Design, NetlistError> {
     let row_bits = lanes * pe.activation_bits;
     let rows_raw: Vec<Net> = (0..rows).map(|r| m.slice(activations, r * row_bits, row_bits)).collect();
     let (row_activations, non_finite) = match &decoder_module {
-        None => (rows_raw, None),
+        None => (rows_raw.into_iter().map(|row| with_triples(&mut m, machine, row)).collect::<Vec<_>>(), None),
         Some(decoder) => {
             let decoders: Vec<Outputs> = (0..rows)
                 .map(|r| m.instance(&format!("u_row_{r}"), decoder, &[("activation_i", rows_raw[r as usize])]))
@@ -139,6 +141,11 @@ pub(super) fn build(machine: &Machine) -> Result<Design, NetlistError> {
         })
         .collect();
 
+    let plane = match pe.order {
+        TermOrder::WeightMajor => ("plane_i", control.get("term_plane_o")),
+        TermOrder::PlaneMajor => ("next_plane_i", control.get("term_next_plane_o")),
+    };
+
     // PEs, built from the tail of each chain to its head, which feeds the scale unit.
     let unit = &machine.scale_unit;
     let multiplies = unit.dequantize_cycles == 0;
@@ -154,7 +161,7 @@ pub(super) fn build(machine: &Machine) -> Result<Design, NetlistError> {
                 ("activation_i", row_activations[row as usize]),
                 ("accumulate_i", control.get("accumulate_o")),
                 ("clear_i", control.get("term_clear_o")),
-                ("plane_i", control.get("term_plane_o")),
+                plane,
                 ("capture_i", control.get("capture_o")),
                 ("shift_i", drain.get("issue_o")),
                 ("chain_i", chain),
@@ -180,15 +187,34 @@ pub(super) fn build(machine: &Machine) -> Result<Design, NetlistError> {
             ("channel_i", slice(&mut m, "slot_channel_o", 16)),
             ("non_finite_i", slice(&mut m, "slot_non_finite_o", 1)),
             ("advance_i", control.get("moving_o")),
-            ("first_group_i", drain.get("first_group_o")),
-            ("write_i", drain.get("write_o")),
         ];
         if multiplies {
-            inputs.push(("scale_i", slice(&mut m, "slot_scale_o", 8)));
-            inputs.push(("exponent_i", slice(&mut m, "slot_exponent_o", 5)));
+            inputs.push(("scale_i", slice(&mut m, "slot_scale_o", machine.scale_code_bits)));
+            inputs.push(("exponent_i", slice(&mut m, "slot_exponent_o", EXPONENT_BITS)));
         } else {
             inputs.push(("exponent_i", chain_exponent));
         }
+        if let Some(decoder) = &decoder_of_scales {
+            if machine.zero_point_bits > 0 {
+                let zero = slice(&mut m, "slot_zero_point_o", machine.zero_point_bits);
+                inputs.push(("zero_point_i", m.as_signed(zero)));
+                let sum = slice(&mut m, "slot_activation_sum_o", machine.activation_sum_bits);
+                inputs.push(("activation_sum_i", m.as_signed(sum)));
+            }
+            if machine.scale_kinds.len() > 1 {
+                inputs.push(("scale_kind_i", control.get("scale_kind_o")));
+            }
+            let decoded = m.instance(&format!("u_decode_{u}"), decoder, &inputs);
+            inputs = vec![
+                ("sum_i", decoded.get("sum_o")),
+                ("channel_i", decoded.get("channel_o")),
+                ("non_finite_i", decoded.get("non_finite_o")),
+                ("advance_i", control.get("moving_o")),
+                ("scale_i", decoded.get("significand_o")),
+                ("exponent_i", decoded.get("exponent_o")),
+            ];
+        }
+        inputs.extend([("first_group_i", drain.get("first_group_o")), ("write_i", drain.get("write_o"))]);
         let scale = m.instance(&format!("u_scale_{u}"), &scale_module, &inputs);
         let inputs = [
             ("accumulator_i", scale.get("accumulator_o")),
@@ -215,7 +241,26 @@ pub(super) fn build(machine: &Machine) -> Result<Design, NetlistError> {
     let top = m.finish()?;
     let mut modules = vec![control_module, generator_module, pe_module, drain_module, scale_module, output_module];
     modules.extend(decoder_module);
+    modules.extend(decoder_of_scales);
     Design::new(top, modules)
+}
+
+/// A row's aligned activations, each with three times itself above it where the digits need that: once for all PEs of the row.
+fn with_triples(m: &mut ModuleBuilder, machine: &Machine, row: Net) -> Net {
+    let (w, triple_bits) = match &machine.pe.kind {
+        PeWidths::Block(block) if block.triple_bits > 0 => (block.significand_bits, block.triple_bits),
+        _ => return row,
+    };
+    let mut fields = Vec::new();
+    for lane in 0..machine.pe.lanes {
+        let activation = m.slice(row, lane * w, w);
+        let signed = m.as_signed(activation);
+        let doubled = m.shift_left_const(signed, 1);
+        let triple = m.add(doubled, signed);
+        let triple = m.truncate(triple, triple_bits);
+        fields.extend([activation, m.as_unsigned(triple)]);
+    }
+    m.concat(&fields)
 }
 
 /// Flags of the group that ends with the term at the accumulators, a row: they move with the steps as the lanes do.

@@ -1,9 +1,10 @@
 //! Tile control: takes commands, counts chunks, groups and passes, and moves the flags of each step along with it.
 
-use bitmosaic_arch::Machine;
+use bitmosaic_arch::{Machine, TermOrder};
 use bitmosaic_mappings::{field, ports};
 
 use super::index_bits;
+use super::scale_decoder::kind_bits;
 use crate::netlist::{Module, ModuleBuilder, Net, NetlistError};
 
 /// Module `tile_control`.
@@ -13,6 +14,7 @@ pub(super) fn tile_control(machine: &Machine) -> Result<Module, NetlistError> {
         "Tile control: takes commands, walks column blocks, row blocks and chunks of input channels, holds each\n\
          chunk for its terms, and lets a group end only when the hold chains are free and its metadata is there.",
     );
+    let plane_major = machine.pe.order == TermOrder::PlaneMajor;
     // Handshakes.
     let command_valid = m.input("command_valid_i", 1, "a command is offered");
     let command = m.input("command_data_i", field::COMMAND_BITS, "command, see the register map of the command stream");
@@ -60,6 +62,8 @@ pub(super) fn tile_control(machine: &Machine) -> Result<Module, NetlistError> {
     let plane_bits = index_bits(machine.max_terms);
     let terms = command_field("terms_q", field::TERMS, plane_bits + 1, "terms per weight");
     let fraction_bits = command_field("fraction_bits_q", field::FRACTION_BITS, 8, "f: values are multiples of 2^-f");
+    let kind = (machine.scale_kinds.len() > 1)
+        .then(|| command_field("scale_kind_q", field::SCALE_KIND, kind_bits(), "kind of group scale"));
     let group = command_field("group_q", field::GROUP, field::GROUP.1, "input channels of a group");
     let tokens = command_field("tokens_q", field::TOKENS, dimension, "M");
     let output_channels = command_field("output_channels_q", field::OUTPUT_CHANNELS, dimension, "N");
@@ -80,18 +84,28 @@ pub(super) fn tile_control(machine: &Machine) -> Result<Module, NetlistError> {
     let flags = flag_docs.map(|(name, doc)| m.register(&format!("operand_{name}_q"), 1, false, doc));
     let [group_first, group_end, first_group, pass_end, last] = flags;
     let one = m.constant(1, plane_bits);
-    let next_plane = m.add(plane, one);
-    let last_plane = m.eq(next_plane, terms);
     let zero = m.constant(0, plane_bits);
-    let first_plane = m.eq(plane, zero);
-    let clear = m.and(group_first, first_plane);
+    // Weight-major: a chunk stays for all its planes. Plane-major: for one; whether it is the first of a lower plane then
+    // goes to the PEs, where the other order sends the plane.
+    let always = m.constant(1, 1);
+    let (next_plane, last_plane, clear, weight) = if plane_major {
+        let lower = m.register("operand_next_plane_q", 1, false, "the chunk is the first of a lower plane");
+        (plane, always, group_first, lower)
+    } else {
+        let next_plane = m.add(plane, one);
+        let last_plane = m.eq(next_plane, terms);
+        let first_plane = m.eq(plane, zero);
+        let clear = m.and(group_first, first_plane);
+        (m.truncate(next_plane, plane_bits), last_plane, clear, plane)
+    };
     let ends = m.and(group_end, last_plane);
 
     // The step that reaches the accumulators: the operand's own, or the oldest of the PE pipeline. Its registers move
     // with `advance`, which depends on the oldest only.
     let stages = machine.pe.pipeline_registers as usize;
-    let issued = [operand_valid, clear, ends, first_group, pass_end, last, plane];
-    let names = ["valid", "clear", "end", "first_group", "pass_end", "last", "plane"];
+    let issued = [operand_valid, clear, ends, first_group, pass_end, last, weight];
+    let weight_name = if plane_major { "next_plane" } else { "plane" };
+    let names = ["valid", "clear", "end", "first_group", "pass_end", "last", weight_name];
     let pipeline: Vec<[Net; 7]> = (1..=stages)
         .map(|stage| {
             let mut fields = issued;
@@ -102,7 +116,7 @@ pub(super) fn tile_control(machine: &Machine) -> Result<Module, NetlistError> {
         })
         .collect();
     let term = pipeline.last().copied().unwrap_or(issued);
-    let [term_valid, term_clear, term_end, term_first_group, term_pass_end, term_last, term_plane] = term;
+    let [term_valid, term_clear, term_end, term_first_group, term_pass_end, term_last, term_weight] = term;
     let waits = m.and(term_valid, term_end);
     let waits = m.name(waits, "waits", "the oldest step ends a group");
     let mid_pass = m.not(term_pass_end);
@@ -135,10 +149,6 @@ pub(super) fn tile_control(machine: &Machine) -> Result<Module, NetlistError> {
     let load = m.name(load, "load", "a chunk is taken");
     let operand_changes = m.or(load, last_step);
     m.drive(operand_valid, load, Some(operand_changes), Some(0));
-    let next_plane = m.truncate(next_plane, plane_bits);
-    let next_plane = m.mux(load, zero, next_plane);
-    let plane_changes = m.or(load, step);
-    m.drive(plane, next_plane, Some(plane_changes), None);
 
     // Where the chunk stands in its group, pass and command.
     let count = |m: &mut ModuleBuilder, name: &str, step: u32, limit: Net, doc: &str| {
@@ -159,10 +169,43 @@ pub(super) fn tile_control(machine: &Machine) -> Result<Module, NetlistError> {
     let (token, next_token, last_rows) = count(&mut m, "token_q", machine.tile.rows, tokens, "first token of the pass");
     let (channel, next_channel, last_columns) =
         count(&mut m, "output_channel_q", machine.tile.columns, output_channels, "first output channel of the pass");
-    let at_group_end = m.or(group_full, at_pass_end);
-    let at_group_end = m.name(at_group_end, "at_group_end", "the next chunk is the last of its group");
+    let at_plane_end = m.or(group_full, at_pass_end);
     let starts_group = m.reduce_or(group_k);
     let starts_group = m.not(starts_group);
+    let (at_group_end, at_pass_end, starts_group) = if plane_major {
+        let chunk_plane = m.register("next_plane_q", plane_bits, false, "digit plane of the next chunk");
+        let top = m.sub(terms, one);
+        let top = m.truncate(top, plane_bits);
+        let top = m.as_unsigned(top);
+        let is_lowest = m.eq(chunk_plane, zero);
+        let is_top = m.eq(chunk_plane, top);
+        let lower = m.sub(chunk_plane, one);
+        let lower = m.truncate(lower, plane_bits);
+        let lower = m.as_unsigned(lower);
+        let next = m.mux(is_lowest, top, lower);
+        // At the start of a product the command's own terms count, the register has them a cycle later.
+        let first_terms = m.slice(command, field::TERMS.0, plane_bits + 1);
+        let first = m.sub(first_terms, one);
+        let first = m.truncate(first, plane_bits);
+        let first = m.as_unsigned(first);
+        let next = m.mux(start, first, next);
+        let plane_ends = m.and(load, at_plane_end);
+        let changes = m.or(start, plane_ends);
+        m.drive(chunk_plane, next, Some(changes), None);
+        m.drive(plane, chunk_plane, Some(load), None);
+        let below_top = m.not(is_top);
+        let lower_starts = m.and(starts_group, below_top);
+        m.drive(weight, lower_starts, Some(load), None);
+        let at_group_end = m.and(at_plane_end, is_lowest);
+        let at_pass_end = m.and(at_pass_end, is_lowest);
+        (at_group_end, at_pass_end, m.and(starts_group, is_top))
+    } else {
+        let next_plane = m.mux(load, zero, next_plane);
+        let plane_changes = m.or(load, step);
+        m.drive(plane, next_plane, Some(plane_changes), None);
+        (at_plane_end, at_pass_end, starts_group)
+    };
+    let at_group_end = m.name(at_group_end, "at_group_end", "the next chunk is the last of its group");
     let in_first_group = m.register("first_group_q", 1, false, "the next chunk's group is the first of its pass");
     let at_block_end = m.and(at_pass_end, last_rows);
     let at_block_end = m.name(at_block_end, "at_block_end", "the next chunk is the last of its column block");
@@ -178,8 +221,20 @@ pub(super) fn tile_control(machine: &Machine) -> Result<Module, NetlistError> {
         let changes = m.or(start, moves);
         m.drive(counter, next, Some(changes), None);
     };
+    let next_k = if plane_major {
+        // A lower plane goes back to the start of the group.
+        let within = m.extend(group_k, k.width);
+        let group_start = m.sub(k, within);
+        let group_start = m.truncate(group_start, k.width);
+        let group_start = m.as_unsigned(group_start);
+        let goes_on = m.not(at_group_end);
+        let goes_back = m.and(at_plane_end, goes_on);
+        m.mux(goes_back, group_start, next_k)
+    } else {
+        next_k
+    };
     restart(&mut m, k, at_pass_end, next_k, load);
-    restart(&mut m, group_k, at_group_end, next_group_k, load);
+    restart(&mut m, group_k, at_plane_end, next_group_k, load);
     let pass_ends = m.and(load, at_pass_end);
     restart(&mut m, token, last_rows, next_token, pass_ends);
     let block_ends = m.and(load, at_block_end);
@@ -208,13 +263,17 @@ pub(super) fn tile_control(machine: &Machine) -> Result<Module, NetlistError> {
     let accumulate = m.and(term_valid, advance);
     m.output("accumulate_o", accumulate, "a term reaches the accumulators");
     m.output("term_clear_o", term_clear, "the term is the first of its group");
-    m.output("term_plane_o", term_plane, "its digit plane");
+    let doc = if plane_major { "it is the first of a lower digit plane" } else { "its digit plane" };
+    m.output(&format!("term_{weight_name}_o"), term_weight, doc);
     m.output("first_group_o", term_first_group, "its group is the first of the pass");
     m.output("pass_end_o", term_pass_end, "its group is the last of the pass");
     m.output("last_o", term_last, "its pass is the last of the command");
     m.output("weight_type_o", weight_type, "weight type of the command");
     m.output("special_digits_o", special, "digits of the special values");
     m.output("fraction_bits_o", fraction_bits, "f: weight values are multiples of 2^-f");
+    if let Some(kind) = kind {
+        m.output("scale_kind_o", kind, "kind of group scale of the command");
+    }
     m.output("retire_o", retire, "a command retires");
 
     // Status: at most one bit a cycle.

@@ -27,7 +27,9 @@ pub(super) struct Flat {
 pub(super) struct Scope {
     /// Nets and output ports.
     names: BTreeMap<String, NetId>,
-    children: BTreeMap<String, usize>,
+    pub(super) children: BTreeMap<String, usize>,
+    /// Ports, then nets with a given name, which the Verilog text has too.
+    pub(super) shown: Vec<(String, NetId)>,
     /// Registers of the module, as names.
     registers: Vec<String>,
 }
@@ -60,6 +62,7 @@ impl Flat {
             let net = flat.declare(Shape { width: 1, signed: false }, true);
             flat.reset = Some(net);
             flat.scopes[0].names.insert(RESET.to_string(), net);
+            flat.scopes[0].shown.insert(0, (RESET.to_string(), net));
         }
         Ok(flat)
     }
@@ -101,10 +104,15 @@ impl Flat {
         let nets = nets.map(|(i, net)| (net.name.clone(), at(NetId(i as u32))));
         let outputs = module.outputs.iter().map(|p| (p.name.clone(), at(p.net)));
         let registers = module.registers.iter();
+        let ports = module.inputs.iter().chain(&module.outputs).map(|p| (p.name.clone(), at(p.net)));
+        let inner = (0..module.nets.len() as u32).filter(|i| module.inputs.iter().all(|p| p.net.0 != *i));
+        let inner = inner.map(|i| (&module.nets[i as usize], at(NetId(i)))).filter(|(net, _)| net.named);
+        let shown = ports.chain(inner.map(|(net, id)| (net.name.clone(), id))).collect();
         let scope = self.scopes.len();
         self.scopes.push(Scope {
             names: nets.chain(outputs).collect(),
             children: BTreeMap::new(),
+            shown,
             registers: registers.map(|r| module.nets[r.net.index()].name.clone()).collect(),
         });
         for instance in &module.instances {

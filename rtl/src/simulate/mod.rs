@@ -9,6 +9,7 @@ mod edge;
 mod flatten;
 mod run;
 mod schedule;
+mod vcd;
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
@@ -16,6 +17,7 @@ use rand_core::SeedableRng;
 use self::compile::{Compiler, Word};
 use self::flatten::Flat;
 use self::run::Program;
+pub use self::vcd::VcdWriter;
 use crate::netlist::wiring::{self, Nets, Piece};
 use crate::netlist::{Design, NetId, NetlistError, Problem, RESET, low_mask, order};
 
@@ -35,7 +37,7 @@ impl Port {
 }
 
 /// Handle on a value that can be read.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Probe {
     width: u32,
     parts: Vec<Part>,
@@ -49,7 +51,7 @@ impl Probe {
 }
 
 /// Bits `from .. from + width` of a word, at bit `at` (below 64) of a limb.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Part {
     limb: u32,
     at: u32,
@@ -57,7 +59,7 @@ struct Part {
     source: Source,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Source {
     Constant(u64),
     Word { place: u32, from: u32 },

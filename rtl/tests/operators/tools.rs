@@ -11,13 +11,6 @@ fn files(design: &Design) -> Vec<String> {
     verilog_files(design).into_iter().map(|f| f.0).collect()
 }
 
-fn trace(folder: &Folder) -> Vec<String> {
-    let path = folder.path().join("trace.txt");
-    let text = fs::read_to_string(&path).unwrap();
-    fs::remove_file(path).unwrap();
-    text.lines().map(str::to_string).collect()
-}
-
 /// Verilator with all warnings and yosys with its checks: nothing to say.
 pub fn lint(folder: &Folder, design: &Design) {
     let files = files(design);
@@ -45,7 +38,7 @@ pub fn icarus(folder: &Folder, design: &Design) -> Vec<String> {
     arguments.extend(files.iter().map(String::as_str));
     folder.run("iverilog", &arguments);
     folder.run("vvp", &["icarus.vvp"]);
-    trace(folder)
+    folder.trace()
 }
 
 /// Trace of Verilator, state filled at random with the seed.
@@ -67,5 +60,5 @@ pub fn verilator(folder: &Folder, design: &Design, seed: u32) -> Vec<String> {
         folder.run("verilator", &arguments);
     }
     folder.run(&binary.to_string_lossy(), &[&seed.to_string()]);
-    trace(folder)
+    folder.trace()
 }

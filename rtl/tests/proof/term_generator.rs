@@ -2,7 +2,7 @@
 //! once, in copies of the module, one a digit plane.
 //!
 //! Two claims, for every lane:
-//! - the digits of a code with a value sum to it: Σ digit · 4^plane over the planes of the type is the code's value as the
+//! - the digits of a code with a value sum to it: Σ digit · radix^plane over the planes of the type is the code's value as the
 //!   codebook has it;
 //! - the digits are those of the type's canonical table; those of the special code are the ones programmed for the group's
 //!   selector, whatever they are, so that they sum to the special value.
@@ -15,14 +15,14 @@ use std::fmt::Write;
 
 use bitmosaic_arch::Machine;
 use bitmosaic_numerics::term::{DIGIT_BITS, MAX_PLANES};
-use bitmosaic_numerics::{CodeValue, SPECIAL_VALUES};
+use bitmosaic_numerics::{CodeValue, DigitSet, SPECIAL_VALUES};
 use bitmosaic_rtl::netlist::Design;
 
 use super::yosys::{self, Claim, Given, Subject};
 use crate::common::Folder;
 
-/// Bits of a sum of digits, sign included: below 4 · 85 = 340.
-const VALUE_BITS: u32 = 10;
+/// Bits of a sum of digits, sign included: below 8 · 85 = 680 in radix 4, 6 · 585 in radix 8.
+const VALUE_BITS: u32 = 13;
 
 /// Proves both claims for the term generator of a tile.
 pub fn prove(folder: &Folder, machine: &Machine, tile: &Design) -> Result<(), String> {
@@ -52,6 +52,8 @@ fn property(machine: &Machine, design: &Design) -> String {
         module.shape(module.input(port).unwrap().net).width
     };
     let (lanes, bits) = (machine.pe.lanes, machine.code_bits);
+    let set = machine.pe.digit_set;
+    let digit_bits = set.bits();
     let special_bits = SPECIAL_VALUES * MAX_PLANES * DIGIT_BITS as usize;
     let mut text = codebook(machine, width("weight_type_i"));
     let _ = writeln!(
@@ -66,21 +68,23 @@ fn property(machine: &Machine, design: &Design) -> String {
     );
     let _ = writeln!(
         text,
-        "  function signed [{}:0] digit(input [2:0] code);\n    case (code)\n      \
-         1: digit = 1; 2: digit = 2; 3: digit = 4; 5: digit = -1; 6: digit = -2; 7: digit = -4; default: digit = 0;\n    \
-         endcase\n  endfunction",
-        VALUE_BITS - 1
+        "  function signed [{}:0] digit(input [{}:0] code);\n    case (code)\n      {} default: digit = 0;\n    endcase\n  \
+         endfunction",
+        VALUE_BITS - 1,
+        digit_bits - 1,
+        digit_values(set)
     );
     for k in 0..machine.max_terms {
         let _ = writeln!(
             text,
             "  wire [{0}:0] plane_{k};\n  term_generator u_{k} (.code_i(code_i), .selector_i(selector_i), \
              .weight_type_i(weight_type_i), .plane_i({1}'d{k}), .special_digits_i(special_digits_i), .digit_o(plane_{k}));\n  \
-             wire [2:0] special_{k} = special_digits_i >> ({2} * selector_i + {3});",
-            lanes * DIGIT_BITS - 1,
+             wire [{4}:0] special_{k} = special_digits_i >> ({2} * selector_i + {3});",
+            lanes * digit_bits - 1,
             width("plane_i"),
             MAX_PLANES as u32 * DIGIT_BITS,
-            k * DIGIT_BITS
+            k * DIGIT_BITS,
+            digit_bits - 1
         );
     }
     for lane in 0..lanes {
@@ -95,20 +99,22 @@ fn property(machine: &Machine, design: &Design) -> String {
             (lane + 1) * bits - 1,
             lane * bits
         );
+        let top = digit_bits - 1;
         for k in 0..machine.max_terms {
-            let low = lane * DIGIT_BITS;
+            let low = lane * digit_bits;
             let _ = writeln!(
                 text,
-                "  wire [2:0] digit_{lane}_{k} = plane_{k}[{}:{low}];\n  \
-                 wire [2:0] expected_{lane}_{k} = is_special_{lane} ? special_{k} : table_{lane}[{}:{}];",
-                low + 2,
-                k * DIGIT_BITS + 2,
+                "  wire [{top}:0] digit_{lane}_{k} = plane_{k}[{}:{low}];\n  \
+                 wire [{top}:0] expected_{lane}_{k} = is_special_{lane} ? special_{k} : table_{lane}[{}:{}];",
+                low + top,
+                k * DIGIT_BITS + top,
                 k * DIGIT_BITS
             );
         }
         let planes = || 0..machine.max_terms;
-        let sum =
-            planes().map(|k| format!("(there_{lane}[{k}] ? digit(digit_{lane}_{k}) <<< {} : {VALUE_BITS}'sd0)", 2 * k));
+        let sum = planes().map(|k| {
+            format!("(there_{lane}[{k}] ? digit(digit_{lane}_{k}) <<< {} : {VALUE_BITS}'sd0)", set.radix_bits() * k)
+        });
         let right = planes().map(|k| format!("(!there_{lane}[{k}] || digit_{lane}_{k} == expected_{lane}_{k})"));
         let _ = writeln!(
             text,
@@ -121,6 +127,12 @@ fn property(machine: &Machine, design: &Design) -> String {
         );
     }
     text + "endmodule\n"
+}
+
+/// Cases of the value of each encoded digit; the others, -0 among them, are 0.
+fn digit_values(set: DigitSet) -> String {
+    let non_zero = set.digits().into_iter().filter(|d| d.value() != 0);
+    non_zero.map(|d| format!("{}: digit = {};", set.encode(d), d.value())).collect::<Vec<_>>().join(" ")
 }
 
 /// Module `codebook`: what each type's codes stand for, its planes and its table.
@@ -147,7 +159,10 @@ fn codebook(machine: &Machine, type_bits: u32) -> String {
         for (code, value) in kind.codes.iter().enumerate() {
             let CodeValue::Value(value) = value else { continue };
             let digits = executed.table.digits[code].unwrap();
-            let digits = digits.iter().rev().fold(0u32, |word, d| word << DIGIT_BITS | u32::from(d.encode()));
+            let digits = digits
+                .iter()
+                .rev()
+                .fold(0u32, |word, d| word << DIGIT_BITS | u32::from(machine.pe.digit_set.encode(*d)));
             let _ = writeln!(text, "          {code}: begin value = {value}; special = 0; digits = {digits}; end");
         }
         text.push_str("          default: ;\n        endcase\n      end\n");

@@ -75,7 +75,7 @@ pub fn tile_timing(machine: &Machine, commands: &[Matmul], stimulus: &UnitStimul
     };
     let mut accepted = 0;
     for command in commands {
-        accepted = engine.product(TileWalk::new(machine, command), u64::from(command.terms), accepted) + 1;
+        accepted = engine.product(TileWalk::new(machine, command), accepted) + 1;
     }
     let mut retirements = engine.drain.retirements;
     retirements.push(accepted);
@@ -100,13 +100,13 @@ impl Operand {
 
 impl Engine {
     /// Runs a product accepted at the edge of cycle `accepted`; gives the cycle of its last output.
-    fn product(&mut self, walk: TileWalk, terms: u64, accepted: u64) -> u64 {
+    fn product(&mut self, walk: TileWalk, accepted: u64) -> u64 {
         let (passes, groups) = (walk.pass_count(), walk.groups());
         let mut operand = Operand { free: accepted + 1, empty: accepted + 1 };
         for pass in 0..passes {
-            for (group, chunks) in walk.group_chunks().enumerate() {
+            for (group, reads) in walk.group_reads().enumerate() {
                 let pass_end = group + 1 == groups;
-                let last = self.steps_of_group(operand, chunks as u64, terms);
+                let last = self.steps_of_group(operand, (reads.chunks * reads.times) as u64, reads.terms as u64);
                 operand = Operand::after(self.end_group(last, pass_end, pass_end && pass + 1 == passes));
             }
         }

@@ -3,7 +3,8 @@ use bitmosaic_mappings::{Matmul, TileWalk, UnitStimulus, read_bits, sign_extend}
 use bitmosaic_numerics::{Digit, term::Digits};
 
 use crate::pe::{Arithmetic, Sum};
-use crate::step::scale_unit::{output, scaled_sum};
+use crate::step::fields::{exponent_field, scale_field};
+use crate::step::scale_unit::{decode, output, scaled_sum};
 
 /// Data of every output beat of the products `commands`, in order, from the operand beats of `stimulus`.
 pub fn tile_values(machine: &Machine, commands: &[Matmul], stimulus: &UnitStimulus) -> Vec<Vec<u64>> {
@@ -37,9 +38,9 @@ fn pass(machine: &Machine, command: &Matmul, walk: TileWalk, stimulus: &UnitStim
     let mut accumulators = vec![0f32; (rows * columns) as usize];
     let mut non_finite = vec![false; rows as usize];
     let mut chunk = Chunk::new(machine);
-    for chunks in walk.group_chunks() {
+    for reads in walk.group_reads() {
         let mut sums = vec![Sum::default(); accumulators.len()];
-        for _ in 0..chunks {
+        for _ in 0..reads.chunks {
             chunk.load(machine, &table, stimulus, next.chunk);
             next.chunk += 1;
             if exponents.is_none() {
@@ -47,20 +48,25 @@ fn pass(machine: &Machine, command: &Matmul, walk: TileWalk, stimulus: &UnitStim
             }
             chunk.accumulate(machine, &arithmetic, u32::from(command.terms), &mut sums);
         }
-        let scale_beat = scales.beat(next.group);
+        // The reads of further planes have the same operands.
+        next.chunk += reads.chunks * (reads.times - 1);
+        let columns: Vec<_> = (0..columns).map(|c| scale_field(machine, scales.beat(next.group), c)).collect();
+        let mut shared = vec![(0, 0); rows as usize];
         if let Some(exponents) = exponents {
-            for (i, sum) in (0u32..).zip(&mut sums) {
-                sum.exponent = read_bits(exponents.beat(next.group), i % rows * 6, 5) as u32;
-            }
             for (row, flag) in (0..).zip(&mut non_finite) {
-                *flag |= read_bits(exponents.beat(next.group), row * 6 + 5, 1) == 1;
+                let field = exponent_field(machine, exponents.beat(next.group), row);
+                shared[row as usize] = (field.exponent, field.sum);
+                *flag |= field.non_finite;
             }
         }
         next.group += 1;
-        for (i, (sum, accumulator)) in (0u32..).zip(sums.iter().zip(&mut accumulators)) {
-            let scale = read_bits(scale_beat, i / rows * 8, 8) as i64;
-            let power = sum.exponent as i32 + machine.scale_unit.exponent_offset;
-            *accumulator += scaled_sum(sum.significand * scale, power);
+        for (i, (sum, accumulator)) in sums.iter().zip(&mut accumulators).enumerate() {
+            let (column, row) = (i / rows as usize, i % rows as usize);
+            // PEs with exponents of their own have no shared ones.
+            let exponents = if exponents.is_some() { shared[row] } else { (sum.exponent, 0) };
+            let scaled = decode(machine, command.scale_kind, columns[column], exponents, *sum);
+            let power = scaled.exponent as i32 + machine.scale_unit.exponent_offset;
+            *accumulator += scaled_sum(scaled.product * i64::from(scaled.significand), power);
         }
     }
     let channel_beat = channels.beat(next.pass);
@@ -127,7 +133,7 @@ impl Chunk {
         for (i, sum) in sums.iter_mut().enumerate() {
             let (column, row) = (i / rows, i % rows);
             let activations = &self.activations[row * lanes..(row + 1) * lanes];
-            if let Arithmetic::Block = arithmetic {
+            if let Arithmetic::Block { .. } = arithmetic {
                 // Integer sums do not depend on their order.
                 let values = &self.values[column * lanes..(column + 1) * lanes];
                 sum.significand += values.iter().zip(activations).map(|(v, a)| v * i64::from(*a)).sum::<i64>();
@@ -160,15 +166,17 @@ struct CodeDigits(Vec<Vec<(Digits, i64)>>);
 impl CodeDigits {
     fn new(machine: &Machine, command: &Matmul) -> CodeDigits {
         let table = &machine.types[usize::from(command.weight_type) % machine.types.len()].table;
+        let (set, radix_bits) = (machine.pe.digit_set, machine.pe.digit_set.radix_bits());
         let sum = |digits: &Digits| -> i64 {
             let terms = digits.iter().take(usize::from(command.terms)).enumerate();
-            terms.map(|(plane, digit)| i64::from(digit.value()) << (2 * plane)).sum()
+            terms.map(|(plane, digit)| i64::from(digit.value()) << (radix_bits as usize * plane)).sum()
         };
         let codes = 1usize << machine.code_bits;
         let of_code = |code: usize, special: &Digits| {
             let digits = table.digits.get(code).copied().flatten().unwrap_or(*special);
             (digits, sum(&digits))
         };
-        CodeDigits(command.special_digits.iter().map(|s| (0..codes).map(|code| of_code(code, s)).collect()).collect())
+        let special = command.special_digits.iter().map(|codes| codes.map(|code| set.decode(code)));
+        CodeDigits(special.map(|s| (0..codes).map(|code| of_code(code, &s)).collect()).collect())
     }
 }

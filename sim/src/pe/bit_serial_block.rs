@@ -12,7 +12,7 @@ pub(super) fn sum(lanes: &[Sum]) -> Sum {
     Sum { significand: lanes.iter().map(|l| l.significand).sum(), exponent: 0 }
 }
 
-/// A term of plane k weighs 4^k.
-pub(super) fn accumulate(accumulator: Sum, tree: Sum, plane: u32) -> Sum {
-    Sum { significand: accumulator.significand + (tree.significand << (2 * plane)), exponent: 0 }
+/// The term weighs 2^shift.
+pub(super) fn accumulate(accumulator: Sum, tree: Sum, shift: u32) -> Sum {
+    Sum { significand: accumulator.significand + (tree.significand << shift), exponent: 0 }
 }

@@ -3,7 +3,7 @@
 pub mod bit_serial_block;
 pub mod bit_serial_float;
 
-use bitmosaic_arch::{FloatPe, Machine, PeWidths};
+use bitmosaic_arch::{FloatPe, Machine, PeWidths, TermOrder};
 use bitmosaic_numerics::Digit;
 
 /// A number on its way through a PE: `significand · 2^exponent`, up to the machine's offset. Shared-exponent PEs leave the
@@ -33,7 +33,12 @@ pub struct PeState {
 #[derive(Debug, Clone)]
 pub enum Arithmetic {
     /// `bit-serial-block`.
-    Block,
+    Block {
+        /// Plane k weighs 2^(k · radix_bits).
+        radix_bits: u32,
+        /// Terms of a plane follow each other, the highest plane first.
+        plane_major: bool,
+    },
     /// `bit-serial-float`.
     Float(FloatPe),
 }
@@ -42,7 +47,10 @@ impl Arithmetic {
     /// That of the machine's PEs.
     pub fn new(machine: &Machine) -> Arithmetic {
         match &machine.pe.kind {
-            PeWidths::Block(_) => Arithmetic::Block,
+            PeWidths::Block(_) => Arithmetic::Block {
+                radix_bits: machine.pe.digit_set.radix_bits(),
+                plane_major: machine.pe.order == TermOrder::PlaneMajor,
+            },
             PeWidths::Float(float) => Arithmetic::Float(float.clone()),
         }
     }
@@ -52,7 +60,7 @@ impl Arithmetic {
         lanes.clear();
         let pairs = digits.iter().zip(activations);
         match self {
-            Arithmetic::Block => lanes.extend(pairs.map(|(d, a)| bit_serial_block::product(*d, *a))),
+            Arithmetic::Block { .. } => lanes.extend(pairs.map(|(d, a)| bit_serial_block::product(*d, *a))),
             Arithmetic::Float(_) => lanes.extend(pairs.map(|(d, a)| bit_serial_float::product(*d, *a))),
         }
     }
@@ -60,16 +68,21 @@ impl Arithmetic {
     /// Sum of the lanes.
     pub fn sum(&self, lanes: &[Sum]) -> Sum {
         match self {
-            Arithmetic::Block => bit_serial_block::sum(lanes),
+            Arithmetic::Block { .. } => bit_serial_block::sum(lanes),
             Arithmetic::Float(widths) => bit_serial_float::sum(widths, lanes),
         }
     }
 
-    /// Accumulator after a term of digit plane `plane`; `clear` starts a group.
-    pub fn accumulate(&self, accumulator: Sum, clear: bool, tree: Sum, plane: u32) -> Sum {
-        let accumulator = if clear { Sum::default() } else { accumulator };
+    /// Accumulator after a term of digit plane `plane`, the first of a lower plane where `next_plane` says so.
+    pub fn accumulate(&self, accumulator: Sum, next_plane: bool, tree: Sum, plane: u32) -> Sum {
         match self {
-            Arithmetic::Block => bit_serial_block::accumulate(accumulator, tree, plane),
+            Arithmetic::Block { radix_bits, plane_major: false } => {
+                bit_serial_block::accumulate(accumulator, tree, radix_bits * plane)
+            }
+            Arithmetic::Block { radix_bits, plane_major: true } => {
+                let moved = Sum { significand: accumulator.significand << radix_bits, ..accumulator };
+                bit_serial_block::accumulate(if next_plane { moved } else { accumulator }, tree, 0)
+            }
             Arithmetic::Float(widths) => bit_serial_float::accumulate(widths, accumulator, tree, plane),
         }
     }

@@ -1,7 +1,7 @@
 //! The aligner: FP16 activations of a (token, group) become W-bit integers under the group's largest exponent. One pass
 //! fills a group buffer and finds the largest exponent, the second shifts and rounds; two buffers overlap the passes.
 
-use bitmosaic_arch::Machine;
+use bitmosaic_arch::{EXPONENT_BITS, Machine};
 use bitmosaic_mappings::{PortInputs, Signals, Unit, field, ports, read_bits};
 use bitmosaic_numerics::{f16, fp16};
 
@@ -39,6 +39,8 @@ struct Moving {
     values: Vec<u16>,
     exponent: u32,
     non_finite: bool,
+    /// First beat of its group: the sum restarts.
+    first: bool,
     last: bool,
 }
 
@@ -61,6 +63,8 @@ pub struct AlignerStep<'m> {
     read_beat: usize,
     fetched: Option<Moving>,
     output: Option<(Vec<u64>, bool)>,
+    /// Sum of the group's aligned activations up to the beat in the output register.
+    sum: i64,
     output_bits: u32,
     probed: bool,
     probes: Vec<Probe>,
@@ -85,6 +89,7 @@ impl<'m> AlignerStep<'m> {
             read_beat: 0,
             fetched: None,
             output: None,
+            sum: 0,
             output_bits: machine.aligner.as_ref().map_or(0, |a| a.output_beat_bits),
             probed: false,
             probes: Vec::new(),
@@ -152,11 +157,19 @@ impl<'m> AlignerStep<'m> {
         probes
     }
 
-    fn aligned(&self, moving: &Moving) -> Vec<u64> {
+    fn aligned(&mut self, moving: &Moving) -> Vec<u64> {
         let w = self.machine.pe.activation_bits;
         let mut stream = bitmosaic_mappings::BeatStream::new(self.output_bits);
-        let values = moving.values.iter().map(|v| (align(f16::from_bits(*v), moving.exponent, w) as u64, w));
-        stream.push_fields(values.chain([(u64::from(moving.exponent), 5), (u64::from(moving.non_finite), 1)]));
+        let values: Vec<i32> = moving.values.iter().map(|v| align(f16::from_bits(*v), moving.exponent, w)).collect();
+        let before = if moving.first { 0 } else { self.sum };
+        self.sum = before + values.iter().map(|v| i64::from(*v)).sum::<i64>();
+        let metadata = [
+            (u64::from(moving.exponent), EXPONENT_BITS),
+            (u64::from(moving.non_finite), 1),
+            (self.sum as u64, self.machine.activation_sum_bits),
+        ];
+        let metadata = metadata.into_iter().filter(|(_, bits)| *bits > 0);
+        stream.push_fields(values.iter().map(|v| (*v as u64, w)).chain(metadata));
         stream.beat(0).to_vec()
     }
 }
@@ -188,7 +201,8 @@ impl Unit for AlignerStep<'_> {
         }
         let fetch_from = self.read;
         if moving {
-            self.output = self.fetched.take().map(|m| (self.aligned(&m), m.last));
+            let fetched = self.fetched.take();
+            self.output = fetched.map(|m| (self.aligned(&m), m.last));
             let buffer = &mut self.buffers[fetch_from];
             if buffer.full {
                 let end = self.read_beat + 1 == buffer.beats.len();
@@ -196,6 +210,7 @@ impl Unit for AlignerStep<'_> {
                     values: buffer.beats[self.read_beat].clone(),
                     exponent: buffer.exponent,
                     non_finite: buffer.non_finite,
+                    first: self.read_beat == 0,
                     last: end && buffer.last,
                 });
                 self.read_beat = if end { 0 } else { self.read_beat + 1 };

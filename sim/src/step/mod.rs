@@ -1,6 +1,8 @@
 //! One clocked state machine a unit, a plain function of state and inputs each cycle: the oracle of the simulator.
 
 mod aligner;
+mod command;
+pub(crate) mod fields;
 pub(crate) mod scale_unit;
 mod tile;
 mod tile_probes;

@@ -1,12 +1,13 @@
-//! Scale unit and output stage: group sum × scale code -> FP32, added to the PE's FP32 accumulator; after the last group
+//! Scale unit and output stage: group sum less zero point × activations, × scale -> FP32, added to the PE's FP32 accumulator; after the last group
 //! × channel scale -> FP16. All units move in lockstep; a blocked output beat stops them.
 //!
 //! Binary32 arithmetic of the host is used as is: it is IEEE 754 round to nearest even, and no subnormal, infinity or NaN
-//! can occur. Every term is an integer below 2^(accumulator bits + 8) times 2^(exponent + offset) with exponent 1..=31,
-//! hence sums are multiples of 2^-38 (W = 24) and below 2^64; the product with an FP16 channel scale stays in 2^-62..2^80.
+//! can occur. Every term is an integer below 2^(accumulator bits + 11) times 2^(exponent + offset) with exponent 1..=31 and a
+//! scale exponent of -24..=15, hence sums are multiples of 2^-62 (W = 24) and below 2^82; the product with an FP16 channel
+//! scale stays in 2^-86..2^98.
 
 use bitmosaic_arch::Machine;
-use bitmosaic_numerics::{f16, fp16::CANONICAL_NAN};
+use bitmosaic_numerics::{SMALLEST_SCALE_EXPONENT, Scale, ScaleKind, f16, fp16::CANONICAL_NAN};
 
 use crate::pe::Sum;
 
@@ -17,10 +18,10 @@ pub struct DrainGroup {
     pub origin: (u32, u32),
     /// Slots that have not been issued.
     pub remaining: u32,
-    /// Group scale code a column.
-    pub scales: Vec<u8>,
-    /// Shared exponent a row.
-    pub exponents: Vec<u8>,
+    /// Group scale code and zero point a column.
+    pub scales: Vec<(u16, i64)>,
+    /// Shared exponent and sum of the aligned activations a row.
+    pub exponents: Vec<(u32, i64)>,
     /// A non-finite activation was seen in this pass, a row.
     pub non_finite: Vec<bool>,
     /// Channel scale a column, loaded with the last group of a pass.
@@ -47,10 +48,12 @@ pub struct SlotFlags {
 /// Values of one unit at one pipeline stage.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct SlotData {
-    /// Stage 1: group sum × scale code.
+    /// Decode stage: group sum less zero point × activations. Stage 1: that × scale significand.
     pub product: i64,
-    /// Stage 1: shared exponent.
-    pub exponent: u8,
+    /// Decode stage: scale significand.
+    pub significand: u32,
+    /// Decode stage and stage 1: exponent of the sum, with that of the scale.
+    pub exponent: u32,
     /// Stages 2: the scaled sum. Stages 3: the same, `accumulator` is what it is added to. Stage 4: the new accumulator.
     pub value: f32,
     /// Stage 3.
@@ -66,6 +69,10 @@ pub struct SlotData {
 pub struct ScaleUnits {
     /// The group that drains.
     pub group: DrainGroup,
+    /// Decode stage, for machines that have one: flags while valid, data a unit.
+    pub decode: (Option<SlotFlags>, Vec<SlotData>),
+    /// Kind of group scale of the command that runs.
+    pub scale_kind: ScaleKind,
     /// Stages 1 to 5: flags while valid, data a unit.
     pub stages: [(Option<SlotFlags>, Vec<SlotData>); 5],
     /// FP32 accumulators a unit, a rotating register of one entry a slot.
@@ -81,12 +88,14 @@ impl ScaleUnits {
         let (rows, columns) = (machine.tile.rows as usize, machine.tile.columns as usize);
         ScaleUnits {
             group: DrainGroup {
-                scales: vec![0; columns],
-                exponents: vec![0; rows],
+                scales: vec![(0, 0); columns],
+                exponents: vec![(0, 0); rows],
                 non_finite: vec![false; rows],
                 channels: vec![0; columns],
                 ..DrainGroup::default()
             },
+            decode: (None, vec![SlotData::default(); units]),
+            scale_kind: ScaleKind::Int8,
             stages: std::array::from_fn(|_| (None, vec![SlotData::default(); units])),
             rings: vec![vec![0.0; machine.scale_unit.ring_entries() as usize]; units],
             output: None,
@@ -121,11 +130,19 @@ impl ScaleUnits {
         }
         s3.0 = s2.0;
         for (data, product) in s2.1.iter_mut().zip(&s1.1) {
-            let power = i32::from(product.exponent) + unit.exponent_offset;
+            let power = product.exponent as i32 + unit.exponent_offset;
             *data = SlotData { value: scaled_sum(product.product, power), ..*product };
         }
         s2.0 = s1.0;
-        s1.0 = None;
+        if unit.decode_cycles > 0 {
+            std::mem::swap(s1, &mut self.decode);
+            if s1.0.is_some() {
+                s1.1.iter_mut().for_each(|data| data.product *= i64::from(data.significand));
+            }
+        }
+        // Where a slot enters.
+        let entry = if unit.decode_cycles > 0 { &mut self.decode } else { s1 };
+        entry.0 = None;
         let group = &mut self.group;
         if group.remaining == 0 {
             return false;
@@ -134,24 +151,46 @@ impl ScaleUnits {
         group.remaining -= 1;
         // The first slots are the PEs' own, to multiply by the scale code.
         let Some(index) = slot.checked_sub(unit.dequantize_cycles) else { return false };
-        s1.0 = Some(SlotFlags {
+        entry.0 = Some(SlotFlags {
             first_group: group.first_group,
             output: group.pass_end && index < unit.pes,
             last: group.last && index + 1 == unit.pes,
         });
-        for (u, data) in s1.1.iter_mut().enumerate() {
+        for (u, data) in entry.1.iter_mut().enumerate() {
             let (row, column) = machine.pe_of_unit(u as u32, index.min(unit.pes - 1)).unwrap_or_default();
             let (row, column) = (row as usize, column as usize);
-            let multiplies = unit.dequantize_cycles == 0;
-            *data = SlotData {
-                product: heads[u].significand * if multiplies { i64::from(group.scales[column]) } else { 1 },
-                exponent: if multiplies { group.exponents[row] } else { heads[u].exponent as u8 },
-                channel: group.channels[column],
-                non_finite: group.non_finite[row],
-                ..SlotData::default()
+            let head = match unit.dequantize_cycles {
+                0 => decode(machine, self.scale_kind, group.scales[column], group.exponents[row], heads[u]),
+                _ => SlotData {
+                    product: heads[u].significand,
+                    significand: 1,
+                    exponent: heads[u].exponent,
+                    ..SlotData::default()
+                },
             };
+            let product =
+                if unit.decode_cycles > 0 { head.product } else { head.product * i64::from(head.significand) };
+            *data = SlotData { product, channel: group.channels[column], non_finite: group.non_finite[row], ..head };
         }
         true
+    }
+}
+
+/// What is multiplied next: the sum less zero point × activations, the significand of the scale, and both exponents.
+pub(crate) fn decode(
+    machine: &Machine,
+    kind: ScaleKind,
+    (code, zero_point): (u16, i64),
+    (exponent, activations): (u32, i64),
+    sum: Sum,
+) -> SlotData {
+    let scale = kind.decode(code).unwrap_or(Scale { significand: 0, exponent: SMALLEST_SCALE_EXPONENT });
+    let without = machine.scale_kinds == [ScaleKind::Int8];
+    SlotData {
+        product: sum.significand - zero_point * activations,
+        significand: scale.significand,
+        exponent: exponent + if without { 0 } else { (scale.exponent - SMALLEST_SCALE_EXPONENT) as u32 },
+        ..SlotData::default()
     }
 }
 

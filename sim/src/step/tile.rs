@@ -1,27 +1,16 @@
 //! The tile: operand register, term generators, PEs, scale units, output stage. The clocked behaviour is described in
 //! ARCHITECTURE.md, "The tile, cycle by cycle"; the netlist of `rtl/src/hardware/tile.rs` is its twin.
 
-use bitmosaic_arch::Machine;
+use bitmosaic_arch::{Machine, TermOrder};
 use bitmosaic_mappings::{PortInputs, Signals, Unit, field, ports, read_bits, sign_extend};
 use bitmosaic_numerics::Digit;
 
+use super::command::Running;
+use super::fields::{exponent_field, scale_field};
 use super::scale_unit::ScaleUnits;
 use super::tile_probes::{self, Control};
 use crate::pe::{Arithmetic, PeState, Sum};
 use crate::probe::{Probe, Probed};
-
-/// The command that runs.
-#[derive(Debug, Clone, Default)]
-struct Running {
-    weight_type: usize,
-    terms: u32,
-    fraction_bits: u32,
-    group: u32,
-    tokens: u32,
-    output_channels: u32,
-    input_channels: u32,
-    special_digits: [[Digit; 4]; 4],
-}
 
 /// First token and first output channel of a pass.
 pub(super) type Origin = (u32, u32);
@@ -35,6 +24,8 @@ pub(super) struct StepFlags {
     non_finite: u64,
     /// First term of a group: the accumulator restarts.
     clear: bool,
+    /// First term of a lower plane: the accumulator counts radix times (plane-major).
+    next_plane: bool,
     plane: u32,
     /// Last term of a group: the accumulator goes to the hold register.
     group_end: bool,
@@ -50,6 +41,8 @@ pub(super) struct Operand {
     /// First token and output channel of the pass, for probes.
     pub(super) origin: Origin,
     pub(super) plane: u32,
+    /// First chunk of a lower plane.
+    next_plane: bool,
     group_first: bool,
     pub(super) group_end: bool,
     first_group: bool,
@@ -76,6 +69,8 @@ pub struct TileStep<'m> {
     /// Input channels of the pass, of the group; block origins.
     k: u32,
     group_k: u32,
+    /// Digit plane in which the next chunk starts.
+    next_plane: u32,
     token: u32,
     output_channel: u32,
     first_group: bool,
@@ -105,9 +100,10 @@ impl<'m> TileStep<'m> {
             machine,
             busy: false,
             feeding: false,
-            running: Running::default(),
+            running: Running::none(machine),
             k: 0,
             group_k: 0,
+            next_plane: 0,
             token: 0,
             output_channel: 0,
             first_group: false,
@@ -137,18 +133,9 @@ impl<'m> TileStep<'m> {
     }
 
     fn accept(&mut self, command: &[u64]) {
-        let at = |(low, bits): (u32, u32)| read_bits(command, low, bits) as u32;
-        let special = |s: u32, k: u32| Digit::decode(at((field::SPECIAL_DIGITS.0 + (s * 4 + k) * 3, 3)) as u8);
-        self.running = Running {
-            weight_type: at(field::WEIGHT_TYPE) as usize % self.machine.types.len(),
-            terms: at(field::TERMS),
-            fraction_bits: at(field::FRACTION_BITS),
-            group: at(field::GROUP),
-            tokens: at(field::TOKENS),
-            output_channels: at(field::OUTPUT_CHANNELS),
-            input_channels: at(field::INPUT_CHANNELS),
-            special_digits: std::array::from_fn(|s| std::array::from_fn(|k| special(s as u32, k as u32))),
-        };
+        self.running = Running::decode(self.machine, command);
+        self.scale_units.scale_kind = self.running.scale_kind;
+        self.next_plane = self.running.first_plane(self.machine);
         self.busy = true;
         self.feeding = true;
         (self.k, self.group_k, self.token, self.output_channel) = (0, 0, 0, 0);
@@ -162,17 +149,22 @@ impl<'m> TileStep<'m> {
         let code = |i: u32| read_bits(weights, i / lanes * column_bits + i % lanes * bits, bits) as u8;
         let selector = |c: u32| read_bits(weights, c * column_bits + lanes * bits, 2) as u8;
         let activation = |i: u32| sign_extend(read_bits(activations, i * w, w), w) as i32;
+        let plane_major = machine.pe.order == TermOrder::PlaneMajor;
         let (k, group_k) = (self.k + lanes, self.group_k + lanes);
-        let pass_end = k >= run.input_channels;
-        let group_end = group_k >= run.group || pass_end;
+        let channels_end = k >= run.input_channels;
+        let plane_end = group_k >= run.group || channels_end;
+        let last_plane = !plane_major || self.next_plane == 0;
+        let (group_end, pass_end) = (plane_end && last_plane, channels_end && last_plane);
+        let top_plane = self.next_plane == run.first_plane(machine);
         let (token, output_channel) = (self.token + machine.tile.rows, self.output_channel + machine.tile.columns);
         let last_rows = token >= run.tokens;
         let last_columns = output_channel >= run.output_channels;
         self.operand = Operand {
             valid: true,
             origin: (self.token, self.output_channel),
-            plane: 0,
-            group_first: self.group_k == 0,
+            plane: self.next_plane,
+            next_plane: self.group_k == 0 && !top_plane,
+            group_first: self.group_k == 0 && top_plane,
             group_end,
             first_group: self.first_group,
             pass_end,
@@ -184,8 +176,16 @@ impl<'m> TileStep<'m> {
                 .fold(0, |rows, i| rows | 1 << (i / lanes)),
             activations: (0..machine.tile.rows * lanes).map(activation).collect(),
         };
-        self.k = if pass_end { 0 } else { k };
-        self.group_k = if group_end { 0 } else { group_k };
+        // A lower plane goes back to the start of the group.
+        self.k = match (plane_end, group_end) {
+            _ if pass_end => 0,
+            (true, false) => self.k - self.group_k,
+            _ => k,
+        };
+        self.group_k = if plane_end { 0 } else { group_k };
+        if plane_end {
+            self.next_plane = if last_plane { run.first_plane(machine) } else { self.next_plane - 1 };
+        }
         self.first_group = pass_end || (self.first_group && !group_end);
         if pass_end {
             self.token = if last_rows { 0 } else { token };
@@ -209,7 +209,8 @@ impl<'m> TileStep<'m> {
                 pe.tree = arithmetic.sum(&pe.lanes);
             }
             if let Some(term) = term {
-                pe.accumulator = arithmetic.accumulate(pe.accumulator, term.clear, pe.tree, term.plane);
+                let accumulator = if term.clear { Sum::default() } else { pe.accumulator };
+                pe.accumulator = arithmetic.accumulate(accumulator, term.next_plane, pe.tree, term.plane);
                 if capture {
                     pe.hold = pe.accumulator;
                 }
@@ -249,11 +250,12 @@ impl<'m> TileStep<'m> {
         group.first_group = flags.first_group;
         group.pass_end = flags.pass_end;
         group.last = flags.last;
-        group.scales = (0..tile.columns).map(|c| read_bits(scales, c * 8, 8) as u8).collect();
+        group.scales = (0..tile.columns).map(|c| scale_field(self.machine, scales, c)).collect();
         let mut non_finite = self.non_finite;
         if tile.exponent_beat_bits.is_some() {
-            group.exponents = (0..tile.rows).map(|r| read_bits(exponents, r * 6, 5) as u8).collect();
-            non_finite = (0..tile.rows).fold(0, |rows, r| rows | read_bits(exponents, r * 6 + 5, 1) << r);
+            let fields = (0..tile.rows).map(|r| exponent_field(self.machine, exponents, r));
+            non_finite = fields.clone().enumerate().fold(0, |rows, (r, field)| rows | u64::from(field.non_finite) << r);
+            group.exponents = fields.map(|field| (field.exponent, field.sum)).collect();
         }
         for (row, seen) in group.non_finite.iter_mut().enumerate() {
             *seen = non_finite >> row & 1 == 1 || (*seen && !flags.first_group);
@@ -264,7 +266,7 @@ impl<'m> TileStep<'m> {
         // The PEs multiply by the scale code themselves, one bit a cycle; nothing sees the product before it is complete.
         if self.machine.scale_unit.dequantize_cycles > 0 {
             for (i, pe) in self.pes.iter_mut().enumerate() {
-                pe.hold.significand *= i64::from(group.scales[i / tile.rows as usize]);
+                pe.hold.significand *= i64::from(group.scales[i / tile.rows as usize].0);
             }
         }
     }
@@ -291,11 +293,13 @@ impl Unit for TileStep<'_> {
         let remaining = self.scale_units.group.remaining;
         let hold_free = remaining == 0 || (remaining == 1 && moving);
         let operand = &self.operand;
-        let last_plane = operand.plane + 1 == self.running.terms;
+        let plane_major = self.machine.pe.order == TermOrder::PlaneMajor;
+        let last_plane = plane_major || operand.plane + 1 == self.running.terms;
         let issued = operand.valid.then_some(StepFlags {
             origin: operand.origin,
             non_finite: operand.non_finite,
-            clear: operand.group_first && operand.plane == 0,
+            clear: operand.group_first && (plane_major || operand.plane == 0),
+            next_plane: operand.next_plane,
             plane: operand.plane,
             group_end: operand.group_end && last_plane,
             first_group: operand.first_group,

@@ -46,7 +46,8 @@ pub(super) fn collect(tile: &TileStep<'_>, control: &Control) -> Vec<Probe> {
     push("u_control.load", "tile_control", u64::from(control.load));
     if tile.operand.valid {
         for (column, digits) in tile.digits.chunks(lanes).enumerate() {
-            let value = digits.iter().rev().fold(0, |word, digit| word << 3 | u64::from(digit.encode()));
+            let set = machine.pe.digit_set;
+            let value = digits.iter().rev().fold(0, |word, d| word << set.bits() | u64::from(set.encode(*d)));
             let column_probe = Probe::new(format!("u_term_{column}.digit_o"), "term_generator", value);
             let channel = tile.operand.origin.1 + column as u32;
             probes.push(Probe { column: Some((column as u32, channel)), ..column_probe });
@@ -54,7 +55,7 @@ pub(super) fn collect(tile: &TileStep<'_>, control: &Control) -> Vec<Probe> {
     }
     let oldest = tile.pipeline.last().copied().flatten();
     let module = match tile.arithmetic {
-        Arithmetic::Block => "block_pe",
+        Arithmetic::Block { .. } => "block_pe",
         Arithmetic::Float(_) => "float_pe",
     };
     let group = &tile.scale_units.group;
@@ -91,6 +92,12 @@ pub(super) fn collect(tile: &TileStep<'_>, control: &Control) -> Vec<Probe> {
     let stage = |index: usize| tile.scale_units.stages[index].0.is_some().then_some(&tile.scale_units.stages[index].1);
     for unit in 0..machine.scale_unit.units as usize {
         let mut push = |name: String, module: &'static str, value: u64| probes.push(Probe::new(name, module, value));
+        if tile.scale_units.decode.0.is_some() {
+            let data = tile.scale_units.decode.1[unit];
+            push(format!("u_decode_{unit}.sum_q"), "scale_decoder", mask(data.product, machine.pe.accumulator_bits));
+            push(format!("u_decode_{unit}.significand_q"), "scale_decoder", u64::from(data.significand));
+            push(format!("u_decode_{unit}.exponent_q"), "scale_decoder", u64::from(data.exponent));
+        }
         if let Some(data) = stage(0) {
             let product = mask(data[unit].product, machine.scale_unit.product_bits);
             push(format!("u_scale_{unit}.product_q"), "scale_unit", product);
@@ -128,16 +135,24 @@ pub(super) fn collect(tile: &TileStep<'_>, control: &Control) -> Vec<Probe> {
 fn slot_metadata(tile: &TileStep<'_>, probes: &mut Vec<Probe>) {
     let (machine, group) = (tile.machine, &tile.scale_units.group);
     let index = machine.scale_unit.ring_entries() - group.remaining;
+    let mask = |value: i64, bits: u32| value as u64 & (u64::MAX >> (64 - bits));
+    // The module that a slot enters.
+    let first = if machine.scale_unit.decode_cycles > 0 { "u_decode" } else { "u_scale" };
     for unit in 0..machine.scale_unit.units {
         let Some((row, column)) = machine.pe_of_unit(unit, index) else { continue };
         let mut push = |port: &str, value: u64| {
-            let place = Probe::new(format!("u_scale_{unit}.{port}"), "drain_control", value);
+            let place = Probe::new(format!("{first}_{unit}.{port}"), "drain_control", value);
             let (token, channel) = (group.origin.0 + row, group.origin.1 + column);
             probes.push(Probe { row: Some((row, token)), column: Some((column, channel)), ..place });
         };
         if machine.scale_unit.dequantize_cycles == 0 {
-            push("scale_i", u64::from(group.scales[column as usize]));
-            push("exponent_i", u64::from(group.exponents[row as usize]));
+            let ((code, zero), (exponent, sum)) = (group.scales[column as usize], group.exponents[row as usize]);
+            push("scale_i", u64::from(code));
+            push("exponent_i", u64::from(exponent));
+            if machine.zero_point_bits > 0 {
+                push("zero_point_i", mask(zero, machine.zero_point_bits));
+                push("activation_sum_i", mask(sum, machine.activation_sum_bits));
+            }
         }
         push("non_finite_i", u64::from(group.non_finite[row as usize]));
         if group.pass_end {

@@ -7,6 +7,7 @@
 pub mod safetensors;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use ::safetensors::Dtype;
@@ -110,45 +111,124 @@ impl Checkpoint {
     /// `UnknownTensor`, `UnsupportedType`, `Malformed` for a shape that is not two-dimensional or is empty, `NotFinite` with
     /// row and column, `Io`.
     pub fn read_matrix(&self, name: &str, check: ValueCheck) -> Result<Matrix, WorkloadsError> {
+        let tensor = self.tensor(name)?;
+        let [rows, columns] = tensor.matrix_shape()?;
+        let mut data = reserved(&tensor, rows * columns)?;
+        tensor.read_rows(0..rows, columns, check, &mut data)?;
+        Ok(Matrix { rows, columns, data })
+    }
+
+    /// Reads these rows of a two-dimensional tensor, in this order and as often as they are named; nothing else of it.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read_matrix`]; `Request` for a row that is not there.
+    pub fn read_rows(&self, name: &str, rows: &[usize], check: ValueCheck) -> Result<Matrix, WorkloadsError> {
+        let tensor = self.tensor(name)?;
+        let [there, columns] = tensor.matrix_shape()?;
+        if let Some(row) = rows.iter().find(|row| **row >= there) {
+            return Err(WorkloadsError::Request {
+                what: format!("row of {} in {}", tensor.place(), tensor.file.path.display()),
+                found: row.to_string(),
+                expected: format!("0 to {}", there - 1),
+            });
+        }
+        let mut data = reserved(&tensor, rows.len() * columns)?;
+        for row in rows {
+            tensor.read_rows(*row..*row + 1, columns, check, &mut data)?;
+        }
+        Ok(Matrix { rows: rows.len(), columns, data })
+    }
+
+    /// Reads a one-dimensional tensor of type F32, F16 or BF16.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read_matrix`], with one dimension; places count as columns of row 0.
+    pub fn read_vector(&self, name: &str, check: ValueCheck) -> Result<Vec<f32>, WorkloadsError> {
+        let tensor = self.tensor(name)?;
+        let [length] = tensor.entry.shape[..] else { return Err(tensor.shape_error("one dimension")) };
+        if length == 0 {
+            return Err(tensor.shape_error("at least one value"));
+        }
+        let mut data = reserved(&tensor, length)?;
+        tensor.read_rows(0..1, length, check, &mut data)?;
+        Ok(data)
+    }
+
+    /// Number of rows of a two-dimensional tensor.
+    ///
+    /// # Errors
+    /// `UnknownTensor`; `Malformed` for a shape that is not two-dimensional or is empty.
+    pub(crate) fn rows(&self, name: &str) -> Result<usize, WorkloadsError> {
+        Ok(self.tensor(name)?.matrix_shape()?[0])
+    }
+
+    fn tensor<'a>(&'a self, name: &'a str) -> Result<Tensor<'a>, WorkloadsError> {
         let Some(file) = self.places.get(name).map(|index| &self.files[*index]) else {
             return Err(unknown_tensor(&self.path, name, self.places.keys()));
         };
         let entry = file.entry(name)?;
-        let tensor = format!("tensor `{}`", shown(name));
         let decode = decoder(entry).ok_or_else(|| WorkloadsError::UnsupportedType {
             file: file.path.clone(),
             tensor: shown(name),
             found: entry.dtype.to_string(),
             supported: SUPPORTED.into(),
         })?;
-        let [rows, columns] = entry.shape[..] else {
-            let found = format!("shape {:?}", entry.shape);
-            return Err(malformed(&file.path, Fault::Shape, tensor, found, "two dimensions"));
+        Ok(Tensor { file, name, entry, decode })
+    }
+}
+
+/// A tensor that can be read.
+struct Tensor<'a> {
+    file: &'a SafetensorsFile,
+    name: &'a str,
+    entry: &'a Entry,
+    decode: Decoder,
+}
+
+impl Tensor<'_> {
+    fn place(&self) -> String {
+        format!("tensor `{}`", shown(self.name))
+    }
+
+    fn shape_error(&self, expected: &str) -> WorkloadsError {
+        let empty = if self.entry.shape.contains(&0) { ", which is empty" } else { "" };
+        let found = format!("shape {:?}{empty}", self.entry.shape);
+        malformed(&self.file.path, Fault::Shape, self.place(), found, expected)
+    }
+
+    fn matrix_shape(&self) -> Result<[usize; 2], WorkloadsError> {
+        match self.entry.shape[..] {
+            [0, _] | [_, 0] => Err(self.shape_error("at least one row and one column")),
+            [rows, columns] => Ok([rows, columns]),
+            _ => Err(self.shape_error("two dimensions")),
+        }
+    }
+
+    /// Appends rows of `columns` values.
+    fn read_rows(
+        &self,
+        rows: Range<usize>,
+        columns: usize,
+        check: ValueCheck,
+        data: &mut Vec<f32>,
+    ) -> Result<(), WorkloadsError> {
+        let start = data.len();
+        let refused = |v: &f32| match check {
+            ValueCheck::Any => false,
+            ValueCheck::Finite => !v.is_finite(),
+            ValueCheck::FiniteAsF16 => !f16::from_f32(*v).is_finite(),
         };
-        if rows == 0 || columns == 0 {
-            let found = format!("shape {:?}, which is empty", entry.shape);
-            return Err(malformed(&file.path, Fault::Shape, tensor, found, "at least one row and one column"));
-        }
-        let mut data = Vec::new();
-        if data.try_reserve_exact(rows * columns).is_err() {
-            let found = format!("{} values, more than memory holds", rows * columns);
-            return Err(malformed(&file.path, Fault::Shape, tensor, found, "a matrix that fits into memory"));
-        }
-        file.stream(entry, &mut |bytes| {
+        let values = rows.start * columns..rows.end * columns;
+        self.file.stream(&self.entry.part(values), &mut |bytes| {
             let first = data.len();
-            decode(bytes, &mut data);
-            let refused = |v: &f32| match check {
-                ValueCheck::Any => false,
-                ValueCheck::Finite => !v.is_finite(),
-                ValueCheck::FiniteAsF16 => !f16::from_f32(*v).is_finite(),
-            };
+            (self.decode)(bytes, data);
             match data[first..].iter().position(refused) {
                 None => Ok(()),
                 Some(offset) => Err(WorkloadsError::NotFinite {
-                    file: file.path.clone(),
-                    what: tensor.clone(),
-                    row: (first + offset) / columns,
-                    column: (first + offset) % columns,
+                    file: self.file.path.clone(),
+                    what: self.place(),
+                    row: rows.start + (first - start + offset) / columns,
+                    column: (first - start + offset) % columns,
                     value: data[first + offset].to_string(),
                     expected: match check {
                         ValueCheck::FiniteAsF16 => {
@@ -158,9 +238,19 @@ impl Checkpoint {
                     },
                 }),
             }
-        })?;
-        Ok(Matrix { rows, columns, data })
+        })
     }
+}
+
+/// An empty vector with room for so many values.
+fn reserved(tensor: &Tensor<'_>, values: usize) -> Result<Vec<f32>, WorkloadsError> {
+    let mut data = Vec::new();
+    if data.try_reserve_exact(values).is_err() {
+        let found = format!("{values} values, more than memory holds");
+        let expected = "values that fit into memory";
+        return Err(malformed(&tensor.file.path, Fault::Shape, tensor.place(), found, expected));
+    }
+    Ok(data)
 }
 
 /// Appends the values of whole elements.

@@ -11,6 +11,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use safetensors::Dtype;
@@ -37,6 +38,19 @@ pub(crate) struct Entry {
     begin: u64,
     /// Length in bytes.
     bytes: u64,
+}
+
+impl Entry {
+    /// Values of the tensor, counted from its first, as an entry of their own.
+    ///
+    /// # Panics
+    /// If they are not all there.
+    pub(crate) fn part(&self, values: Range<usize>) -> Entry {
+        let bytes = (self.dtype.bitsize() / 8) as u64;
+        let (begin, end) = (values.start as u64 * bytes, values.end as u64 * bytes);
+        assert!(begin <= end && end <= self.bytes);
+        Entry { dtype: self.dtype, shape: vec![values.len()], begin: self.begin + begin, bytes: end - begin }
+    }
 }
 
 /// An opened file: the header, and no file handle.

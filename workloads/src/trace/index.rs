@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use bitmosaic_numerics::{MAX_GROUP, SPECIAL_VALUES, WeightType, weight_type};
+use bitmosaic_numerics::{MAX_GROUP, SPECIAL_VALUES, ScaleKind, WeightType, weight_type};
 use serde::{Deserialize, Serialize};
 
 use super::{MAX_DIMENSION, NAME_EXPECTED, is_name};
@@ -26,13 +26,14 @@ pub(super) struct Line {
     pub(super) group: usize,
     pub(super) weight_type: String,
     pub(super) special_values: String,
+    pub(super) scale_kind: String,
     pub(super) file: String,
     pub(super) sha256: String,
     pub(super) tensors: String,
 }
 
 /// The columns, in the order [`Line`] writes them.
-const COLUMNS: [&str; 10] = [
+const COLUMNS: [&str; 11] = [
     "name",
     "tokens",
     "output_channels",
@@ -40,6 +41,7 @@ const COLUMNS: [&str; 10] = [
     "group",
     "weight_type",
     "special_values",
+    "scale_kind",
     "file",
     "sha256",
     "tensors",
@@ -51,6 +53,7 @@ pub(super) struct CheckedLine {
     pub(super) line: Line,
     pub(super) weight_type: WeightType,
     pub(super) special_values: [i32; SPECIAL_VALUES],
+    pub(super) scale_kind: ScaleKind,
 }
 
 /// How the four special values stand in their field.
@@ -175,12 +178,15 @@ fn check_line(path: &Path, line: Line, field: &dyn Fn(&str) -> String) -> Result
     let special_values = parse_special_values(&line.special_values).ok_or_else(|| {
         refused("special_values", &line.special_values, format!("{SPECIAL_VALUES} integers, `;` between them"))
     })?;
+    let scale_kind = ScaleKind::named(&line.scale_kind).map_err(|_| {
+        refused("scale_kind", &line.scale_kind, format!("one of {}", ScaleKind::ALL.map(ScaleKind::name).join(", ")))
+    })?;
     check_plain_name(path, &field("file"), &line.file)?;
     let is_digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
     if line.sha256.len() != SHA256_CHARACTERS || !line.sha256.bytes().all(is_digit) {
         return Err(refused("sha256", &line.sha256, format!("{SHA256_CHARACTERS} lower-case hexadecimal digits")));
     }
-    Ok(CheckedLine { line, weight_type, special_values })
+    Ok(CheckedLine { line, weight_type, special_values, scale_kind })
 }
 
 #[cfg(test)]

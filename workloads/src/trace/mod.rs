@@ -4,16 +4,18 @@
 //!
 //! - `layers.csv`, one line a layer: `name`, `tokens`, `output_channels`, `input_channels`, `group` (input channels a group),
 //!   `weight_type` (registry name), `special_values` (four integers in units of 2^-fraction_bits, `;` between them),
+//!   `scale_kind` (`int8`, `e8m0`, `e4m3` or `fp16`),
 //!   `file` and its `sha256`, `tensors` (what the names of the layer's tensors start with). Fraction bits, groups per
 //!   output channel and effective bits per weight follow from these and are not stored.
-//! - `trace.safetensors` (other names are possible, one file may serve many layers), with five tensors a layer, each named
+//! - `trace.safetensors` (other names are possible, one file may serve many layers), with five or six tensors a layer, each named
 //!   `<tensors>.<part>`:
 //!
 //! | part | element type | shape |
 //! | --- | --- | --- |
 //! | `codes` | U8 | `[output channels, packed bytes of a row]`, packed as [`bitmosaic_numerics::packing`] says |
 //! | `selectors` | U8 | `[output channels, groups]` |
-//! | `scales` | U8 | `[output channels, groups]` |
+//! | `scales` | U8, U16 where the kind is `fp16` | `[output channels, groups]` |
+//! | `zero_points` | I8, only where the type has them | `[output channels, groups]` |
 //! | `channel_scales` | F16 | `[output channels]` |
 //! | `activations` | F16 | `[tokens, input channels]` |
 //!
@@ -24,7 +26,8 @@ mod index;
 mod read;
 mod write;
 
-use bitmosaic_numerics::{NumericsError, QuantizedMatrix, TermTable, f16, registry};
+use bitmosaic_numerics::{DigitSet, NumericsError, QuantizedMatrix, ScaleKind, TermTable, f16, registry};
+use safetensors::Dtype;
 
 pub use read::{LayerShape, Trace, read_trace};
 pub use write::write_trace;
@@ -104,6 +107,7 @@ impl LayerTrace {
                 output_channels: channels,
                 codes: weights.codes[..channels * weights.input_channels].to_vec(),
                 selectors: weights.selectors[..channels * weights.groups()].to_vec(),
+                zero_points: weights.zero_points[..weights.zero_points.len().min(channels * weights.groups())].to_vec(),
                 scales: weights.scales[..channels * weights.groups()].to_vec(),
                 channel_scales: weights.channel_scales[..channels].to_vec(),
                 ..*weights
@@ -179,7 +183,8 @@ fn check_special_values(weights: &QuantizedMatrix) -> Result<(), NumericsError> 
             }),
         };
     }
-    let table = TermTable::new(&weights.weight_type)?;
+    // The set that reaches furthest; a design with another one may still refuse the value.
+    let table = TermTable::new(&weights.weight_type, DigitSet::Paper)?;
     weights.special_values.iter().try_for_each(|value| {
         // The search for digits is for values of the size of weights.
         if value.unsigned_abs() > LARGEST_SPECIAL_VALUE {
@@ -193,11 +198,17 @@ fn check_special_values(weights: &QuantizedMatrix) -> Result<(), NumericsError> 
     })
 }
 
-/// Names of the five tensors of a layer.
+/// Element type of the group scale codes.
+fn scale_element(kind: ScaleKind) -> Dtype {
+    if kind.code_bits() > u8::BITS { Dtype::U16 } else { Dtype::U8 }
+}
+
+/// Names of the tensors of a layer.
 struct TensorNames {
     codes: String,
     selectors: String,
     scales: String,
+    zero_points: String,
     channel_scales: String,
     activations: String,
 }
@@ -209,6 +220,7 @@ impl TensorNames {
             codes: name("codes"),
             selectors: name("selectors"),
             scales: name("scales"),
+            zero_points: name("zero_points"),
             channel_scales: name("channel_scales"),
             activations: name("activations"),
         }

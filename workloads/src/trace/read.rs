@@ -8,7 +8,7 @@ use bitmosaic_numerics::{NumericsError, QuantizedMatrix, f16};
 use safetensors::Dtype;
 
 use super::index::{self, CheckedLine};
-use super::{Activations, INDEX_FILE, LayerTrace, NonFinite, TensorNames};
+use super::{Activations, INDEX_FILE, LayerTrace, NonFinite, TensorNames, scale_element};
 use crate::checkpoint::safetensors::SafetensorsFile;
 use crate::files::{malformed, sha256_of_file, shown};
 use crate::{Fault, WorkloadsError};
@@ -104,7 +104,7 @@ impl Trace {
                 expected: format!("0 to {}", self.lines.len() - 1),
             });
         };
-        let CheckedLine { line, weight_type, special_values } = checked;
+        let CheckedLine { line, weight_type, special_values, scale_kind } = checked;
         let file = &self.files[&line.file];
         let place = format!("layer `{}`", shown(&line.name));
         let numerics =
@@ -122,7 +122,15 @@ impl Trace {
                 group: line.group,
                 codes,
                 selectors: read_bytes(file, &names.selectors)?,
-                scales: read_bytes(file, &names.scales)?,
+                zero_points: match weight_type.has_zero_point() {
+                    true => read_bytes(file, &names.zero_points)?.into_iter().map(|b| b as i8).collect(),
+                    false => Vec::new(),
+                },
+                scale_kind: *scale_kind,
+                scales: match scale_element(*scale_kind) {
+                    Dtype::U16 => read_halves(file, &names.scales)?.into_iter().map(f16::to_bits).collect(),
+                    _ => read_bytes(file, &names.scales)?.into_iter().map(u16::from).collect(),
+                },
                 channel_scales: read_halves(file, &names.channel_scales)?,
                 special_values: *special_values,
             },
@@ -148,19 +156,21 @@ impl Trace {
 
     /// Compares element types and shapes with the index, before anything is read into memory.
     fn check_tensors(&self, checked: &CheckedLine) -> Result<(), WorkloadsError> {
-        let CheckedLine { line, weight_type, .. } = checked;
+        let CheckedLine { line, weight_type, scale_kind, .. } = checked;
         let file = &self.files[&line.file];
         let names = TensorNames::new(&line.tensors);
         let groups = line.input_channels.div_ceil(line.group);
         let row_bytes = packed_row_bytes(line.input_channels, weight_type.code_bits);
-        let expected: [(&str, Dtype, &[usize]); 5] = [
+        let expected: [(&str, Dtype, &[usize]); 6] = [
             (&names.codes, Dtype::U8, &[line.output_channels, row_bytes]),
             (&names.selectors, Dtype::U8, &[line.output_channels, groups]),
-            (&names.scales, Dtype::U8, &[line.output_channels, groups]),
+            (&names.scales, scale_element(*scale_kind), &[line.output_channels, groups]),
             (&names.channel_scales, Dtype::F16, &[line.output_channels]),
             (&names.activations, Dtype::F16, &[line.tokens, line.input_channels]),
+            (&names.zero_points, Dtype::I8, &[line.output_channels, groups]),
         ];
-        for (name, dtype, shape) in expected {
+        let parts = if weight_type.has_zero_point() { 6 } else { 5 };
+        for (name, dtype, shape) in expected.into_iter().take(parts) {
             let entry = file.entry(name)?;
             let place = || format!("tensor `{}` of layer `{}`", shown(name), shown(&line.name));
             if entry.dtype != dtype {

@@ -6,13 +6,13 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use bitmosaic_numerics::packing::{pack, packed_row_bytes};
-use bitmosaic_numerics::{f16, weight_type};
+use bitmosaic_numerics::{QuantizedMatrix, f16, weight_type};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 use sha2::{Digest, Sha256};
 
 use super::index::{self, Line, format_special_values};
-use super::{DATA_FILE, INDEX_FILE, LayerTrace, TensorNames};
+use super::{DATA_FILE, INDEX_FILE, LayerTrace, TensorNames, scale_element};
 use crate::WorkloadsError;
 use crate::files::{CHUNK_BYTES, hexadecimal, io_error, shown};
 
@@ -76,6 +76,7 @@ fn line(number: usize, layer: &LayerTrace, sha256: &str) -> Line {
         group: layer.weights.group,
         weight_type: layer.weights.weight_type.name.to_string(),
         special_values: format_special_values(&layer.weights.special_values),
+        scale_kind: layer.weights.scale_kind.name().to_string(),
         file: DATA_FILE.to_string(),
         sha256: sha256.to_string(),
         tensors: tensors_start(number),
@@ -128,6 +129,9 @@ struct Tensor<'a> {
 enum Contents<'a> {
     Bytes(&'a [u8]),
     Halves(&'a [f16]),
+    /// The group scale codes of this layer.
+    Scales(&'a QuantizedMatrix),
+    ZeroPoints(&'a [i8]),
     /// The packed codes of this layer.
     Codes(&'a LayerTrace),
 }
@@ -137,6 +141,8 @@ impl Tensor<'_> {
         match self.contents {
             Contents::Bytes(_) | Contents::Codes(_) => Dtype::U8,
             Contents::Halves(_) => Dtype::F16,
+            Contents::Scales(weights) => scale_element(weights.scale_kind),
+            Contents::ZeroPoints(_) => Dtype::I8,
         }
     }
 
@@ -144,6 +150,11 @@ impl Tensor<'_> {
         Ok(match self.contents {
             Contents::Bytes(bytes) => bytes.into(),
             Contents::Halves(halves) => halves.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            Contents::ZeroPoints(points) => points.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            Contents::Scales(weights) => match scale_element(weights.scale_kind) {
+                Dtype::U16 => weights.scales.iter().flat_map(|code| code.to_le_bytes()).collect(),
+                _ => weights.scales.iter().map(|code| *code as u8).collect(),
+            },
             Contents::Codes(layer) => {
                 let w = &layer.weights;
                 pack(&w.codes, w.output_channels, w.input_channels, w.weight_type.code_bits)
@@ -156,7 +167,7 @@ impl Tensor<'_> {
 
 /// The tensors of all layers, those of wider elements first, as the format recommends for alignment.
 fn tensors(layers: &[LayerTrace]) -> Vec<Tensor<'_>> {
-    let mut tensors = Vec::with_capacity(5 * layers.len());
+    let mut tensors = Vec::with_capacity(6 * layers.len());
     for (number, layer) in (0..).zip(layers) {
         let names = TensorNames::new(&tensors_start(number));
         let (w, a) = (&layer.weights, &layer.activations);
@@ -168,10 +179,14 @@ fn tensors(layers: &[LayerTrace]) -> Vec<Tensor<'_>> {
                 (names.activations, vec![a.tokens, a.input_channels], Contents::Halves(&a.values)),
                 (names.codes, vec![rows, row_bytes], Contents::Codes(layer)),
                 (names.selectors, vec![rows, w.groups()], Contents::Bytes(&w.selectors)),
-                (names.scales, vec![rows, w.groups()], Contents::Bytes(&w.scales)),
+                (names.scales, vec![rows, w.groups()], Contents::Scales(w)),
             ]
             .map(|(name, shape, contents)| Tensor { name, shape, contents }),
         );
+        if w.weight_type.has_zero_point() {
+            let (name, shape) = (names.zero_points, vec![rows, w.groups()]);
+            tensors.push(Tensor { name, shape, contents: Contents::ZeroPoints(&w.zero_points) });
+        }
     }
     tensors.sort_by_key(|t| std::cmp::Reverse(t.dtype().bitsize()));
     tensors

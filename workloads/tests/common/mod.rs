@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use bitmosaic_numerics::{QuantizedMatrix, WeightType, f16};
+use bitmosaic_numerics::{QuantizedMatrix, ScaleKind, WeightType, f16};
 use bitmosaic_workloads::generate::{LayerParameters, generate};
 use bitmosaic_workloads::trace::{DATA_FILE, INDEX_FILE, LayerTrace};
 use rand_chacha::ChaCha8Rng;
@@ -15,6 +15,8 @@ pub fn layer(t: &WeightType, output_channels: usize, input_channels: usize, grou
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let codes: Vec<u8> = t.codebook(Some(0)).into_iter().map(|(_, code)| code).collect();
     let groups = output_channels * input_channels.div_ceil(group);
+    let scale_kind = if seed % 3 == 2 { ScaleKind::Fp16 } else { t.scale_kind() };
+    let scales: Vec<u16> = (0..=u16::MAX).filter(|code| scale_kind.decode(*code).is_some()).collect();
     let parameters = LayerParameters { input_channels, tokens: 2, seed, ..Default::default() };
     LayerTrace {
         name: "first".into(),
@@ -27,7 +29,12 @@ pub fn layer(t: &WeightType, output_channels: usize, input_channels: usize, grou
                 .map(|_| codes[rng.next_u32() as usize % codes.len()])
                 .collect(),
             selectors: (0..groups).map(|_| if t.special.is_some() { rng.next_u32() as u8 % 4 } else { 0 }).collect(),
-            scales: (0..groups).map(|_| rng.next_u32() as u8).collect(),
+            zero_points: (0..if t.has_zero_point() { groups } else { 0 })
+                .map(|_| (rng.next_u32() % (1 << t.code_bits)) as i32 - (1 << (t.code_bits - 1)))
+                .map(|z| z as i8)
+                .collect(),
+            scale_kind,
+            scales: (0..groups).map(|_| scales[rng.next_u32() as usize % scales.len()]).collect(),
             channel_scales: (0..output_channels).map(|_| f16::from_bits(rng.next_u32() as u16 % 0x7C00)).collect(),
             special_values: t.special_values(),
         },
@@ -44,7 +51,7 @@ pub fn reseal(dir: &Path) {
     let lines = lines.lines().enumerate().map(|(number, line)| {
         let mut fields: Vec<&str> = line.split(',').collect();
         if number > 0 {
-            fields[8] = &hash;
+            fields[9] = &hash;
         }
         fields.join(",") + "\n"
     });

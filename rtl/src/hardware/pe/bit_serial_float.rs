@@ -2,7 +2,6 @@
 //! group accumulator with an exponent of its own; a bit-serial dequantizer multiplies the finished sum by the scale code.
 
 use bitmosaic_arch::{FloatPe, Machine};
-use bitmosaic_numerics::term::DIGIT_BITS;
 
 use super::tree;
 use crate::hardware::float::gate;
@@ -24,7 +23,8 @@ pub(super) fn float_pe(machine: &Machine, widths: &FloatPe) -> Result<Module, Ne
             widths.guard_bits, pe.accumulator_bits
         ),
     );
-    let digits = m.input("digit_i", lanes * DIGIT_BITS, "digits of the column: sign, then 0, 1, 2 or 3 for 0, 1, 2, 4");
+    let digit_bits = pe.digit_set.bits();
+    let digits = m.input("digit_i", lanes * digit_bits, "digits of the column: sign, then 0, 1, 2 or 3 for 0, 1, 2, 4");
     let activations =
         m.input("activation_i", lanes * DECODED_BITS, "lanes of the row: significand (11), exponent (5), sign");
     let advance = (pe.pipeline_registers > 0).then(|| m.input("advance_i", 1, "the PE pipeline moves"));
@@ -42,8 +42,8 @@ pub(super) fn float_pe(machine: &Machine, widths: &FloatPe) -> Result<Module, Ne
     // Lanes: exponent of the product, 0 where it is zero.
     let mut lane_values = Vec::new();
     for lane in 0..lanes {
-        let magnitude = m.slice(digits, lane * DIGIT_BITS, 2);
-        let digit_sign = m.bit(digits, lane * DIGIT_BITS + 2);
+        let magnitude = m.slice(digits, lane * digit_bits, 2);
+        let digit_sign = m.bit(digits, lane * digit_bits + 2);
         let significand = m.slice(activations, lane * DECODED_BITS, 11);
         let exponent = m.slice(activations, lane * DECODED_BITS + 11, 5);
         let activation_sign = m.bit(activations, lane * DECODED_BITS + 16);

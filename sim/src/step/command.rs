@@ -1,0 +1,54 @@
+//! The command that a tile runs.
+
+use bitmosaic_arch::{Machine, TermOrder};
+use bitmosaic_mappings::{field, read_bits};
+use bitmosaic_numerics::term::{DIGIT_BITS, Digits, MAX_PLANES};
+use bitmosaic_numerics::{SPECIAL_VALUES, ScaleKind};
+
+/// Fields of the command.
+#[derive(Debug, Clone)]
+pub(super) struct Running {
+    pub(super) weight_type: usize,
+    pub(super) terms: u32,
+    pub(super) fraction_bits: u32,
+    pub(super) group: u32,
+    pub(super) scale_kind: ScaleKind,
+    pub(super) tokens: u32,
+    pub(super) output_channels: u32,
+    pub(super) input_channels: u32,
+    pub(super) special_digits: [Digits; SPECIAL_VALUES],
+}
+
+impl Running {
+    /// Before the first command: as if it were all zeros.
+    pub(super) fn none(machine: &Machine) -> Running {
+        Running::decode(machine, &[0; 4])
+    }
+
+    pub(super) fn decode(machine: &Machine, command: &[u64]) -> Running {
+        let at = |(low, bits): (u32, u32)| read_bits(command, low, bits) as u32;
+        let special = |place: usize| {
+            let code = at((field::SPECIAL_DIGITS.0 + place as u32 * DIGIT_BITS, DIGIT_BITS));
+            machine.pe.digit_set.decode(code as u8)
+        };
+        Running {
+            weight_type: at(field::WEIGHT_TYPE) as usize % machine.types.len(),
+            terms: at(field::TERMS),
+            fraction_bits: at(field::FRACTION_BITS),
+            group: at(field::GROUP),
+            scale_kind: ScaleKind::ALL.get(at(field::SCALE_KIND) as usize).copied().unwrap_or(ScaleKind::Int8),
+            tokens: at(field::TOKENS),
+            output_channels: at(field::OUTPUT_CHANNELS),
+            input_channels: at(field::INPUT_CHANNELS),
+            special_digits: std::array::from_fn(|s| std::array::from_fn(|k| special(s * MAX_PLANES + k))),
+        }
+    }
+
+    /// Digit plane of a group's first term.
+    pub(super) fn first_plane(&self, machine: &Machine) -> u32 {
+        match machine.pe.order {
+            TermOrder::WeightMajor => 0,
+            TermOrder::PlaneMajor => self.terms.saturating_sub(1),
+        }
+    }
+}
