@@ -5,7 +5,7 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bitmosaic_arch::{DesignSpec, Machine, PeWidths, ScaleUnitSpec, elaborate, load, parse, presets};
+use bitmosaic_arch::{DesignSpec, Machine, PeWidths, ScaleUnitSpec, elaborate, load_spec, parse, presets};
 use bitmosaic_cosim::faults::{FAULTS, Mutant, mutant_of, mutants, plant};
 use bitmosaic_cosim::{Case, Engine, ExternalSettings, cosimulate, localize};
 use bitmosaic_numerics::ScaleKind;
@@ -17,7 +17,8 @@ use rayon::prelude::*;
 
 #[test]
 fn every_named_fault_is_found_and_localized() {
-    let sound = ["mosaic-tile", "bitmod-tile", "mosaic-types"].map(|name| hard_case(&load(name).unwrap()));
+    let tiles = ["mosaic-tile", "bitmod-tile"].map(small_tile);
+    let sound = tiles.into_iter().chain([types_machine()]).map(|machine| hard_case(&machine)).collect::<Vec<_>>();
     for case in &sound {
         assert_eq!(localize(case, &ExternalSettings::default()).unwrap(), None);
     }
@@ -74,11 +75,7 @@ fn narrow(machine: &mut Machine) {
 
 #[test]
 fn machines_that_are_not_the_same_are_told_apart() {
-    // Types and groups whose sums need the last bit of every width.
-    let preset = presets().iter().find(|p| p.name == "mosaic-tile").unwrap();
-    let mut spec = parse(preset.text, "preset").unwrap();
-    (spec.weights.types, spec.weights.max_group) = (vec!["bitmod-fp4".into(), "int4".into()], 128);
-    let sound = hard_case(&elaborate(&spec, "test").unwrap());
+    let sound = hard_case(&small_tile("mosaic-tile"));
     let missed = MODEL_FAULTS.par_iter().filter(|(_, side, change)| {
         let mut machine = sound.machine.clone();
         change(&mut machine);
@@ -93,6 +90,27 @@ fn machines_that_are_not_the_same_are_told_apart() {
     assert!(missed.is_empty(), "not found: {missed:?}");
 }
 
+/// A quarter of a preset's tile, with types and groups whose sums need the last bit of every width.
+fn small_tile(name: &str) -> Machine {
+    let mut spec = load_spec(name).unwrap().0;
+    (spec.tile.rows, spec.tile.columns) = (4, 4);
+    spec.scale_unit = spec.scale_unit.map(|_| ScaleUnitSpec { pes_per_scale_unit: 8 });
+    (spec.weights.types, spec.weights.max_group) = (vec!["bitmod-fp4".into(), "int4".into()], 128);
+    elaborate(&spec, "test").unwrap()
+}
+
+/// A small machine with zero points and every kind of group scale.
+fn types_machine() -> Machine {
+    let mut spec = parse(presets()[0].text, "preset").unwrap();
+    (spec.tile.rows, spec.tile.columns) = (4, 2);
+    spec.processing_element.lanes = 4;
+    spec.scale_unit = Some(ScaleUnitSpec { pes_per_scale_unit: 2 });
+    spec.weights.types = ["int4-asym", "int3-asym", "mx-fp4", "nvfp4", "bitmod-fp3"].map(String::from).to_vec();
+    spec.weights.scales = ScaleKind::ALL.map(|kind| kind.name().to_string()).to_vec();
+    spec.weights.max_group = 64;
+    elaborate(&spec, "test").unwrap()
+}
+
 /// Small machines that together have everything: any depth of the PE pipeline, padding slots, scale units that serve several
 /// columns, one column and a part of one, narrow and wide significands.
 fn machines() -> [(&'static str, Machine); 7] {
@@ -105,15 +123,6 @@ fn machines() -> [(&'static str, Machine); 7] {
         spec.processing_element.pipeline_registers = pipeline_registers;
         spec.scale_unit = Some(ScaleUnitSpec { pes_per_scale_unit: pes });
         spec.weights.types = vec!["bitmod-fp4".into(), "int4".into()];
-        elaborate(&spec, "test").unwrap()
-    };
-    let types = || {
-        let mut spec = parse(presets()[0].text, "preset").unwrap();
-        (spec.tile.rows, spec.tile.columns) = (4, 2);
-        spec.processing_element.lanes = 4;
-        spec.scale_unit = Some(ScaleUnitSpec { pes_per_scale_unit: 2 });
-        spec.weights.types = ["int4-asym", "int3-asym", "mx-fp4", "nvfp4", "bitmod-fp3"].map(String::from).to_vec();
-        spec.weights.scales = ScaleKind::ALL.map(|kind| kind.name().to_string()).to_vec();
         elaborate(&spec, "test").unwrap()
     };
     // rows, columns, lanes, guard bits of either kind, pipeline registers
@@ -133,7 +142,7 @@ fn machines() -> [(&'static str, Machine); 7] {
         ("odd", machine(3, 3, 2, 9, 0, 9)),
         ("short", machine(4, 1, 1, 18, 1, 2)),
         ("padded", machine(2, 2, 2, 12, 0, 1)),
-        ("types", types()),
+        ("types", types_machine()),
         ("float", float(2, 2, 4, 3, 2)),
         ("float, no pipeline", float(3, 2, 4, 0, 0)),
     ]

@@ -145,6 +145,10 @@ impl<'m> AlignerStep<'m> {
             ("fetch", fetch),
         ];
         let mut probes: Vec<Probe> = flags.map(|(net, value)| Probe::new(net, "aligner", u64::from(value))).into();
+        let sum_bits = self.machine.activation_sum_bits;
+        if self.output.is_some() && sum_bits > 0 {
+            probes.push(Probe::new("sum_q", "aligner", self.sum as u64 & (u64::MAX >> (64 - sum_bits))));
+        }
         if let Some(fetched) = &self.fetched {
             probes.push(Probe::new("fetched_exponent_q", "aligner", u64::from(fetched.exponent)));
             probes.push(Probe::new("fetched_non_finite_q", "aligner", u64::from(fetched.non_finite)));
