@@ -98,7 +98,7 @@ fn a_whole_layer_of_every_type_agrees_in_verilator_and_a_slice_in_icarus() {
     for design in DESIGNS {
         let machine = load(design).unwrap();
         let layers = layer.of_every_type(&machine, 64);
-        let slices: Vec<LayerTrace> = layers.iter().map(|l| l.first(8, 2).unwrap()).collect();
+        let slices: Vec<LayerTrace> = layers.iter().map(|l| l.first(4, 2).unwrap()).collect();
         for (layers, engine) in [(layers, Engine::Verilator), (slices, Engine::Icarus)] {
             let case = Case::new(machine.clone(), layers, Stalls::NONE, 1).unwrap();
             let result = cosimulate(&case, &[engine], &settings).unwrap();
