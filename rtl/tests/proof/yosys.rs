@@ -89,7 +89,12 @@ pub fn prove(folder: &Folder, design: &Design, subject: &Subject<'_>, claims: &[
         if let Some((_, model)) = answer.split_once(REFUTED) {
             let table = model.lines().skip_while(|l| !l.contains("Signal Name")).take_while(|l| !l.trim().is_empty());
             let table: Vec<&str> = table.collect();
-            return Err(format!("{} ({}) does not hold; a counterexample:\n{}", claim.name, claim.output, table.join("\n")));
+            return Err(format!(
+                "{} ({}) does not hold; a counterexample:\n{}",
+                claim.name,
+                claim.output,
+                table.join("\n")
+            ));
         }
         if !answer.contains(PROVEN) {
             return Err(format!("{}: no answer; yosys said:\n{answer}", claim.name));
