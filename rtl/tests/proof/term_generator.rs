@@ -28,7 +28,7 @@ const VALUE_BITS: u32 = 13;
 pub fn prove(folder: &Folder, machine: &Machine, tile: &Design) -> Result<(), String> {
     let module = tile.module("term_generator").unwrap();
     let design = Design::new(module.clone(), vec![]).unwrap();
-    let (show, given) = ("-show-inputs -show-outputs", Given::Nothing);
+    let (show, given) = ("-show-inputs", Given::Nothing);
     let outputs = outputs(machine);
     let claims: Vec<Claim<'_>> = outputs
         .iter()

@@ -68,7 +68,8 @@ pub fn prove(folder: &Folder, design: &Design, subject: &Subject<'_>, claims: &[
         lines.push(format!("connect -nounset -set {} {}", wires.join(","), nets.join(",")));
     }
     lines.extend(subject.free.map(|net| format!("cutpoint w:{net}")));
-    lines.extend(["opt_clean", "cd"].map(String::from));
+    // Constants go through the copies of the design. No pass that touches registers: their first state must stay free.
+    lines.extend(["opt_expr", "opt_muxtree", "opt_expr", "opt_clean", "cd"].map(String::from));
     for claim in claims {
         let Claim { output, given, show, .. } = claim;
         let (arguments, signal) = match given {
@@ -88,7 +89,12 @@ pub fn prove(folder: &Folder, design: &Design, subject: &Subject<'_>, claims: &[
         if let Some((_, model)) = answer.split_once(REFUTED) {
             let table = model.lines().skip_while(|l| !l.contains("Signal Name")).take_while(|l| !l.trim().is_empty());
             let table: Vec<&str> = table.collect();
-            return Err(format!("{} does not hold; a counterexample:\n{}", claim.name, table.join("\n")));
+            return Err(format!(
+                "{} ({}) does not hold; a counterexample:\n{}",
+                claim.name,
+                claim.output,
+                table.join("\n")
+            ));
         }
         if !answer.contains(PROVEN) {
             return Err(format!("{}: no answer; yosys said:\n{answer}", claim.name));
