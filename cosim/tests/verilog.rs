@@ -7,7 +7,7 @@ use bitmosaic_cosim::{Case, Engine, ExternalSettings, STALL_SETTINGS, cosimulate
 /// Icarus is slow: so many layers of a design's program, spread over types, groups and kinds of activations.
 fn slice(case: &Case) -> Case {
     let all = case.layers.len();
-    let wanted = if case.machine.pes() > 16 { 6 } else { case.machine.types.len().max(6) };
+    let wanted = if case.machine.pes() > 16 { 2 } else { case.machine.types.len().max(6) };
     let stride = (all / wanted).max(1);
     let layers = (0..wanted.min(all)).map(|i| case.layers[i * stride + i * 7 % stride].clone()).collect();
     Case::new(case.machine.clone(), layers, case.stalls, case.state_seed).unwrap()
