@@ -27,6 +27,8 @@ pub fn presets() -> &'static [Preset] {
         preset!("mosaic-types"),
         preset!("bitmod-tile"),
         preset!("bitmod-tiny"),
+        preset!("mosaic-small"),
+        preset!("bitmod-small"),
     ];
     PRESETS
 }

@@ -3,6 +3,7 @@ use bitmosaic_numerics::{
 };
 use sha2::{Digest as _, Sha256};
 
+use crate::array::elaborate_array;
 use crate::machine::{Aligner, BlockPe, EXPONENT_BITS, ExecutedType, FloatPe, Machine, Pe, PeWidths, ScaleUnit, Tile};
 use crate::{ArchError, DesignSpec, Digits, PeKind, TermOrder};
 
@@ -92,7 +93,7 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
         }),
         PeWidths::Float(_) => None,
     };
-    Ok(Machine {
+    let mut machine = Machine {
         name: spec.name.clone(),
         summary: spec.summary.clone(),
         design_sha256: digest_with(spec, &types),
@@ -118,7 +119,23 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
         activation_sum_bits,
         max_terms,
         max_group,
-    })
+        array: None,
+    };
+    machine.array = match (&spec.array, &spec.buffers, &spec.memory) {
+        (None, None, None) => None,
+        (Some(array), Some(buffers), Some(memory)) => {
+            Some(elaborate_array((array, buffers, memory), &machine, file)?)
+        }
+        (array, buffers, _) => {
+            let missing = match (array, buffers) {
+                (None, _) => "array",
+                (_, None) => "buffers",
+                _ => "memory",
+            };
+            return Err(check.error(missing, "missing", "`array`, `buffers` and `memory` go together"));
+        }
+    };
+    Ok(machine)
 }
 
 /// What both kinds of processing element derive their widths from.
@@ -348,7 +365,7 @@ impl Check<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ScaleUnitSpec, presets};
+    use crate::{ArraySpec, ScaleUnitSpec, presets};
 
     #[test]
     fn widths_of_the_default_tile() {
@@ -410,5 +427,6 @@ mod tests {
         refuse(|s| s.weights.types = vec!["mx-fp4".into()], "weights.scales", "`e8m0` group scales: add the kind");
         refuse(|s| s.weights.types = vec!["int4".into(), "int4".into()], "weights.types[1]", "twice");
         refuse(|s| s.name = "../x".into(), "name", "lower case");
+        refuse(|s| s.array = Some(ArraySpec { down: 1, across: 1 }), "buffers", "go together");
     }
 }

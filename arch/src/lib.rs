@@ -1,16 +1,21 @@
 //! A design is one TOML file; [`elaborate`] turns it into one [`Machine`] that holds every derived width, latency and
 //! capacity. Simulator, netlist, area and energy read that `Machine`; nobody re-derives from the file.
 
+mod array;
 mod designs;
 mod elaborate;
 mod error;
 mod machine;
 mod spec;
 
+pub use array::{ADDRESS_BITS, Array, BURST_BOUNDARY_BYTES, COMMAND_QUEUE, FETCH_COMMANDS};
 pub use designs::{Preset, load, load_spec, parse, presets};
 pub use elaborate::{digest, elaborate};
 pub use error::ArchError;
 pub use machine::{
     Aligner, BlockPe, EXPONENT_BITS, ExecutedType, FloatPe, Machine, Pe, PeWidths, ScaleUnit, Support, Tile,
 };
-pub use spec::{DesignSpec, Digits, PeKind, ProcessingElementSpec, ScaleUnitSpec, TermOrder, TileSpec, WeightsSpec};
+pub use spec::{
+    ArraySpec, BuffersSpec, DesignSpec, Digits, MemorySpec, PeKind, ProcessingElementSpec, ScaleUnitSpec, TermOrder,
+    TileSpec, WeightsSpec,
+};

@@ -1,6 +1,6 @@
 use bitmosaic_numerics::{DigitSet, ScaleKind, TermTable, WeightType, registry};
 
-use crate::TermOrder;
+use crate::{Array, TermOrder};
 
 /// An elaborated design: every width, latency and capacity that simulator, netlist, area and energy use.
 /// Columns are output channels, rows are tokens.
@@ -38,6 +38,8 @@ pub struct Machine {
     pub max_terms: u32,
     /// Largest group in input channels.
     pub max_group: u32,
+    /// The array around the tile; none for a design that is a tile alone.
+    pub array: Option<Array>,
 }
 
 /// Tile shape.

@@ -24,6 +24,53 @@ pub struct DesignSpec {
     pub scale_unit: Option<ScaleUnitSpec>,
     /// What the machine can execute.
     pub weights: WeightsSpec,
+    /// Array of tiles; without it (and `buffers`, `memory`) the design is a tile alone, whose operands come as streams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub array: Option<ArraySpec>,
+    /// Buffers of the array.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buffers: Option<BuffersSpec>,
+    /// Memory port of the array.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<MemorySpec>,
+}
+
+/// The array of tiles; both numbers and the tile's rows and columns are powers of two.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ArraySpec {
+    /// Tiles down: more tokens. 1 to 16.
+    pub down: u32,
+    /// Tiles across: more output channels. 1 to 16.
+    pub across: u32,
+}
+
+/// Depths of one half of each double buffer, powers of two.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BuffersSpec {
+    /// Chunks of `lanes` input channels of weights, each `columns x lanes` codes. At least the largest group.
+    pub weight_chunks: u32,
+    /// Chunks of `lanes` activations a row. At least the largest group.
+    pub activation_chunks: u32,
+    /// Groups: scales, zero points and special value selectors of all columns; shared exponents a row.
+    pub groups: u32,
+    /// Passes whose outputs are held, `rows x columns` FP16 each; as many column blocks' channel scales.
+    pub blocks: u32,
+}
+
+/// The AXI4 memory port.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MemorySpec {
+    /// Data bits: a power of two, 16 to 256, at most 16 per column of the array.
+    pub data_bits: u32,
+    /// Beats of the longest burst: a power of two, 1 to 256.
+    pub burst_beats: u32,
+    /// Load bursts on their way at a time: a power of two, 1 to 64.
+    pub outstanding_reads: u32,
+    /// Store bursts on their way at a time: a power of two, 1 to 64.
+    pub outstanding_writes: u32,
 }
 
 /// Rows and columns of processing elements.

@@ -113,6 +113,9 @@ pub fn design(random: &mut Random, most_pes: usize) -> DesignSpec {
         },
         scale_unit: block(pes).map(|pes_per_scale_unit| ScaleUnitSpec { pes_per_scale_unit }),
         weights: WeightsSpec { types, scales, max_group: lanes * (1 + random.below((256 / lanes) as usize)) as u32 },
+        array: None,
+        buffers: None,
+        memory: None,
     }
 }
 

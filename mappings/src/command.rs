@@ -3,6 +3,7 @@
 use bitmosaic_numerics::{SPECIAL_VALUES, ScaleKind, term::DIGIT_BITS, term::MAX_PLANES};
 
 use crate::MappingError;
+use crate::stream::{read_bits, write_bits};
 
 /// Bytes of a command.
 pub const COMMAND_BYTES: usize = 32;
@@ -10,10 +11,11 @@ pub const COMMAND_BYTES: usize = 32;
 /// Bit positions and widths of a command's fields, as the hardware slices them.
 pub mod field {
     use super::{DIGIT_BITS, MAX_PLANES, SPECIAL_VALUES};
+    use bitmosaic_arch::ADDRESS_BITS;
 
     /// Bits of a whole command.
     pub const COMMAND_BITS: u32 = super::COMMAND_BYTES as u32 * 8;
-    /// Opcode: 0 `end`, 1 `matmul`.
+    /// Opcode, see [`super::opcode`].
     pub const OPCODE: (u32, u32) = (0, 8);
     /// Index of the weight type in the machine's list.
     pub const WEIGHT_TYPE: (u32, u32) = (8, 8);
@@ -23,6 +25,8 @@ pub mod field {
     pub const FRACTION_BITS: (u32, u32) = (24, 8);
     /// Group in input channels, a multiple of the lanes.
     pub const GROUP: (u32, u32) = (32, 16);
+    /// Of a `store`, in the place of the group: row blocks of its product, so many passes lie between column blocks.
+    pub const ROW_BLOCKS: (u32, u32) = GROUP;
     /// Kind of group scale, its place in `ScaleKind::ALL`.
     pub const SCALE_KIND: (u32, u32) = (48, 8);
     /// Tokens (M). The field has 32 bits, the hardware counts [`DIMENSION_BITS`].
@@ -31,13 +35,23 @@ pub mod field {
     pub const OUTPUT_CHANNELS: (u32, u32) = (96, 32);
     /// Input channels (K).
     pub const INPUT_CHANNELS: (u32, u32) = (128, 32);
-    /// Digits of the four special values: selector-major, then plane, [`DIGIT_BITS`] each.
+    /// Of a `matmul`: digits of the four special values, selector-major, then plane, [`DIGIT_BITS`] each.
     pub const SPECIAL_DIGITS: (u32, u32) = (160, SPECIAL_VALUES as u32 * MAX_PLANES as u32 * DIGIT_BITS);
+    /// Of a load or store: byte address, a multiple of the memory port's beat.
+    pub const ADDRESS: (u32, u32) = (160, ADDRESS_BITS);
+    /// Of `load_activations` and `store`: bytes from row to row, likewise a multiple. Of `load_weights`: beats.
+    pub const PITCH: (u32, u32) = (208, 32);
+    /// See [`PITCH`].
+    pub const BEATS: (u32, u32) = PITCH;
+    /// Waits and gives, see [`super::Tokens`].
+    pub const TOKEN_FLAGS: (u32, u32) = (248, 4);
+    /// Halves of the buffers, see [`super::Halves`].
+    pub const HALVES: (u32, u32) = (252, 3);
     /// Bits of the hardware's dimension counters: M, N and K are below 2^20.
     pub const DIMENSION_BITS: u32 = 20;
 
-    /// All fields as name, (low bit, bits), meaning; bits in no field are 0.
-    pub const ALL: [(&str, (u32, u32), &str); 10] = [
+    /// All fields of a `matmul` as name, (low bit, bits), meaning; bits in no field are 0.
+    pub const ALL: [(&str, (u32, u32), &str); 12] = [
         ("opcode", OPCODE, "0 `end` (all other bits 0), 1 `matmul`"),
         ("weight_type", WEIGHT_TYPE, "index of the weight type in the machine's list"),
         ("terms", TERMS, "terms (cycles) per weight"),
@@ -52,22 +66,67 @@ pub mod field {
             SPECIAL_DIGITS,
             "digits of the four special values: selector-major, then plane, each in 4 bits",
         ),
+        ("token_flags", TOKEN_FLAGS, "whole machine: wait for load, wait for store, give to load, give to store"),
+        ("halves", HALVES, "whole machine: halves of weight, activation and output buffer"),
     ];
 }
 
-const OPCODE_END: u8 = 0;
-const OPCODE_MATMUL: u8 = 1;
+/// Opcodes.
+pub mod opcode {
+    /// The program is over.
+    pub const END: u8 = 0;
+    /// A matrix product.
+    pub const MATMUL: u8 = 1;
+    /// Weights of whole column blocks into the weight buffer.
+    pub const LOAD_WEIGHTS: u8 = 2;
+    /// Activations of whole row blocks into the activation buffer.
+    pub const LOAD_ACTIVATIONS: u8 = 3;
+    /// Outputs to memory.
+    pub const STORE: u8 = 4;
+}
 
-/// One command.
+/// One command. The tile alone knows `matmul` and `end`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Output = activations × weights: [`Matmul`].
+    /// Output = activations × weights.
     Matmul(Matmul),
+    /// Memory to weight buffer.
+    LoadWeights(LoadWeights),
+    /// Memory to activation buffer.
+    LoadActivations(LoadActivations),
+    /// Output buffer to memory.
+    Store(Store),
     /// The program is over.
     End,
 }
 
-/// A matrix product `[tokens, input channels] × [input channels, output channels]`.
+/// Order between the queues load, compute, store: a command waits for a token of a neighbour and gives it one when done. Up
+/// is towards load, down towards store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tokens {
+    /// Wait for one from the queue above (compute: load; store: compute).
+    pub wait_up: bool,
+    /// Wait for one from the queue below (load: compute; compute: store).
+    pub wait_down: bool,
+    /// Give one to the queue above.
+    pub give_up: bool,
+    /// Give one to the queue below.
+    pub give_down: bool,
+}
+
+/// Which half of each double buffer a command works on, 0 or 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Halves {
+    /// Of the weight buffer.
+    pub weight: u8,
+    /// Of the activation buffer.
+    pub activation: u8,
+    /// Of the output buffer.
+    pub output: u8,
+}
+
+/// A matrix product `[tokens, input channels] × [input channels, output channels]`. In a whole machine tokens and output
+/// channels are the share of one tile, padding included.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Matmul {
     /// Index of the weight type in the machine's list.
@@ -88,32 +147,158 @@ pub struct Matmul {
     pub input_channels: u32,
     /// Digits of the special values as the machine's digit set encodes them, by selector and plane.
     pub special_digits: [[u8; MAX_PLANES]; SPECIAL_VALUES],
+    /// Order between queues; none on a tile alone.
+    pub order: Tokens,
+    /// Halves of all three buffers; 0 on a tile alone.
+    pub halves: Halves,
 }
 
-/// A command program: any number of products, closed by `end`.
+/// The weight words of whole column blocks, one run of memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Program {
-    /// The commands.
-    pub commands: Vec<Command>,
+pub struct LoadWeights {
+    /// Index of the weight type, which gives the code width.
+    pub weight_type: u8,
+    /// Group in input channels.
+    pub group: u16,
+    /// One tile's share, padding included: column blocks × the tile's columns.
+    pub output_channels: u32,
+    /// K.
+    pub input_channels: u32,
+    /// Byte address.
+    pub address: u64,
+    /// Beats of the memory port.
+    pub beats: u32,
+    /// Order between queues.
+    pub order: Tokens,
+    /// Half of the weight buffer.
+    pub half: u8,
+}
+
+/// FP16 rows, a token each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadActivations {
+    /// Group in input channels.
+    pub group: u16,
+    /// Tokens, padding not included.
+    pub tokens: u32,
+    /// K.
+    pub input_channels: u32,
+    /// Byte address of the first row.
+    pub address: u64,
+    /// Bytes from row to row.
+    pub pitch: u32,
+    /// Order between queues.
+    pub order: Tokens,
+    /// Half of the activation buffer.
+    pub half: u8,
+}
+
+/// The outputs of a product, FP16 rows, a token each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Store {
+    /// Row blocks of the product.
+    pub row_blocks: u16,
+    /// Tokens, padding not included.
+    pub tokens: u32,
+    /// Output channels, padding not included.
+    pub output_channels: u32,
+    /// Byte address of the first row.
+    pub address: u64,
+    /// Bytes from row to row.
+    pub pitch: u32,
+    /// Order between queues.
+    pub order: Tokens,
+    /// Half of the output buffer.
+    pub half: u8,
+}
+
+impl Tokens {
+    fn bits(self) -> u64 {
+        let flags = [self.wait_up, self.wait_down, self.give_up, self.give_down];
+        flags.iter().rev().fold(0, |bits, flag| bits << 1 | u64::from(*flag))
+    }
+
+    fn from_bits(bits: u64) -> Tokens {
+        let at = |i: u32| bits >> i & 1 == 1;
+        Tokens { wait_up: at(0), wait_down: at(1), give_up: at(2), give_down: at(3) }
+    }
+}
+
+impl Halves {
+    fn bits(self) -> u64 {
+        u64::from(self.weight) | u64::from(self.activation) << 1 | u64::from(self.output) << 2
+    }
+
+    fn from_bits(bits: u64) -> Halves {
+        let at = |i: u32| (bits >> i & 1) as u8;
+        Halves { weight: at(0), activation: at(1), output: at(2) }
+    }
 }
 
 impl Command {
+    /// The 256 bits as words, lowest first.
+    pub fn words(&self) -> [u64; COMMAND_BYTES / 8] {
+        let mut words = [0; COMMAND_BYTES / 8];
+        let mut put = |(low, bits): (u32, u32), value: u64| write_bits(&mut words, low, value, bits);
+        match self {
+            Command::End => put(field::OPCODE, u64::from(opcode::END)),
+            Command::Matmul(m) => {
+                let digits = m.special_digits.iter().flatten().rev();
+                let special = digits.fold(0u64, |acc, d| acc << DIGIT_BITS | u64::from(*d));
+                put(field::OPCODE, u64::from(opcode::MATMUL));
+                put(field::WEIGHT_TYPE, u64::from(m.weight_type));
+                put(field::TERMS, u64::from(m.terms));
+                put(field::FRACTION_BITS, u64::from(m.fraction_bits));
+                put(field::GROUP, u64::from(m.group));
+                put(field::SCALE_KIND, m.scale_kind.index() as u64);
+                put(field::TOKENS, u64::from(m.tokens));
+                put(field::OUTPUT_CHANNELS, u64::from(m.output_channels));
+                put(field::INPUT_CHANNELS, u64::from(m.input_channels));
+                put(field::SPECIAL_DIGITS, special);
+                put(field::TOKEN_FLAGS, m.order.bits());
+                put(field::HALVES, m.halves.bits());
+            }
+            Command::LoadWeights(l) => {
+                put(field::OPCODE, u64::from(opcode::LOAD_WEIGHTS));
+                put(field::WEIGHT_TYPE, u64::from(l.weight_type));
+                put(field::GROUP, u64::from(l.group));
+                put(field::OUTPUT_CHANNELS, u64::from(l.output_channels));
+                put(field::INPUT_CHANNELS, u64::from(l.input_channels));
+                put(field::ADDRESS, l.address);
+                put(field::BEATS, u64::from(l.beats));
+                put(field::TOKEN_FLAGS, l.order.bits());
+                put(field::HALVES, Halves { weight: l.half, ..Halves::default() }.bits());
+            }
+            Command::LoadActivations(l) => {
+                put(field::OPCODE, u64::from(opcode::LOAD_ACTIVATIONS));
+                put(field::GROUP, u64::from(l.group));
+                put(field::TOKENS, u64::from(l.tokens));
+                put(field::INPUT_CHANNELS, u64::from(l.input_channels));
+                put(field::ADDRESS, l.address);
+                put(field::PITCH, u64::from(l.pitch));
+                put(field::TOKEN_FLAGS, l.order.bits());
+                put(field::HALVES, Halves { activation: l.half, ..Halves::default() }.bits());
+            }
+            Command::Store(s) => {
+                put(field::OPCODE, u64::from(opcode::STORE));
+                put(field::ROW_BLOCKS, u64::from(s.row_blocks));
+                put(field::TOKENS, u64::from(s.tokens));
+                put(field::OUTPUT_CHANNELS, u64::from(s.output_channels));
+                put(field::ADDRESS, s.address);
+                put(field::PITCH, u64::from(s.pitch));
+                put(field::TOKEN_FLAGS, s.order.bits());
+                put(field::HALVES, Halves { output: s.half, ..Halves::default() }.bits());
+            }
+        }
+        words
+    }
+
     /// The 32 bytes.
     pub fn encode(&self) -> [u8; COMMAND_BYTES] {
         let mut bytes = [0; COMMAND_BYTES];
-        let Command::Matmul(m) = self else { return bytes };
-        bytes[0] = OPCODE_MATMUL;
-        bytes[1] = m.weight_type;
-        bytes[2] = m.terms;
-        bytes[3] = m.fraction_bits;
-        bytes[4..6].copy_from_slice(&m.group.to_le_bytes());
-        bytes[6] = m.scale_kind.index() as u8;
-        bytes[8..12].copy_from_slice(&m.tokens.to_le_bytes());
-        bytes[12..16].copy_from_slice(&m.output_channels.to_le_bytes());
-        bytes[16..20].copy_from_slice(&m.input_channels.to_le_bytes());
-        let digits = m.special_digits.iter().flatten().rev();
-        let special = digits.fold(0u64, |acc, d| acc << DIGIT_BITS | u64::from(*d));
-        bytes[20..28].copy_from_slice(&special.to_le_bytes());
+        for (bytes, word) in bytes.chunks_exact_mut(8).zip(self.words()) {
+            bytes.copy_from_slice(&word.to_le_bytes());
+        }
         bytes
     }
 
@@ -125,11 +310,16 @@ impl Command {
         let refuse = |at: usize, found: String, expected: &str| {
             Err(MappingError::Program { offset: offset + at, found, expected: expected.to_string() })
         };
-        let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let words: Vec<u64> = bytes.as_chunks::<8>().0.iter().map(|c| u64::from_le_bytes(*c)).collect();
+        let at = |(low, bits): (u32, u32)| read_bits(&words, low, bits);
+        let (order, halves) = (Tokens::from_bits(at(field::TOKEN_FLAGS)), Halves::from_bits(at(field::HALVES)));
+        let (group, tokens) = (at(field::GROUP) as u16, at(field::TOKENS) as u32);
+        let (output_channels, input_channels) = (at(field::OUTPUT_CHANNELS) as u32, at(field::INPUT_CHANNELS) as u32);
+        let (weight_type, address, pitch) = (bytes[1], at(field::ADDRESS), at(field::PITCH) as u32);
         let command = match bytes[0] {
-            OPCODE_END => Command::End,
-            OPCODE_MATMUL => {
-                let special = u64::from(word(20)) | u64::from(word(24)) << 32;
+            opcode::END => Command::End,
+            opcode::MATMUL => {
+                let special = at(field::SPECIAL_DIGITS);
                 let Some(scale_kind) = ScaleKind::ALL.get(usize::from(bytes[6])).copied() else {
                     return refuse(
                         6,
@@ -139,18 +329,44 @@ impl Command {
                 };
                 let digit = |i: usize| (special >> (i as u32 * DIGIT_BITS)) as u8 & ((1 << DIGIT_BITS) - 1);
                 Command::Matmul(Matmul {
-                    weight_type: bytes[1],
+                    weight_type,
                     terms: bytes[2],
                     fraction_bits: bytes[3],
-                    group: u16::from_le_bytes([bytes[4], bytes[5]]),
+                    group,
                     scale_kind,
-                    tokens: word(8),
-                    output_channels: word(12),
-                    input_channels: word(16),
+                    tokens,
+                    output_channels,
+                    input_channels,
                     special_digits: std::array::from_fn(|s| std::array::from_fn(|k| digit(s * MAX_PLANES + k))),
+                    order,
+                    halves,
                 })
             }
-            other => return refuse(0, format!("opcode {other}"), "0 (end) or 1 (matmul)"),
+            opcode::LOAD_WEIGHTS => {
+                let (beats, half) = (pitch, halves.weight);
+                Command::LoadWeights(LoadWeights {
+                    weight_type,
+                    group,
+                    output_channels,
+                    input_channels,
+                    address,
+                    beats,
+                    order,
+                    half,
+                })
+            }
+            opcode::LOAD_ACTIVATIONS => {
+                let half = halves.activation;
+                Command::LoadActivations(LoadActivations { group, tokens, input_channels, address, pitch, order, half })
+            }
+            opcode::STORE => {
+                let (row_blocks, half) = (group, halves.output);
+                Command::Store(Store { row_blocks, tokens, output_channels, address, pitch, order, half })
+            }
+            other => {
+                let known = "0 (end), 1 (matmul), 2 (load_weights), 3 (load_activations) or 4 (store)";
+                return refuse(0, format!("opcode {other}"), known);
+            }
         };
         let canonical = command.encode();
         match (0..COMMAND_BYTES).find(|i| canonical[*i] != bytes[*i]) {
@@ -160,45 +376,10 @@ impl Command {
     }
 }
 
-impl Program {
-    /// The program as bytes.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        self.commands.iter().flat_map(Command::encode).collect()
-    }
-
-    /// Reads a program.
-    ///
-    /// # Errors
-    /// `Program` for a length that is no multiple of 32, an unknown opcode, bytes that should be zero, a missing or early `end`.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Program, MappingError> {
-        let (chunks, rest) = bytes.as_chunks::<COMMAND_BYTES>();
-        let refuse = |offset: usize, found: &str, expected: &str| {
-            Err(MappingError::Program { offset, found: found.to_string(), expected: expected.to_string() })
-        };
-        if !rest.is_empty() {
-            return refuse(bytes.len() - rest.len(), &format!("{} bytes left", rest.len()), "commands have 32 bytes");
-        }
-        let commands: Vec<Command> =
-            chunks.iter().enumerate().map(|(i, c)| Command::decode(c, i * COMMAND_BYTES)).collect::<Result<_, _>>()?;
-        match commands.iter().position(|c| *c == Command::End) {
-            Some(i) if i + 1 == commands.len() => Ok(Program { commands }),
-            Some(i) => refuse((i + 1) * COMMAND_BYTES, "a command after `end`", "`end` closes the program"),
-            None => refuse(bytes.len(), "no `end`", "`end` closes the program"),
-        }
-    }
-
-    /// The products, in order.
-    pub fn matmuls(&self) -> impl Iterator<Item = &Matmul> {
-        self.commands.iter().filter_map(|c| match c {
-            Command::Matmul(m) => Some(m),
-            Command::End => None,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Program;
 
     fn example() -> Matmul {
         Matmul {
@@ -211,19 +392,46 @@ mod tests {
             output_channels: 256,
             input_channels: 1024,
             special_digits: std::array::from_fn(|s| std::array::from_fn(|k| ((3 * s + k) % 16) as u8)),
+            order: Tokens { wait_up: true, give_up: true, ..Tokens::default() },
+            halves: Halves { weight: 1, activation: 0, output: 1 },
         }
+    }
+
+    fn examples() -> Vec<Command> {
+        let order = Tokens { wait_down: true, give_down: true, ..Tokens::default() };
+        let load = LoadWeights {
+            weight_type: 3,
+            group: 64,
+            output_channels: 12,
+            input_channels: 100,
+            address: 0x8000_1234_5680,
+            beats: 0x1234_5678,
+            order,
+            half: 1,
+        };
+        let (address, pitch) = (0x1234_5640, 4096);
+        let activations =
+            LoadActivations { group: 64, tokens: 9, input_channels: 100, address, pitch, order, half: 1 };
+        let order = Tokens { wait_up: true, give_up: true, ..Tokens::default() };
+        let store = Store { row_blocks: 2, tokens: 9, output_channels: 300, address, pitch, order, half: 1 };
+        vec![
+            Command::LoadWeights(load),
+            Command::LoadActivations(activations),
+            Command::Matmul(example()),
+            Command::Store(store),
+            Command::End,
+        ]
     }
 
     #[test]
     fn programs_round_trip() {
-        let program = Program { commands: vec![Command::Matmul(example()), Command::End] };
+        let program = Program { commands: examples() };
         assert_eq!(Program::from_bytes(&program.to_bytes()).unwrap(), program);
     }
 
     #[test]
     fn fields_stand_where_the_hardware_slices_them() {
-        let bytes = Command::Matmul(example()).encode();
-        let words: Vec<u64> = bytes.as_chunks::<8>().0.iter().map(|c| u64::from_le_bytes(*c)).collect();
+        let words = Command::Matmul(example()).words();
         let at = |(low, width): (u32, u32)| crate::stream::read_bits(&words, low, width);
         assert_eq!(at(field::OPCODE), 1);
         assert_eq!(at(field::WEIGHT_TYPE), 1);
@@ -266,7 +474,7 @@ mod tests {
 
     #[test]
     fn mutated_programs_never_panic() {
-        let good = Program { commands: vec![Command::Matmul(example()), Command::End] }.to_bytes();
+        let good = Program { commands: examples() }.to_bytes();
         let mut lfsr = crate::Lfsr::new(7);
         for _ in 0..20_000 {
             let mut bytes = good.clone();

@@ -1,21 +1,29 @@
 //! From a quantized layer to what a machine executes: the command [`Program`] and the operand beats. This is the only
 //! place that orders operands into beats and bytes; simulator, netlist and Verilog all run what is made here.
 
+mod array;
+mod axi;
 mod command;
 mod error;
 mod format;
 mod latency;
 mod lower;
 mod operands;
+mod program;
 mod stream;
 mod unit;
 
-pub use command::{COMMAND_BYTES, Command, Matmul, Program, field};
+pub use array::{ArrayProgram, OutputRegion, Tiling, lower_array, read_outputs};
+pub use axi::{Accelerator, AxiInputs, AxiOutputs, BEAT_WORDS, Beat, Burst, ReadBeat, Reader, Start, WriteBeat};
+pub use command::{
+    COMMAND_BYTES, Command, Halves, LoadActivations, LoadWeights, Matmul, Store, Tokens, field, opcode,
+};
 pub use error::MappingError;
 pub use format::{BeatField, BeatFormat, aligner_beats, tile_beats};
 pub use latency::{Latency, output_delay};
 pub use lower::{GroupReads, Lowered, OutputPlace, TileWalk, lower, matmul_command};
 pub use operands::{AlignedGroup, aligned_activations, aligner_stimulus, tile_stimulus};
+pub use program::Program;
 pub use stream::{BeatStream, Gate, Lfsr, read_bits, sign_extend};
 pub use unit::{
     OutputBeat, PortInputs, Signals, Stalls, Unit, UnitStimulus, UnitTrace, Watchdog, ports, run_unit,

@@ -2,7 +2,7 @@ use bitmosaic_arch::{Machine, Support, TermOrder};
 use bitmosaic_numerics::{QuantizedMatrix, ScaleKind, f16};
 
 use crate::command::field::DIMENSION_BITS;
-use crate::{BeatStream, Command, MappingError, Matmul, Program};
+use crate::{BeatStream, Command, Halves, MappingError, Matmul, Program, Tokens};
 
 /// Programs lowered for a tile: the commands and the operand beats that do not depend on alignment.
 #[derive(Debug, Clone, PartialEq)]
@@ -233,6 +233,8 @@ pub fn matmul_command(
         output_channels: output_channels as u32,
         input_channels: input_channels as u32,
         special_digits,
+        order: Tokens::default(),
+        halves: Halves::default(),
     })
 }
 
@@ -268,9 +270,7 @@ pub fn lower(machine: &Machine, layers: &[(&QuantizedMatrix, &[f16])]) -> Result
     }
     lowered.program.commands.push(Command::End);
     for command in &lowered.program.commands {
-        let bytes = command.encode();
-        let words: Vec<u64> = bytes.as_chunks::<8>().0.iter().map(|c| u64::from_le_bytes(*c)).collect();
-        lowered.commands.push_words(&words);
+        lowered.commands.push_words(&command.words());
     }
     Ok(lowered)
 }

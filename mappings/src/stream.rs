@@ -78,7 +78,8 @@ pub fn sign_extend(value: u64, bits: u32) -> i64 {
     (value << (64 - bits)) as i64 >> (64 - bits)
 }
 
-fn write_bits(words: &mut [u64], position: u32, value: u64, bits: u32) {
+/// Sets `bits` bits at `position` of a beat, which are zero so far.
+pub(crate) fn write_bits(words: &mut [u64], position: u32, value: u64, bits: u32) {
     let value = if bits == 64 { value } else { value & ((1 << bits) - 1) };
     let (word, shift) = ((position / 64) as usize, position % 64);
     words[word] |= value << shift;

@@ -15,6 +15,17 @@ pub mod ports {
 
     /// Status bits of the tile; each cycle at most one is set, the rest of a run is fill and drain.
     pub const TILE_STATUS: [&str; 4] = ["compute", "stall_operand", "stall_scale_unit", "stall_output"];
+    /// Status bits of a whole machine: those of its first tile, then a command that waits for its operands, for room in the
+    /// output buffer, and a load that waits for room in its buffer.
+    pub const ARRAY_STATUS: [&str; 7] = [
+        "compute",
+        "stall_operand",
+        "stall_scale_unit",
+        "stall_output",
+        "wait_load",
+        "wait_store",
+        "load_wait_compute",
+    ];
     /// Input streams of the aligner, in port order.
     pub const ALIGNER_INPUTS: [&str; 2] = ["command", "fp16"];
     /// Status bits of the aligner: none.

@@ -27,7 +27,7 @@ fn matmuls(stimulus: &UnitStimulus) -> Vec<Matmul> {
         let bytes = std::array::from_fn(|b| read_bits(commands.beat(i), b as u32 * 8, 8) as u8);
         match Command::decode(&bytes, i * bitmosaic_mappings::COMMAND_BYTES) {
             Ok(Command::Matmul(m)) => Some(m),
-            Ok(Command::End) | Err(_) => None,
+            Ok(_) | Err(_) => None,
         }
     };
     (0..commands.len()).filter_map(decode).collect()

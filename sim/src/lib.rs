@@ -2,6 +2,8 @@
 //! event-driven engine, accepted only as equal to it.
 
 pub mod cycle;
+pub mod memory;
 pub mod pe;
 pub mod probe;
+pub mod run;
 pub mod step;

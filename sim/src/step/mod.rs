@@ -1,6 +1,7 @@
 //! One clocked state machine a unit, a plain function of state and inputs each cycle: the oracle of the simulator.
 
 mod aligner;
+mod array;
 mod command;
 pub(crate) mod fields;
 pub(crate) mod scale_unit;
@@ -8,4 +9,5 @@ mod tile;
 mod tile_probes;
 
 pub use aligner::{AlignerStep, align};
+pub use array::ArrayStep;
 pub use tile::TileStep;

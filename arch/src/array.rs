@@ -1,0 +1,160 @@
+//! The array, its buffers and its memory port: what a design with `[array]` has around its tile.
+
+use crate::machine::Machine;
+use crate::{ArchError, ArraySpec, BuffersSpec, MemorySpec};
+
+/// Bits of a byte address on the memory port.
+pub const ADDRESS_BITS: u32 = 48;
+/// Commands that each of the queues load, compute and store holds.
+pub const COMMAND_QUEUE: u32 = 4;
+/// Commands that one fetch asks for; twice as many may be fetched ahead of the queues.
+pub const FETCH_COMMANDS: u32 = 4;
+/// No AXI4 burst crosses a multiple of this many bytes.
+pub const BURST_BOUNDARY_BYTES: u32 = 4096;
+
+/// Tiles, buffers and memory port of a whole machine. Every buffer has two halves; depths are those of one half.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Array {
+    /// Tiles down (tokens).
+    pub down: u32,
+    /// Tiles across (output channels).
+    pub across: u32,
+    /// Rows of PEs of the array.
+    pub rows: u32,
+    /// Columns of PEs of the array.
+    pub columns: u32,
+    /// Bits of a weight word: one code bit of a chunk, all columns and lanes.
+    pub weight_word_bits: u32,
+    /// Weight words of a column block's channel scales.
+    pub channel_words: u32,
+    /// Weight words of a group's record.
+    pub record_words: u32,
+    /// Bits of a group's record: per column scale code, zero point, 2-bit selector.
+    pub record_bits: u32,
+    /// Bits of a row's exponent entry; none without aligner.
+    pub exponent_entry_bits: Option<u32>,
+    /// Chunks of weights, a word per code bit each.
+    pub weight_chunks: u32,
+    /// Chunks of activations a row.
+    pub activation_chunks: u32,
+    /// Group records, and exponent entries a row.
+    pub groups: u32,
+    /// Passes whose outputs, and column blocks whose channel scales, are held.
+    pub blocks: u32,
+    /// Banks of a tile column's outputs: one for each scale unit that writes to it at a time.
+    pub output_parts: u32,
+    /// Data bits of the memory port.
+    pub data_bits: u32,
+    /// Beats of the longest burst.
+    pub burst_beats: u32,
+    /// Load bursts on their way at a time.
+    pub outstanding_reads: u32,
+    /// Store bursts on their way at a time.
+    pub outstanding_writes: u32,
+}
+
+impl Array {
+    /// Tiles of the array.
+    pub fn tiles(&self) -> u32 {
+        self.down * self.across
+    }
+
+    /// Bytes of a beat of the memory port.
+    pub fn beat_bytes(&self) -> u32 {
+        self.data_bits / 8
+    }
+
+    /// Weight words of a column block: channel scales, records, chunks of `code_bits` words.
+    pub fn block_words(&self, groups: usize, chunks: usize, code_bits: u32) -> u64 {
+        u64::from(self.channel_words)
+            + groups as u64 * u64::from(self.record_words)
+            + chunks as u64 * u64::from(code_bits)
+    }
+
+    /// Bytes of both halves of the weight buffer, records and channel scales included.
+    pub fn weight_buffer_bytes(&self, machine: &Machine) -> u64 {
+        let codes = u64::from(self.weight_chunks) * u64::from(machine.code_bits * self.weight_word_bits);
+        let records = u64::from(self.groups) * u64::from(self.record_bits);
+        let channels = u64::from(self.blocks) * u64::from(self.columns * 16);
+        (codes + records + channels) / 4
+    }
+
+    /// Bytes of both halves of the activation buffer, exponents included.
+    pub fn activation_buffer_bytes(&self, machine: &Machine) -> u64 {
+        let values = u64::from(self.activation_chunks) * u64::from(machine.pe.lanes * machine.pe.activation_bits);
+        let exponents = u64::from(self.groups) * u64::from(self.exponent_entry_bits.unwrap_or(0));
+        u64::from(self.rows) * (values + exponents) / 4
+    }
+
+    /// Bytes of both halves of the output buffer.
+    pub fn output_buffer_bytes(&self) -> u64 {
+        u64::from(self.blocks) * u64::from(self.rows * self.columns) * 4
+    }
+}
+
+/// Derives the array of a design around its elaborated tile.
+///
+/// # Errors
+/// `Field` with the field's path, the value found and what would be right.
+pub(crate) fn elaborate_array(
+    spec: (&ArraySpec, &BuffersSpec, &MemorySpec),
+    machine: &Machine,
+    file: &str,
+) -> Result<Array, ArchError> {
+    let (array, buffers, memory) = spec;
+    let check = |field: &str, found: u32, ok: bool, expected: &str| match ok {
+        true => Ok(()),
+        false => Err(ArchError::Field {
+            file: file.to_string(),
+            field: field.to_string(),
+            found: found.to_string(),
+            expected: expected.to_string(),
+        }),
+    };
+    let power = |field: &str, found: u32, low: u32, high: u32| {
+        let ok = found.is_power_of_two() && (low..=high).contains(&found);
+        check(field, found, ok, &format!("must be a power of two from {low} to {high}"))
+    };
+    let (tile, lanes) = (&machine.tile, machine.pe.lanes);
+    power("array.down", array.down, 1, 16)?;
+    power("array.across", array.across, 1, 16)?;
+    power("tile.rows", tile.rows, 1, 64)?;
+    power("tile.columns", tile.columns, 1, 64)?;
+    let (rows, columns) = (tile.rows * array.down, tile.columns * array.across);
+    let chunks = machine.max_group / lanes;
+    power("buffers.weight_chunks", buffers.weight_chunks, chunks.next_power_of_two(), 1 << 16)?;
+    power("buffers.activation_chunks", buffers.activation_chunks, chunks.next_power_of_two(), 1 << 16)?;
+    power("buffers.groups", buffers.groups, 1, 1 << 16)?;
+    power("buffers.blocks", buffers.blocks, 1, 1 << 12)?;
+    power("memory.data_bits", memory.data_bits, 16, 256)?;
+    let row_bits = 16 * columns;
+    let field = "memory.data_bits";
+    let expected = format!("an output row of the array has {row_bits} bits: the memory port must not be wider");
+    check(field, memory.data_bits, memory.data_bits <= row_bits, &expected)?;
+    power("memory.burst_beats", memory.burst_beats, 1, 256)?;
+    power("memory.outstanding_reads", memory.outstanding_reads, 1, 64)?;
+    power("memory.outstanding_writes", memory.outstanding_writes, 1, 64)?;
+    let weight_word_bits = columns * lanes;
+    let record_bits = tile.scale_beat_bits * array.across + 2 * columns;
+    Ok(Array {
+        down: array.down,
+        across: array.across,
+        rows,
+        columns,
+        weight_word_bits,
+        channel_words: (16 * columns).div_ceil(weight_word_bits),
+        record_words: record_bits.div_ceil(weight_word_bits),
+        record_bits,
+        exponent_entry_bits: tile.exponent_beat_bits.map(|bits| bits / tile.rows),
+        weight_chunks: buffers.weight_chunks,
+        activation_chunks: buffers.activation_chunks,
+        groups: buffers.groups,
+        blocks: buffers.blocks,
+        output_parts: (tile.rows / machine.scale_unit.pes).max(1),
+        data_bits: memory.data_bits,
+        burst_beats: memory.burst_beats,
+        outstanding_reads: memory.outstanding_reads,
+        outstanding_writes: memory.outstanding_writes,
+    })
+}
+

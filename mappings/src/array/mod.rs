@@ -1,0 +1,8 @@
+//! Products lowered for a whole machine: the tiling, the program, and the memory it runs in.
+
+mod image;
+mod lower;
+mod tiling;
+
+pub use lower::{ArrayProgram, OutputRegion, lower_array, read_outputs};
+pub use tiling::Tiling;

@@ -1,0 +1,43 @@
+//! The buffers' contents, `[half][entry]`.
+
+use bitmosaic_arch::{Array, Machine};
+
+/// A word of any width.
+pub(super) type Word = Vec<u64>;
+
+/// Weight, activation and output buffer. Entries never written are zero here and unknown in the hardware; nothing that counts
+/// reads them.
+#[derive(Debug, Clone)]
+pub(super) struct Buffers {
+    /// `[chunk][code bit]`
+    pub(super) weights: [Vec<Vec<Word>>; 2],
+    /// `[group][word]`
+    pub(super) records: [Vec<Vec<Word>>; 2],
+    /// `[column block][word]`
+    pub(super) channels: [Vec<Vec<Word>>; 2],
+    /// `[chunk][row]`
+    pub(super) activations: [Vec<Vec<Word>>; 2],
+    /// `[group][row]`: exponent, flag, sum.
+    pub(super) exponents: [Vec<Vec<u64>>; 2],
+    /// `[pass][row][column]`
+    pub(super) outputs: [Vec<Vec<Vec<u16>>>; 2],
+}
+
+impl Buffers {
+    pub(super) fn new(machine: &Machine, array: &Array) -> Buffers {
+        let words = |entries: u32, words: u32, bits: u32| {
+            let word: Word = vec![0; bits.div_ceil(64) as usize];
+            [0, 1].map(|_| vec![vec![word.clone(); words as usize]; entries as usize])
+        };
+        let (rows, columns) = (array.rows as usize, array.columns as usize);
+        let value_bits = machine.pe.lanes * machine.pe.activation_bits;
+        Buffers {
+            weights: words(array.weight_chunks, machine.code_bits, array.weight_word_bits),
+            records: words(array.groups, array.record_words, array.weight_word_bits),
+            channels: words(array.blocks, array.channel_words, array.weight_word_bits),
+            activations: words(array.activation_chunks, array.rows, value_bits),
+            exponents: [0, 1].map(|_| vec![vec![0; rows]; array.groups as usize]),
+            outputs: [0, 1].map(|_| vec![vec![vec![0; columns]; rows]; array.blocks as usize]),
+        }
+    }
+}
