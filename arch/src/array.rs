@@ -122,10 +122,10 @@ pub(crate) fn elaborate_array(
     power("tile.columns", tile.columns, 1, 64)?;
     let (rows, columns) = (tile.rows * array.down, tile.columns * array.across);
     let chunks = machine.max_group / lanes;
-    power("buffers.weight_chunks", buffers.weight_chunks, chunks.next_power_of_two(), 1 << 16)?;
-    power("buffers.activation_chunks", buffers.activation_chunks, chunks.next_power_of_two(), 1 << 16)?;
-    power("buffers.groups", buffers.groups, 1, 1 << 16)?;
-    power("buffers.blocks", buffers.blocks, 1, 1 << 12)?;
+    power("buffers.weight_chunks", buffers.weight_chunks, chunks.next_power_of_two().max(2), 1 << 16)?;
+    power("buffers.activation_chunks", buffers.activation_chunks, chunks.next_power_of_two().max(2), 1 << 16)?;
+    power("buffers.groups", buffers.groups, 2, 1 << 16)?;
+    power("buffers.blocks", buffers.blocks, 2, 1 << 12)?;
     power("memory.data_bits", memory.data_bits, 16, 256)?;
     let row_bits = 16 * columns;
     let field = "memory.data_bits";
@@ -157,4 +157,3 @@ pub(crate) fn elaborate_array(
         outstanding_writes: memory.outstanding_writes,
     })
 }
-

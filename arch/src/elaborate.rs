@@ -123,9 +123,7 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
     };
     machine.array = match (&spec.array, &spec.buffers, &spec.memory) {
         (None, None, None) => None,
-        (Some(array), Some(buffers), Some(memory)) => {
-            Some(elaborate_array((array, buffers, memory), &machine, file)?)
-        }
+        (Some(array), Some(buffers), Some(memory)) => Some(elaborate_array((array, buffers, memory), &machine, file)?),
         (array, buffers, _) => {
             let missing = match (array, buffers) {
                 (None, _) => "array",

@@ -410,8 +410,7 @@ mod tests {
             half: 1,
         };
         let (address, pitch) = (0x1234_5640, 4096);
-        let activations =
-            LoadActivations { group: 64, tokens: 9, input_channels: 100, address, pitch, order, half: 1 };
+        let activations = LoadActivations { group: 64, tokens: 9, input_channels: 100, address, pitch, order, half: 1 };
         let order = Tokens { wait_up: true, give_up: true, ..Tokens::default() };
         let store = Store { row_blocks: 2, tokens: 9, output_channels: 300, address, pitch, order, half: 1 };
         vec![

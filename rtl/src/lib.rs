@@ -1,6 +1,7 @@
 //! The same machine as hardware: a typed netlist of our own, the modules of a machine built from its `Machine` alone,
 //! the Verilog writer, the netlist simulator and the shared testbench.
 
+pub mod accelerator;
 pub mod cost;
 pub mod emit;
 pub mod hardware;

@@ -105,9 +105,8 @@ impl IdealMemory {
             ReadBeat { reader: read.reader, data, last: read.beats_left == 1, error }
         });
         let for_reads = if read.is_some() { self.beat_bytes } else { 0 };
-        let response = self.responses.front().filter(|(from, _)| {
-            self.edge >= *from && (self.response_held || open[RESPONSE])
-        });
+        let response =
+            self.responses.front().filter(|(from, _)| self.edge >= *from && (self.response_held || open[RESPONSE]));
         self.offered = AxiInputs {
             start: None,
             read_address_ready: self.reads.len() < limit && open[READ_ADDRESS],

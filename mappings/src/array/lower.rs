@@ -152,8 +152,7 @@ impl Lowering<'_> {
         }
         let tokens = activations.len() / k;
         let (name, special) = (weights.weight_type.name, weights.special_values);
-        let matmul =
-            matmul_command(machine, name, special, weights.scale_kind, weights.group, [tokens, n, k])?;
+        let matmul = matmul_command(machine, name, special, weights.scale_kind, weights.group, [tokens, n, k])?;
         let walk = TileWalk::new(machine, &matmul);
         let (rows, columns, beat) = (array.rows as usize, array.columns as usize, array.beat_bytes() as usize);
         // A row of activations in memory has whole chunks and whole beats, so that the hardware never masks lanes.
@@ -173,7 +172,8 @@ impl Lowering<'_> {
         let weights_at: Vec<(usize, usize)> = (0..blocks.columns)
             .step_by(tiling.column_blocks)
             .map(|first| {
-                let image = weight_image(machine, array, weights, first..blocks.columns.min(first + tiling.column_blocks));
+                let image =
+                    weight_image(machine, array, weights, first..blocks.columns.min(first + tiling.column_blocks));
                 (self.place(&image), image.len())
             })
             .collect();
@@ -241,11 +241,8 @@ impl Lowering<'_> {
             // Its store waits for every product.
             order.give_down = true;
             self.matmuls.push(self.commands.len());
-            let halves = Halves {
-                weight: weight_half as u8,
-                activation: activation_half as u8,
-                output: output_half as u8,
-            };
+            let halves =
+                Halves { weight: weight_half as u8, activation: activation_half as u8, output: output_half as u8 };
             self.commands.push(Command::Matmul(Matmul { order, halves, ..share }));
             self.stores.push(self.commands.len());
             self.commands.push(Command::Store(Store {
@@ -258,8 +255,7 @@ impl Lowering<'_> {
                 half: output_half as u8,
             }));
         }
-        let region =
-            OutputRegion { address: outputs_at, pitch: output_pitch, tokens, output_channels: n };
+        let region = OutputRegion { address: outputs_at, pitch: output_pitch, tokens, output_channels: n };
         Ok((region, tiling))
     }
 

@@ -1,6 +1,7 @@
 //! Hardware modules of a machine, built from its [`Machine`] alone. `hardware/pe/x` and `sim/src/pe/x` are twins.
 
 mod aligner;
+mod array;
 mod drain_control;
 mod float;
 mod output_stage;
@@ -22,6 +23,8 @@ pub struct Units {
     pub aligner: Option<Design>,
     /// Activations and weights in, FP16 out.
     pub tile: Design,
+    /// The whole machine, which contains both; none for a design that is a tile alone.
+    pub array: Option<Design>,
 }
 
 impl Units {
@@ -42,7 +45,9 @@ impl Units {
 /// A broken netlist rule: a bug, not a matter of the design file.
 pub fn build(machine: &Machine) -> Result<Units, NetlistError> {
     let aligner = machine.aligner.as_ref().map(|a| aligner::build(machine, a)).transpose()?;
-    Ok(Units { aligner, tile: tile::build(machine)? })
+    let tile = tile::build(machine)?;
+    let array = machine.array.as_ref().map(|a| array::build(machine, a, &tile, aligner.as_ref())).transpose()?;
+    Ok(Units { aligner, tile, array })
 }
 
 /// Bits of an index below `count`, at least one.

@@ -189,8 +189,7 @@ impl Accelerator for ArrayStep<'_> {
         let load_request = self.load.bursts.request().filter(|_| address_free && !stop && fetch_request.is_none());
         let write_address_free = self.write_address.is_none() || inputs.write_address_ready;
         let store_request = self.store.request().filter(|_| write_address_free && !stop);
-        let (load_idle, compute_idle, store_idle) =
-            (self.load.is_idle(), self.compute.is_idle(), self.store.is_idle());
+        let (load_idle, compute_idle, store_idle) = (self.load.is_idle(), self.compute.is_idle(), self.store.is_idle());
         let drained = self.read_address.is_none()
             && self.write_address.is_none()
             && self.fetch.outstanding == 0
