@@ -58,7 +58,12 @@ fn small_machines_agree_with_host_and_netlist() {
                 let differ = host.iter().zip(&own).filter(|(h, o)| h.to_bits() != **o).count();
                 assert_eq!(differ, 0, "{name} {} of {}", layer.weights.weight_type.name, own.len());
             }
-            let (netlist, other) = run(&machine, &mut NetlistArray::new(&design, 7).unwrap(), &program, timing);
+            let mut hardware = NetlistArray::new(&design, 7).unwrap();
+            let (netlist, other) = run(&machine, &mut hardware, &program, timing);
+            let counted = hardware.read_counters();
+            assert_eq!(counted[0], step.cycles);
+            assert_eq!(counted[3..], step.status_cycles);
+            assert_eq!(counted[2], step.beats.len() as u64);
             let first = step.beats.iter().zip(&netlist.beats).position(|(a, b)| a != b);
             println!(
                 "netlist {} cycles; first beat apart {first:?} of {} {}",

@@ -91,12 +91,13 @@ pub struct AxiOutputs {
     pub status: u32,
     /// The program is over.
     pub done: bool,
-    /// Why it ended, 0 for a good end: 1 read response, 2 write response, 3 unknown opcode.
-    pub error: u32,
 }
 
 /// A whole machine that is simulated cycle by cycle: simulator and netlist.
 pub trait Accelerator {
     /// One clock cycle after reset: gives the outputs of the cycle, then takes the edge.
     fn cycle(&mut self, inputs: &AxiInputs, outputs: &mut AxiOutputs);
+
+    /// Why the program ended, 0 for a good end: 1 read response, 2 write response, 3 unknown opcode. Asked for after it.
+    fn error(&mut self) -> u32;
 }

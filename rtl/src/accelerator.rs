@@ -2,15 +2,16 @@
 
 use bitmosaic_mappings::{Accelerator, AxiInputs, AxiOutputs, BEAT_WORDS, Beat, Burst, Reader, WriteBeat};
 
+use crate::hardware::array::{control_registers, counters};
 use crate::netlist::{Design, NetlistError, Problem, RESET};
 use crate::simulate::{Port, Probe, Simulator};
 use crate::unit::RESET_CYCLES;
 
-/// The netlist simulator of a machine's `core`, reset and ready to start.
+/// The netlist simulator of a machine's `accelerator`, reset and ready to start. Its control port is driven as a host does.
 #[derive(Debug)]
 pub struct NetlistArray {
     simulator: Simulator,
-    start: [Port; 3],
+    control: Control,
     read_address_ready: Port,
     read: [Port; 5],
     write_address_ready: Port,
@@ -22,8 +23,23 @@ pub struct NetlistArray {
     write: [Probe; 4],
     retire: Probe,
     status: Probe,
-    done: Probe,
-    error: Probe,
+    interrupt: Probe,
+}
+
+/// The control port.
+#[derive(Debug)]
+struct Control {
+    aw_address: Port,
+    aw_valid: Port,
+    w_data: Port,
+    w_strobe: Port,
+    w_valid: Port,
+    b_ready: Port,
+    ar_address: Port,
+    ar_valid: Port,
+    r_ready: Port,
+    r_valid: Probe,
+    r_data: Probe,
 }
 
 impl NetlistArray {
@@ -43,38 +59,110 @@ impl NetlistArray {
             };
             NetlistError { module: of, problem }
         };
-        let input = |name: &str| simulator.input(name).ok_or_else(|| missing(name));
-        let output = |name: &str| simulator.output(name).ok_or_else(|| missing(name));
-        let machine = NetlistArray {
-            start: [input("start_i")?, input("program_address_i")?, input("program_commands_i")?],
-            read_address_ready: input("ar_ready_i")?,
-            read: [input("r_valid_i")?, input("r_data_i")?, input("r_id_i")?, input("r_last_i")?, input("r_error_i")?],
-            write_address_ready: input("aw_ready_i")?,
-            write_ready: input("w_ready_i")?,
-            response: [input("b_valid_i")?, input("b_error_i")?],
-            read_address: [output("ar_valid_o")?, output("ar_address_o")?, output("ar_beats_o")?, output("ar_id_o")?],
-            read_ready: output("r_ready_o")?,
-            write_address: [output("aw_valid_o")?, output("aw_address_o")?, output("aw_beats_o")?],
-            write: [output("w_valid_o")?, output("w_data_o")?, output("w_strobe_o")?, output("w_last_o")?],
-            retire: output("retire_o")?,
-            status: output("status_o")?,
-            done: output("done_o")?,
-            error: output("error_o")?,
+        let input = |name: &str| {
+            let name = format!("{name}_i");
+            simulator.input(&name).ok_or_else(|| missing(&name))
+        };
+        let output = |name: &str| {
+            let name = format!("{name}_o");
+            simulator.output(&name).ok_or_else(|| missing(&name))
+        };
+        let lite = |name: &str| input(&format!("s_axi_control_{name}"));
+        let memory = |name: &str| input(&format!("m_axi_{name}"));
+        let seen = |name: &str| output(&format!("m_axi_{name}"));
+        let mut machine = NetlistArray {
+            control: Control {
+                aw_address: lite("awaddr")?,
+                aw_valid: lite("awvalid")?,
+                w_data: lite("wdata")?,
+                w_strobe: lite("wstrb")?,
+                w_valid: lite("wvalid")?,
+                b_ready: lite("bready")?,
+                ar_address: lite("araddr")?,
+                ar_valid: lite("arvalid")?,
+                r_ready: lite("rready")?,
+                r_valid: output("s_axi_control_rvalid")?,
+                r_data: output("s_axi_control_rdata")?,
+            },
+            read_address_ready: memory("arready")?,
+            read: [memory("rvalid")?, memory("rdata")?, memory("rid")?, memory("rlast")?, memory("rresp")?],
+            write_address_ready: memory("awready")?,
+            write_ready: memory("wready")?,
+            response: [memory("bvalid")?, memory("bresp")?],
+            read_address: [seen("arvalid")?, seen("araddr")?, seen("arlen")?, seen("arid")?],
+            read_ready: seen("rready")?,
+            write_address: [seen("awvalid")?, seen("awaddr")?, seen("awlen")?],
+            write: [seen("wvalid")?, seen("wdata")?, seen("wstrb")?, seen("wlast")?],
+            retire: output("retire")?,
+            status: output("status")?,
+            interrupt: output("interrupt")?,
             simulator,
         };
-        Ok(machine.reset())
+        machine.reset();
+        Ok(machine)
     }
 
-    fn reset(mut self) -> NetlistArray {
-        if let Some(reset) = self.simulator.input(RESET) {
-            self.simulator.set(reset, 1);
-            for _ in 0..RESET_CYCLES {
-                self.simulator.settle();
-                self.simulator.edge();
-            }
-            self.simulator.set(reset, 0);
+    fn reset(&mut self) {
+        let Some(reset) = self.simulator.input(RESET) else { return };
+        self.simulator.set(reset, 1);
+        for _ in 0..RESET_CYCLES {
+            self.step();
         }
-        self
+        self.simulator.set(reset, 0);
+        self.simulator.set(self.control.w_strobe, 15);
+        self.simulator.set(self.control.b_ready, 1);
+        self.simulator.set(self.control.r_ready, 1);
+        self.write(register("interrupt_enable"), 1);
+    }
+
+    fn step(&mut self) {
+        self.simulator.settle();
+        self.simulator.edge();
+    }
+
+    /// Offers a write to the control port and takes its edge; the write happens at the next one.
+    fn offer_write(&mut self, address: u32, value: u32) {
+        let s = &mut self.simulator;
+        s.set(self.control.aw_address, u64::from(address));
+        s.set(self.control.w_data, u64::from(value));
+        s.set(self.control.aw_valid, 1);
+        s.set(self.control.w_valid, 1);
+        self.step();
+        self.simulator.set(self.control.aw_valid, 0);
+        self.simulator.set(self.control.w_valid, 0);
+    }
+
+    /// Writes a register while no program runs.
+    fn write(&mut self, address: u32, value: u32) {
+        self.offer_write(address, value);
+        // The write, and its response.
+        self.step();
+        self.step();
+    }
+
+    /// Reads a register while no program runs.
+    pub fn read_register(&mut self, address: u32) -> u32 {
+        self.simulator.set(self.control.ar_address, u64::from(address));
+        self.simulator.set(self.control.ar_valid, 1);
+        self.step();
+        self.simulator.set(self.control.ar_valid, 0);
+        self.step();
+        self.simulator.settle();
+        debug_assert_eq!(self.simulator.get(&self.control.r_valid), 1);
+        let value = self.simulator.get(&self.control.r_data) as u32;
+        self.simulator.edge();
+        value
+    }
+
+    /// Reads the counters of the last program, in the order of `counters()`.
+    pub fn read_counters(&mut self) -> Vec<u64> {
+        let names = counters().into_iter().map(|(name, _)| name);
+        names
+            .map(|name| {
+                let low = u64::from(self.read_register(register(&format!("{name}_low"))));
+                low | u64::from(self.read_register(register(&format!("{name}_high")))) << 32
+            })
+            .collect()
     }
 
     /// The simulator, to look at nets after a cycle's logic has settled.
@@ -82,45 +170,45 @@ impl NetlistArray {
         &self.simulator
     }
 
-    /// Sets the inputs of a cycle and settles; the edge is the caller's.
+    /// Sets the inputs of a cycle and settles; the edge is the caller's. A start takes the cycles of its writes before.
     pub fn settle(&mut self, inputs: &AxiInputs, outputs: &mut AxiOutputs) {
+        if let Some(start) = inputs.start {
+            self.write(register("program_address_low"), start.address as u32);
+            self.write(register("program_address_high"), (start.address >> 32) as u32);
+            self.write(register("program_commands"), start.commands);
+            self.offer_write(register("start"), 1);
+        }
         let s = &mut self.simulator;
-        s.set(self.start[0], u64::from(inputs.start.is_some()));
-        s.set(self.start[1], inputs.start.map_or(0, |start| start.address));
-        s.set(self.start[2], inputs.start.map_or(0, |start| u64::from(start.commands)));
         s.set(self.read_address_ready, u64::from(inputs.read_address_ready));
         s.set(self.read[0], u64::from(inputs.read.is_some()));
         if let Some(beat) = &inputs.read {
             s.set_wide(self.read[1], &beat.data);
             s.set(self.read[2], u64::from(beat.reader == Reader::Load));
             s.set(self.read[3], u64::from(beat.last));
-            s.set(self.read[4], u64::from(beat.error));
+            s.set(self.read[4], if beat.error { SLAVE_ERROR } else { OKAY });
         }
         s.set(self.write_address_ready, u64::from(inputs.write_address_ready));
         s.set(self.write_ready, u64::from(inputs.write_ready));
         s.set(self.response[0], u64::from(inputs.response.is_some()));
-        s.set(self.response[1], u64::from(inputs.response == Some(true)));
+        s.set(self.response[1], if inputs.response == Some(true) { SLAVE_ERROR } else { OKAY });
         s.settle();
         let get = |probe: &Probe| s.get(probe);
         let reader = if get(&self.read_address[3]) == 1 { Reader::Load } else { Reader::Fetch };
-        let burst = |address: &Probe, beats: &Probe| Burst { address: get(address), beats: get(beats) as u32 };
-        outputs.read_address =
-            (get(&self.read_address[0]) == 1).then(|| (reader, burst(&self.read_address[1], &self.read_address[2])));
+        let burst = |probes: &[Probe]| Burst { address: get(&probes[1]), beats: get(&probes[2]) as u32 + 1 };
+        let (read_address, write_address) = (&self.read_address, &self.write_address);
+        outputs.read_address = (get(&read_address[0]) == 1).then(|| (reader, burst(read_address)));
         outputs.read_ready = get(&self.read_ready) == 1;
-        outputs.write_address =
-            (get(&self.write_address[0]) == 1).then(|| burst(&self.write_address[1], &self.write_address[2]));
+        outputs.write_address = (get(&write_address[0]) == 1).then(|| burst(write_address));
         outputs.write = (get(&self.write[0]) == 1).then(|| {
-            let mut data = [0; BEAT_WORDS];
+            let mut data: Beat = [0; BEAT_WORDS];
             for (word, value) in data.iter_mut().zip(s.get_wide(&self.write[1])) {
                 *word = value;
             }
-            let data: Beat = data;
             WriteBeat { data, strobes: get(&self.write[2]) as u32, last: get(&self.write[3]) == 1 }
         });
         outputs.retire = get(&self.retire) as u32;
         outputs.status = get(&self.status) as u32;
-        outputs.done = get(&self.done) == 1;
-        outputs.error = get(&self.error) as u32;
+        outputs.done = get(&self.interrupt) == 1;
     }
 
     /// The clock edge.
@@ -129,9 +217,22 @@ impl NetlistArray {
     }
 }
 
+/// AXI responses.
+const OKAY: u64 = 0;
+const SLAVE_ERROR: u64 = 2;
+
+/// Address of a register of the control port.
+fn register(name: &str) -> u32 {
+    control_registers().iter().find(|register| register.name == name).map_or(0, |register| register.address)
+}
+
 impl Accelerator for NetlistArray {
     fn cycle(&mut self, inputs: &AxiInputs, outputs: &mut AxiOutputs) {
         self.settle(inputs, outputs);
         self.edge();
+    }
+
+    fn error(&mut self) -> u32 {
+        self.read_register(register("status")) >> 4
     }
 }

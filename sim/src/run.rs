@@ -72,7 +72,7 @@ pub fn run_array(
         // `done` shows in the cycle after the edge that set it.
         if outputs.done && edge > 0 {
             trace.cycles = edge;
-            trace.error = outputs.error;
+            trace.error = machine.error();
             return Ok(trace);
         }
         memory.edge(&outputs);

@@ -1,7 +1,7 @@
 //! Hardware modules of a machine, built from its [`Machine`] alone. `hardware/pe/x` and `sim/src/pe/x` are twins.
 
 mod aligner;
-mod array;
+pub mod array;
 mod drain_control;
 mod float;
 mod output_stage;

@@ -5,6 +5,7 @@ mod buffers;
 mod build;
 mod bursts;
 mod compute;
+mod control;
 mod core;
 mod feeder;
 mod fetch;
@@ -12,6 +13,8 @@ mod grid;
 mod load;
 mod queue;
 mod store;
+
+pub use control::{ControlRegister, control_registers, counters};
 
 use bitmosaic_arch::{Array, COMMAND_QUEUE, FETCH_COMMANDS, Machine};
 use bitmosaic_mappings::field;
@@ -26,7 +29,7 @@ fn place_bits(entries: u32) -> u32 {
     entries.ilog2()
 }
 
-/// Design with the top module `core`, out of the machine's units.
+/// Design with the top module `accelerator`, out of the machine's units.
 pub(super) fn build(
     machine: &Machine,
     array: &Array,
@@ -75,11 +78,12 @@ pub(super) fn build(
         output_buffer: &output_buffer,
     };
     let core = core::core(machine, array, &parts)?;
+    let top = control::accelerator(machine, array, &core)?;
     let mut modules = hops;
     modules.extend([to_command, to_word, to_chunk, fetched, commands, sink_commands, fetch, read_bursts, write_bursts]);
     modules.extend([load, feeder, grid, compute, lengths, writes, store, reads]);
-    modules.extend([weight_buffer, activation_buffer, output_buffer]);
+    modules.extend([weight_buffer, activation_buffer, output_buffer, core]);
     modules.extend(tile.modules_in_order().iter().cloned());
     modules.extend(aligner.iter().flat_map(|aligner| aligner.modules_in_order().iter().cloned()));
-    Design::new(core, modules)
+    Design::new(top, modules)
 }

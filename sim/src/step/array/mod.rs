@@ -27,7 +27,7 @@ use store::Store;
 /// Beats between the memory port and the blocks.
 const READ_QUEUE: usize = 2;
 
-/// Error codes of [`AxiOutputs::error`].
+/// Error codes of [`Accelerator::error`].
 const READ_ERROR: u32 = 1;
 const WRITE_ERROR: u32 = 2;
 const OPCODE_ERROR: u32 = 3;
@@ -180,7 +180,6 @@ impl Accelerator for ArrayStep<'_> {
         outputs.write_address = self.write_address;
         outputs.write = self.store.writes.front().copied();
         outputs.done = self.done;
-        outputs.error = self.error;
 
         // Requests are decided on the state before the edge.
         let stop = self.error != 0;
@@ -272,5 +271,9 @@ impl Accelerator for ArrayStep<'_> {
         self.compute.grid.edge();
         self.store.edge();
         self.reads.edge();
+    }
+
+    fn error(&mut self) -> u32 {
+        self.error
     }
 }
