@@ -54,6 +54,22 @@ pub enum CosimError {
         /// Cycle.
         cycle: String,
     },
+    /// A whole machine hung.
+    #[error("engine {engine}: {watchdog}")]
+    ArrayWatchdog {
+        /// Engine.
+        engine: &'static str,
+        /// What it got through.
+        watchdog: bitmosaic_sim::run::ArrayWatchdog,
+    },
+    /// The memory port broke a rule of AXI4, by the checker in the testbench.
+    #[error("the memory port breaks rule `{rule}` of AXI4 in cycle {cycle}")]
+    Protocol {
+        /// Name of the rule in the testbench.
+        rule: String,
+        /// Cycle.
+        cycle: String,
+    },
     /// A file could not be read or written.
     #[error("{path}: {reason}")]
     File {

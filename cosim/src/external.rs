@@ -24,6 +24,11 @@ pub enum Tool {
 }
 
 impl Tool {
+    /// Program.
+    pub(crate) fn name(self) -> &'static str {
+        self.program().0
+    }
+
     /// Program and Debian package.
     fn program(self) -> (&'static str, &'static str) {
         match self {
@@ -83,12 +88,9 @@ pub(crate) fn run(
     stimulus: &UnitStimulus,
     settings: &ExternalSettings,
 ) -> Result<UnitTrace, CosimError> {
-    let version = require(tool)?;
     let mut files = verilog_files(design);
     files.push(("testbench.v".to_string(), testbench(design, stimulus)));
-    let binary = build(tool, &version, &files, settings)?;
-
-    let folder = tempfile::tempdir().map_err(|e| file_error(Path::new("temporary folder"), &e))?;
+    let mut inputs = Vec::new();
     let mut arguments = Vec::new();
     for (name, stream, gate) in &stimulus.inputs {
         let mut text = String::new();
@@ -96,7 +98,7 @@ pub(crate) fn run(
             text += &stream.hex(beat);
             text.push('\n');
         }
-        write(&folder.path().join(format!("{name}.hex")), &text)?;
+        inputs.push((format!("{name}.hex"), text));
         arguments.push(format!("+{name}_seed={}", gate.seed.max(1)));
         arguments.push(format!("+{name}_threshold={}", gate.threshold));
     }
@@ -105,13 +107,42 @@ pub(crate) fn run(
     let commands = stimulus.inputs[0].1.len();
     arguments.push(format!("+commands={commands}"));
     arguments.push(format!("+limit={}", case.cycle_limit()));
+    let files = Files { sources: &files, inputs: &inputs };
+    let text = simulate(tool, unit, &files, &arguments, case.state_seed, settings)?;
+    parse_trace(tool, unit, &text, stimulus)
+}
+
+/// What a simulation is made of and plays, as name and text.
+pub(crate) struct Files<'a> {
+    /// Verilog.
+    pub(crate) sources: &'a [(String, String)],
+    /// Files in the folder it runs in.
+    pub(crate) inputs: &'a [(String, String)],
+}
+
+/// Builds a simulator of the sources, or finds it in the cache, runs it with plusargs and gives its trace.
+///
+/// # Errors
+/// `MissingTool`, `Tool`, `File`.
+pub(crate) fn simulate(
+    tool: Tool,
+    unit: &'static str,
+    files: &Files<'_>,
+    arguments: &[String],
+    state_seed: u64,
+    settings: &ExternalSettings,
+) -> Result<String, CosimError> {
+    let version = require(tool)?;
+    let binary = build(tool, &version, files.sources, settings)?;
+    let folder = tempfile::tempdir().map_err(|e| file_error(Path::new("temporary folder"), &e))?;
+    for (name, text) in files.inputs {
+        write(&folder.path().join(name), text)?;
+    }
     let mut command = match tool {
         Tool::Verilator => {
             let mut command = Command::new(&binary);
             // Every register powers up random, by seed.
-            command
-                .arg("+verilator+rand+reset+2")
-                .arg(format!("+verilator+seed+{}", case.state_seed % 0x7FFF_FFFE + 1));
+            command.arg("+verilator+rand+reset+2").arg(format!("+verilator+seed+{}", state_seed % 0x7FFF_FFFE + 1));
             command
         }
         Tool::Icarus => {
@@ -120,20 +151,24 @@ pub(crate) fn run(
             command
         }
     };
-    command.args(&arguments).current_dir(folder.path());
-    run_limited(&format!("{} of the {unit}", tool.program().0), &mut command, settings.run_limit)?;
+    command.args(arguments).current_dir(folder.path());
+    run_limited(&format!("{} of the {unit}", tool.name()), &mut command, settings.run_limit)?;
     let path = folder.path().join("trace.txt");
-    let text = fs::read_to_string(&path).map_err(|e| file_error(&path, &e))?;
-    parse_trace(tool, unit, &text, stimulus)
+    fs::read_to_string(&path).map_err(|e| file_error(&path, &e))
+}
+
+/// A trace line that makes no sense.
+pub(crate) fn broken_line(tool: Tool, unit: &str, line: &str) -> CosimError {
+    CosimError::Tool {
+        what: format!("trace of {} of the {unit}", tool.name()),
+        reason: format!("line `{line}` is not understood"),
+    }
 }
 
 fn parse_trace(tool: Tool, unit: &'static str, text: &str, stimulus: &UnitStimulus) -> Result<UnitTrace, CosimError> {
     let mut trace = UnitTrace { status_cycles: vec![0; stimulus.status.len()], ..UnitTrace::default() };
     let mut done = false;
-    let broken = |line: &str| CosimError::Tool {
-        what: format!("trace of {} of the {unit}", tool.program().0),
-        reason: format!("line `{line}` is not understood"),
-    };
+    let broken = |line: &str| broken_line(tool, unit, line);
     for line in text.lines() {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let number = |i: usize| fields.get(i).and_then(|f| f.parse::<u64>().ok()).ok_or_else(|| broken(line));
@@ -154,7 +189,7 @@ fn parse_trace(tool: Tool, unit: &'static str, text: &str, stimulus: &UnitStimul
             }
             Some("watchdog") => {
                 return Err(CosimError::Tool {
-                    what: format!("{} of the {unit}", tool.program().0),
+                    what: format!("{} of the {unit}", tool.name()),
                     reason: format!(
                         "did not finish: {} commands retired, {} output beats",
                         trace.retirements.len(),
@@ -169,7 +204,7 @@ fn parse_trace(tool: Tool, unit: &'static str, text: &str, stimulus: &UnitStimul
     if done { Ok(trace) } else { Err(broken("the last line should be `done`")) }
 }
 
-fn parse_hex(text: &str, bits: u32) -> Option<Vec<u64>> {
+pub(crate) fn parse_hex(text: &str, bits: u32) -> Option<Vec<u64>> {
     let digits: Vec<u64> = text.chars().rev().map(|c| c.to_digit(16).map(u64::from)).collect::<Option<_>>()?;
     let mut words = vec![0; bits.div_ceil(64) as usize];
     for (i, digit) in digits.into_iter().enumerate() {

@@ -1,6 +1,7 @@
 //! One program on every engine: the simulator, the netlist simulator and the exported Verilog in Icarus and Verilator must
 //! agree in every output bit and in the cycle of every beat and retirement. A difference is localized and replayable.
 
+pub mod array;
 mod case;
 mod compare;
 mod engine;

@@ -95,7 +95,7 @@ impl NetlistArray {
             write: [seen("wvalid")?, seen("wdata")?, seen("wstrb")?, seen("wlast")?],
             retire: output("retire")?,
             status: output("status")?,
-            interrupt: output("interrupt")?,
+            interrupt: output("irq")?,
             simulator,
         };
         machine.reset();

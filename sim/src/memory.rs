@@ -13,7 +13,7 @@ pub struct MemoryTiming {
     pub latency: u32,
     /// Budget of both directions together; at least 1.
     pub bytes_per_cycle: u32,
-    /// Reads, and writes, whose address was taken and that are not done; at least 1.
+    /// Reads, and writes, whose address was taken and that are not done; 1 to 64.
     pub outstanding: u32,
     /// Gates of the five channels are seeded from this.
     pub seed: u32,
@@ -25,6 +25,11 @@ impl MemoryTiming {
     /// Reads come as fast as they are asked for, 20 edges later.
     pub const FAST: MemoryTiming =
         MemoryTiming { latency: 20, bytes_per_cycle: 1 << 10, outstanding: 64, seed: 1, threshold: 0 };
+
+    /// Seed of the gate of a channel: read address, read, write address, write, response.
+    pub fn channel_seed(&self, channel: u32) -> u32 {
+        self.seed.wrapping_mul(8).wrapping_add(channel + 1)
+    }
 }
 
 /// A read on its way.
@@ -53,7 +58,6 @@ pub struct IdealMemory {
     writes: VecDeque<Burst>,
     /// Edges from which responses are offered, with whether they are errors.
     responses: VecDeque<(u64, bool)>,
-    response_held: bool,
     /// An address of the burst was beyond the memory.
     write_error: bool,
     /// LFSRs of the read address, read, write address, write and response channel.
@@ -70,7 +74,7 @@ const RESPONSE: usize = 4;
 impl IdealMemory {
     /// A memory with these contents; accesses beyond them get an error response.
     pub fn new(timing: MemoryTiming, data_bits: u32, bytes: Vec<u8>) -> IdealMemory {
-        let seed = |channel: u32| Lfsr::new(timing.seed.wrapping_mul(8).wrapping_add(channel + 1));
+        let seed = |channel: u32| Lfsr::new(timing.channel_seed(channel));
         IdealMemory {
             timing,
             beat_bytes: data_bits / 8,
@@ -81,7 +85,6 @@ impl IdealMemory {
             read_held: false,
             writes: VecDeque::new(),
             responses: VecDeque::new(),
-            response_held: false,
             write_error: false,
             lfsrs: [0, 1, 2, 3, 4].map(seed),
             offered: AxiInputs::default(),
@@ -105,8 +108,7 @@ impl IdealMemory {
             ReadBeat { reader: read.reader, data, last: read.beats_left == 1, error }
         });
         let for_reads = if read.is_some() { self.beat_bytes } else { 0 };
-        let response =
-            self.responses.front().filter(|(from, _)| self.edge >= *from && (self.response_held || open[RESPONSE]));
+        let response = self.responses.front().filter(|(from, _)| self.edge >= *from && open[RESPONSE]);
         self.offered = AxiInputs {
             start: None,
             read_address_ready: self.reads.len() < limit && open[READ_ADDRESS],

@@ -1,10 +1,12 @@
 //! Text made from a netlist.
 
+pub mod array_testbench;
 mod expression;
 mod plan;
 pub mod readme;
 pub mod verilog;
 mod waveform;
+pub mod wrapper;
 
 pub mod testbench;
 pub use verilog::verilog_files;

@@ -51,7 +51,7 @@ pub fn control_registers() -> Vec<ControlRegister> {
     let mut map: Vec<(u32, String, String)> = [
         (START, "start", "write 1: the program starts, if none runs and no error is pending"),
         (STATUS, "status", "bit 0 running, bit 1 done, bits 5:4 error: 1 read response, 2 write response, 3 opcode"),
-        (INTERRUPT_ENABLE, "interrupt_enable", "bit 0: `interrupt` follows the pending bit"),
+        (INTERRUPT_ENABLE, "interrupt_enable", "bit 0: `irq` follows the pending bit"),
         (INTERRUPT, "interrupt", "bit 0: a program has ended; write 1 to clear"),
         (PROGRAM_LOW, "program_address_low", "byte address of the program, a multiple of 128, bits 31:0"),
         (PROGRAM_HIGH, "program_address_high", "its bits 47:32"),
@@ -284,7 +284,7 @@ pub(super) fn accelerator(machine: &Machine, array: &Array, core: &Module) -> Re
         m.output(&format!("m_axi_{name}_o"), net, doc);
     }
     let interrupt = m.and(pending, enable);
-    m.output("interrupt_o", interrupt, "a program has ended");
+    m.output("irq_o", interrupt, "a program has ended");
     m.output("retire_o", core.get("retire_o"), "trace: a command retires: load, compute, store");
     m.output("status_o", core.get("status_o"), "trace: status of the machine");
     m.finish()

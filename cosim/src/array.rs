@@ -1,0 +1,235 @@
+//! Whole machines: one program and its memory on every engine.
+
+use bitmosaic_arch::Machine;
+use bitmosaic_mappings::{Accelerator, ArrayProgram, Burst, Lfsr, Reader, Start, WriteBeat, lower_array, ports};
+use bitmosaic_numerics::f16;
+use bitmosaic_rtl::accelerator::NetlistArray;
+use bitmosaic_rtl::emit::array_testbench::array_testbench;
+use bitmosaic_rtl::emit::verilog_files;
+use bitmosaic_rtl::emit::wrapper::{WRAPPER, wrapper};
+use bitmosaic_rtl::hardware::{Units, build};
+use bitmosaic_sim::memory::{IdealMemory, MemoryTiming};
+use bitmosaic_sim::run::{ArrayTrace, run_array};
+use bitmosaic_sim::step::ArrayStep;
+use bitmosaic_workloads::trace::LayerTrace;
+
+use crate::external::{self, Tool, broken_line, parse_hex};
+use crate::{CosimError, Engine, ExternalSettings, Outputs};
+
+/// A program on a whole machine, ready for every engine.
+#[derive(Debug, Clone)]
+pub struct ArrayCase {
+    /// The machine.
+    pub machine: Machine,
+    /// Its hardware; a fault list rewrites it.
+    pub units: Units,
+    /// The layers.
+    pub layers: Vec<LayerTrace>,
+    /// Program and memory.
+    pub program: ArrayProgram,
+    /// The memory's behaviour.
+    pub timing: MemoryTiming,
+    /// Seed of state that powers up unknown.
+    pub state_seed: u64,
+}
+
+/// What a machine did, and the memory after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArrayRun {
+    /// Everything at the memory port and in the queues.
+    pub trace: ArrayTrace,
+    /// Memory at the end.
+    pub memory: Vec<u8>,
+}
+
+impl ArrayCase {
+    /// Lowers the layers for the machine and builds its hardware.
+    ///
+    /// # Errors
+    /// `Mapping` for a design without array or layers the machine cannot run.
+    pub fn new(
+        machine: Machine,
+        layers: Vec<LayerTrace>,
+        timing: MemoryTiming,
+        state_seed: u64,
+    ) -> Result<ArrayCase, CosimError> {
+        let operands: Vec<_> = layers.iter().map(|l| (&l.weights, &l.activations.values[..])).collect();
+        let program = lower_array(&machine, &operands)?;
+        let units = build(&machine)?;
+        Ok(ArrayCase { machine, units, layers, program, timing, state_seed })
+    }
+
+    /// Outputs of each layer in a memory.
+    pub fn outputs(&self, memory: &[u8]) -> Vec<Outputs> {
+        let read = |region| bitmosaic_mappings::read_outputs(memory, region).into_iter().map(f16::from_bits).collect();
+        self.program.outputs.iter().map(read).collect()
+    }
+
+    /// Upper bound of the cycles: every byte of memory moved many times by the slowest gate, every chunk computed alone. A
+    /// run that reaches it hangs.
+    pub fn cycle_limit(&self) -> u64 {
+        let stretch = 256 / (256 - u64::from(self.timing.threshold)) + 1;
+        let latency = u64::from(self.timing.latency) + 100;
+        let commands = self.program.program.commands.len() as u64;
+        let bytes = self.program.memory.len() as u64 * commands;
+        let macs: u64 = self.layers.iter().map(|l| l.weights.codes.len() as u64 * l.activations.tokens as u64).sum();
+        (bytes + macs + commands * latency) * stretch * 4 + 10_000
+    }
+
+    fn start(&self) -> Start {
+        Start { address: 0, commands: self.program.program.commands.len() as u32 }
+    }
+
+    fn data_bits(&self) -> u32 {
+        self.machine.array.as_ref().map_or(8, |array| array.data_bits)
+    }
+}
+
+/// Runs the program on an engine.
+///
+/// # Errors
+/// A missing or failing tool, a hang, an X or Z, a broken rule of AXI4; `Field` for an engine that has no whole machine.
+pub fn run_array_engine(case: &ArrayCase, engine: Engine, settings: &ExternalSettings) -> Result<ArrayRun, CosimError> {
+    let no_array = || bitmosaic_mappings::MappingError::Field {
+        field: "design".into(),
+        found: case.machine.name.clone(),
+        expected: "a design with `array`, `buffers` and `memory`".into(),
+    };
+    let design = case.units.array.as_ref().ok_or_else(no_array)?;
+    match engine {
+        Engine::Simulator | Engine::Step => {
+            let mut step = ArrayStep::new(&case.machine).ok_or_else(no_array)?;
+            in_process(case, engine, &mut step)
+        }
+        Engine::Netlist => in_process(case, engine, &mut NetlistArray::new(design, case.state_seed)?),
+        Engine::Verilator => external(case, Tool::Verilator, settings),
+        Engine::Icarus => external(case, Tool::Icarus, settings),
+    }
+}
+
+fn in_process(case: &ArrayCase, engine: Engine, machine: &mut dyn Accelerator) -> Result<ArrayRun, CosimError> {
+    let mut memory = IdealMemory::new(case.timing, case.data_bits(), case.program.memory.clone());
+    match run_array(machine, &mut memory, case.start(), case.cycle_limit()) {
+        Ok(trace) => Ok(ArrayRun { trace, memory: memory.bytes }),
+        Err(watchdog) => Err(CosimError::ArrayWatchdog { engine: engine.name(), watchdog }),
+    }
+}
+
+/// Memory of the testbench in beats: a power of two, so that programs share builds.
+const LEAST_MEMORY_BEATS: u64 = 1 << 14;
+
+fn external(case: &ArrayCase, tool: Tool, settings: &ExternalSettings) -> Result<ArrayRun, CosimError> {
+    let (Some(array), Some(design)) = (&case.machine.array, &case.units.array) else {
+        return Err(broken_line(tool, "machine", "no array"));
+    };
+    let beat_bytes = array.beat_bytes() as usize;
+    let memory_beats = case.program.memory.len().div_ceil(beat_bytes) as u64;
+    let mut files = verilog_files(design);
+    files.push((format!("{WRAPPER}.v"), wrapper(design)));
+    let room = memory_beats.next_power_of_two().max(LEAST_MEMORY_BEATS);
+    files.push(("testbench.v".to_string(), array_testbench(array, room)));
+    let mut text = String::with_capacity(case.program.memory.len() * 2 + memory_beats as usize);
+    for beat in case.program.memory.chunks(beat_bytes) {
+        // Beats are numbers: the highest byte first; the last may be short.
+        text.extend(std::iter::repeat_n("00", beat_bytes - beat.len()));
+        text.extend(beat.iter().rev().map(|byte| format!("{byte:02x}")));
+        text.push('\n');
+    }
+    let timing = &case.timing;
+    let mut arguments = vec![
+        format!("+memory_beats={memory_beats}"),
+        format!("+commands={}", case.program.program.commands.len()),
+        format!("+limit={}", case.cycle_limit()),
+        format!("+latency={}", timing.latency),
+        format!("+bytes_per_cycle={}", timing.bytes_per_cycle),
+        format!("+outstanding={}", timing.outstanding),
+        format!("+threshold={}", timing.threshold),
+    ];
+    for channel in 0..5 {
+        arguments.push(format!("+seed_{channel}={}", Lfsr::new(timing.channel_seed(channel)).state()));
+    }
+    let files = external::Files { sources: &files, inputs: &[("memory.hex".to_string(), text)] };
+    let text = external::simulate(tool, "machine", &files, &arguments, case.state_seed, settings)?;
+    let trace = parse_trace(tool, &text, array.data_bits)?;
+    let memory = written(&case.program.memory, &trace, beat_bytes);
+    Ok(ArrayRun { trace, memory })
+}
+
+/// Memory after the write beats of a trace.
+fn written(before: &[u8], trace: &ArrayTrace, beat_bytes: usize) -> Vec<u8> {
+    let mut memory = before.to_vec();
+    let addresses = trace
+        .writes
+        .iter()
+        .flat_map(|(_, burst)| (0..burst.beats as usize).map(|beat| burst.address as usize + beat * beat_bytes));
+    for (address, (_, beat)) in addresses.zip(&trace.beats) {
+        for i in (0..beat_bytes).filter(|i| beat.strobes >> i & 1 == 1) {
+            if let Some(byte) = memory.get_mut(address + i) {
+                *byte = (beat.data[i / 8] >> (8 * (i % 8))) as u8;
+            }
+        }
+    }
+    memory
+}
+
+fn parse_trace(tool: Tool, text: &str, data_bits: u32) -> Result<ArrayTrace, CosimError> {
+    let mut trace = ArrayTrace::default();
+    let mut done = false;
+    let unit = "machine";
+    for line in text.lines() {
+        let broken = || broken_line(tool, unit, line);
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let number = |i: usize| fields.get(i).and_then(|f| f.parse::<u64>().ok()).ok_or_else(broken);
+        let hex = |i: usize, bits: u32| fields.get(i).and_then(|f| parse_hex(f, bits)).ok_or_else(broken);
+        let burst = |i: usize| Ok::<_, CosimError>(Burst { address: number(i)?, beats: number(i + 1)? as u32 });
+        match fields.first().copied() {
+            Some("a") => {
+                let reader = if number(2)? == 1 { Reader::Load } else { Reader::Fetch };
+                trace.reads.push((number(1)?, reader, burst(3)?));
+            }
+            Some("b") => trace.writes.push((number(1)?, burst(2)?)),
+            Some("w") => {
+                let mut data = [0; bitmosaic_mappings::BEAT_WORDS];
+                data.iter_mut().zip(hex(2, data_bits)?).for_each(|(word, value)| *word = value);
+                let strobes = hex(3, data_bits / 8)?[0] as u32;
+                trace.beats.push((number(1)?, WriteBeat { data, strobes, last: number(4)? == 1 }));
+            }
+            Some("r") => {
+                let bits = number(2)?;
+                for (i, queue) in trace.retirements.iter_mut().enumerate() {
+                    if bits >> i & 1 == 1 {
+                        queue.push(number(1)?);
+                    }
+                }
+            }
+            Some("c") => match number(1)? as usize {
+                0 => trace.cycles = number(2)?,
+                // Beats read and written: the beats of the trace.
+                1 | 2 => {}
+                i => *trace.status_cycles.get_mut(i - 3).ok_or_else(broken)? = number(2)?,
+            },
+            Some("e") => trace.error = (number(1)? >> 4) as u32,
+            Some("unknown") => {
+                let field = |i: usize| fields.get(i).copied().unwrap_or("?").to_string();
+                return Err(CosimError::Unknown { unit, port: field(1), cycle: field(2) });
+            }
+            Some("protocol") => {
+                let field = |i: usize| fields.get(i).copied().unwrap_or("?").to_string();
+                return Err(CosimError::Protocol { rule: field(1), cycle: field(2) });
+            }
+            Some("watchdog") => {
+                return Err(CosimError::Tool {
+                    what: format!("{} of the {unit}", tool.name()),
+                    reason: format!(
+                        "did not finish: {:?} commands retired by load, compute and store",
+                        trace.retirements.each_ref().map(Vec::len)
+                    ),
+                });
+            }
+            Some("done") => done = true,
+            _ => return Err(broken()),
+        }
+    }
+    debug_assert_eq!(trace.status_cycles.len(), ports::ARRAY_STATUS.len());
+    if done { Ok(trace) } else { Err(broken_line(tool, unit, "the last line should be `done`")) }
+}
