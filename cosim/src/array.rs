@@ -14,7 +14,9 @@ use bitmosaic_sim::step::ArrayStep;
 use bitmosaic_workloads::trace::LayerTrace;
 
 use crate::external::{self, Tool, broken_line, parse_hex};
-use crate::{CosimError, Engine, ExternalSettings, Outputs};
+use crate::random::Random;
+use crate::random_array::{array_machine, array_program, memory_timing};
+use crate::{CosimError, Engine, ExternalSettings, Outputs, host_outputs};
 
 /// A program on a whole machine, ready for every engine.
 #[derive(Debug, Clone)]
@@ -83,6 +85,31 @@ impl ArrayCase {
     fn data_bits(&self) -> u32 {
         self.machine.array.as_ref().map_or(8, |array| array.data_bits)
     }
+}
+
+/// A case of this seed: random machine, program and memory.
+///
+/// # Errors
+/// None on the machines that [`random_array`](crate::random_array) draws: a bug.
+pub fn random_case(seed: u64) -> Result<ArrayCase, CosimError> {
+    let mut random = Random::new(seed);
+    let machine = array_machine(&mut random)?;
+    let layers = array_program(&mut random, &machine);
+    let timing = memory_timing(&mut random);
+    ArrayCase::new(machine, layers, timing, seed)
+}
+
+/// Outputs that differ from the host's datapath, over all layers.
+///
+/// # Errors
+/// `Kernel` for operands the host refuses.
+pub fn differing_from_host(case: &ArrayCase, run: &ArrayRun) -> Result<usize, CosimError> {
+    let mut differing = 0;
+    for (layer, own) in case.layers.iter().zip(case.outputs(&run.memory)) {
+        let host = host_outputs(&case.machine, layer)?;
+        differing += host.iter().zip(&own).filter(|(h, o)| h.to_bits() != o.to_bits()).count();
+    }
+    Ok(differing)
 }
 
 /// Runs the program on an engine.

@@ -10,6 +10,7 @@ mod external;
 pub mod faults;
 mod localize;
 pub mod random;
+pub mod random_array;
 mod replay;
 mod standard;
 mod vcd;

@@ -81,6 +81,11 @@ impl Random {
 pub fn design(random: &mut Random, most_pes: usize) -> DesignSpec {
     let rows = 1 + random.below(most_pes.min(8));
     let columns = 1 + random.below((most_pes / rows).min(8));
+    tile_design(random, rows, columns)
+}
+
+/// A random design of a tile of this shape.
+pub(crate) fn tile_design(random: &mut Random, rows: usize, columns: usize) -> DesignSpec {
     let lanes = random.pick(&[1u32, 2, 4, 8, 16]);
     let divides =
         |pes: &usize| (rows * columns).is_multiple_of(*pes) && (pes.is_multiple_of(rows) || rows.is_multiple_of(*pes));

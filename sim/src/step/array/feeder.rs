@@ -111,9 +111,11 @@ impl<'m> Feeder<'m> {
         let group_start = self.group_k == 0 && self.planes_left == self.more_planes();
         let group = group_start.then(|| {
             let scales = across.clone().map(|j| self.scale_beat(record, j)).collect();
-            let entries = &buffers.exponents[activation_half][self.activation.group];
             let exponents = match array.exponent_entry_bits {
-                Some(_) => (0..array.down).map(|i| self.exponent_beat(entries, i)).collect(),
+                Some(_) => {
+                    let entries = &buffers.exponents[activation_half][self.activation.group];
+                    (0..array.down).map(|i| self.exponent_beat(entries, i)).collect()
+                }
                 None => Vec::new(),
             };
             (scales, exponents)

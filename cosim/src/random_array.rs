@@ -1,0 +1,87 @@
+//! Random whole machines, programs and memories, by seed.
+
+use bitmosaic_arch::{ArchError, ArraySpec, BuffersSpec, DesignSpec, Machine, MemorySpec, elaborate};
+use bitmosaic_sim::memory::MemoryTiming;
+use bitmosaic_workloads::trace::LayerTrace;
+
+use crate::random::{Activation, LayerShape, Random, layer, tile_design};
+
+/// Most PEs of a random machine.
+const MOST_PES: usize = 32;
+
+/// A random whole machine of at most 32 PEs in up to 16 tiles, with small buffers and a memory port of any width.
+pub fn array_design(random: &mut Random) -> DesignSpec {
+    let mut left = MOST_PES;
+    let mut side = |random: &mut Random, most: usize| {
+        let sides: Vec<usize> = [1, 2, 4].into_iter().filter(|side| *side <= most.min(left)).collect();
+        let side = random.pick(&sides);
+        left /= side;
+        side
+    };
+    let (rows, columns) = (side(random, 4), side(random, 4));
+    let (down, across) = (side(random, 4), side(random, 4));
+    let mut spec = tile_design(random, rows, columns);
+    let lanes = spec.processing_element.lanes;
+    // Small groups leave room for small buffers, of which a product needs several halves.
+    spec.weights.max_group = spec.weights.max_group.min(lanes * random.pick(&[2, 4, 8, 16]));
+    let chunks = (spec.weights.max_group / lanes).next_power_of_two().max(2);
+    spec.array = Some(ArraySpec { down: down as u32, across: across as u32 });
+    spec.buffers = Some(BuffersSpec {
+        weight_chunks: chunks * random.pick(&[1, 2, 4, 8]),
+        activation_chunks: chunks * random.pick(&[1, 2, 4, 8]),
+        groups: random.pick(&[2, 4, 8, 16]),
+        blocks: random.pick(&[2, 4, 8]),
+    });
+    let widths: Vec<u32> =
+        [16, 32, 64, 128, 256].into_iter().filter(|bits| *bits <= 16 * (columns * across) as u32).collect();
+    spec.memory = Some(MemorySpec {
+        data_bits: random.pick(&widths),
+        burst_beats: random.pick(&[1, 2, 8, 16, 64, 256]),
+        outstanding_reads: random.pick(&[1, 2, 4, 16]),
+        outstanding_writes: random.pick(&[1, 2, 4]),
+    });
+    spec
+}
+
+/// Elaborates [`array_design`].
+///
+/// # Errors
+/// None that elaboration does not have on a valid design: a bug.
+pub fn array_machine(random: &mut Random) -> Result<Machine, ArchError> {
+    elaborate(&array_design(random), "random")
+}
+
+/// A random program of one to three layers that fit the machine's buffers: any executed type, any group, ragged sizes.
+pub fn array_program(random: &mut Random, machine: &Machine) -> Vec<LayerTrace> {
+    let Some(array) = &machine.array else { return Vec::new() };
+    let lanes = machine.pe.lanes as usize;
+    (0..1 + random.below(3))
+        .map(|_| {
+            let executed = random.below(machine.types.len());
+            let weight_type = machine.types[executed].weight_type.clone();
+            let group = lanes * (1 + random.below(machine.max_group as usize / lanes));
+            let most = (array.weight_chunks.min(array.activation_chunks) as usize * lanes)
+                .min(array.groups as usize * group)
+                .min(160);
+            let shape = LayerShape {
+                tokens: 1 + random.below(3 * array.rows as usize),
+                output_channels: 1 + random.below(3 * array.columns as usize),
+                input_channels: 1 + random.below(most),
+                group,
+            };
+            let kind = random.pick(&Activation::ALL);
+            layer(random, machine, &weight_type, shape, kind)
+        })
+        .collect()
+}
+
+/// A random memory: fast or slow, near or far, few or many accesses at a time, with or without random gates.
+pub fn memory_timing(random: &mut Random) -> MemoryTiming {
+    MemoryTiming {
+        latency: random.pick(&[1, 2, 7, 30, 100]),
+        bytes_per_cycle: random.pick(&[1, 3, 8, 20, 64]),
+        outstanding: random.pick(&[1, 2, 5, 16, 64]),
+        seed: random.bits(),
+        threshold: random.pick(&[0, 0, 60, 150, 220]),
+    }
+}

@@ -1,0 +1,36 @@
+//! Random whole machines × programs × memories: step engine = netlist at every beat and retirement, and the outputs those of the
+//! host's datapath.
+
+use bitmosaic_cosim::array::{differing_from_host, random_case, run_array_engine};
+use bitmosaic_cosim::{Engine, ExternalSettings};
+use rayon::prelude::*;
+
+/// Random machines.
+const MACHINES: u64 = 300;
+
+fn failure(seed: u64) -> Option<String> {
+    let settings = ExternalSettings::default();
+    let case = match random_case(seed) {
+        Ok(case) => case,
+        Err(e) => return Some(format!("seed {seed}: {e}")),
+    };
+    let run = |engine| run_array_engine(&case, engine, &settings);
+    let what = match (run(Engine::Step), run(Engine::Netlist)) {
+        (Ok(step), Ok(netlist)) => match differing_from_host(&case, &step) {
+            Ok(0) if step.trace.error == 0 && step == netlist => return None,
+            Ok(differing) => format!(
+                "{differing} outputs differ from the host, error {}, cycles {} and {}",
+                step.trace.error, step.trace.cycles, netlist.trace.cycles
+            ),
+            Err(e) => e.to_string(),
+        },
+        (Err(e), _) | (_, Err(e)) => e.to_string(),
+    };
+    Some(format!("seed {seed}: {what}\n{:?}\n{:?} {:?}", case.machine.array, case.machine.tile, case.timing))
+}
+
+#[test]
+fn random_machines_agree_on_every_engine() {
+    let failures: Vec<String> = (0..MACHINES).into_par_iter().filter_map(failure).collect();
+    assert!(failures.is_empty(), "{} of {MACHINES} differ, the first:\n{}", failures.len(), failures[0]);
+}
