@@ -230,7 +230,7 @@ mod tests {
             // bitmod-fp4 and razer-fp4, int4, bitmod-fp3; int2 to int8 twice; small floats; flint; mx and nvfp4; ternary, binary.
             4 * (2 * 16
                 + 8
-                + 2 * (4 + 8 + 16 + 32 + 64 + 256)
+                + 2 * (4 + 8 + 16 + 32 + 64 + 128 + 256)
                 + (7 + 15 + 31 + 31 + 63)
                 + (15 + 31)
                 + (15 + 63 + 255 + 15)
@@ -254,12 +254,14 @@ mod tests {
             ("int3", 2),
             ("int5", 3),
             ("int6", 3),
+            ("int7", 4),
             ("int8", 4),
             ("int2-asym", 1),
             ("int3-asym", 2),
             ("int4-asym", 2),
             ("int5-asym", 3),
             ("int6-asym", 3),
+            ("int7-asym", 4),
             ("int8-asym", 4),
             ("fp3", 1),
             ("fp4", 2),
