@@ -17,7 +17,7 @@ pub enum NumericsError {
     Codebook {
         /// Path of the file.
         file: String,
-        /// Field, finding and remedy; for TOML the parser's message with line and column.
+        /// Field, or line and column where it is not TOML of a codebook; finding and remedy. One line.
         what: String,
     },
     /// A value that no digit sequence of the set reaches.
