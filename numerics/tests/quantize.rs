@@ -7,9 +7,12 @@ use bitmosaic_numerics::quantize_group::{
 use bitmosaic_numerics::second_level::second_level_row;
 use bitmosaic_numerics::{
     NumericsError, QuantizedMatrix, Rounding, ScaleKind, ScaleRule, WeightType, error_statistics, f16,
-    first_level_statistics, quantize_group, quantize_matrix, quantize_matrix_first_level, registry, weight_type,
+    quantize_group, quantize_matrix, registry, weight_type,
 };
+use common::first_level;
 use proptest::prelude::*;
+
+mod common;
 
 /// The naive model. The tables of a few types, written out.
 mod naive {
@@ -238,7 +241,7 @@ fn first_level_equals_the_naive_model() {
         let mut unchosen = 0;
         for (i, (rows, columns, group, size)) in SHAPES.into_iter().enumerate() {
             let weights = generated(rows, columns, size, i as u64);
-            let groups = quantize_matrix_first_level(&weights, [rows, columns], group, &weight_type).unwrap();
+            let groups = first_level(&weights, columns, group, &weight_type);
             let slices = weights.chunks(columns).flat_map(|row| row.chunks(group));
             assert_eq!(groups.len(), rows * columns.div_ceil(group));
             for (found, weights) in groups.iter().zip(slices) {
@@ -423,9 +426,8 @@ fn groups_that_the_search_gives_up_on_are_counted() {
     let statistics = error_statistics(&weights, &matrix).unwrap();
     assert_eq!((statistics.zeroed_groups, statistics.special_values), (4, [0; 4]));
     assert_eq!(statistics.relative_mse(), 1.0);
-    let groups = quantize_matrix_first_level(&weights, [4, 32], 32, &weight_type).unwrap();
-    let first = first_level_statistics(&weights, &groups, &weight_type).unwrap();
-    assert_eq!((first.zeroed_groups, first.mse()), (4, statistics.mse()));
+    let groups = first_level(&weights, 32, 32, &weight_type);
+    assert!(groups.iter().all(|g| !g.chosen && g.dequantized.iter().all(|d| *d == f16::ZERO)));
 }
 
 #[test]
@@ -436,7 +438,8 @@ fn bad_input_is_refused_with_its_place() {
         weights[27] = value;
         let error = quantize_matrix(&weights, [4, 10], 8, &weight_type).unwrap_err();
         assert_eq!(error, NumericsError::NotFinite { what: "weight", row: 2, column: 7, value: text.into() });
-        assert!(quantize_matrix_first_level(&weights, [4, 10], 8, &weight_type).is_err());
+        let error = quantize_group(&weights[20..], &weight_type).unwrap_err();
+        assert_eq!(error, NumericsError::NotFinite { what: "weight", row: 0, column: 7, value: text.into() });
     }
     weights[27] = f16::ONE;
     for (shape, group) in [([4, 11], 8), ([0, 10], 8), ([4, 0], 8), ([4, 10], 0), ([4, 10], 257), ([usize::MAX, 2], 8)]
