@@ -89,7 +89,7 @@ impl PackedWeights {
         check_exact_sum(weights)?;
         let mut values = weights.weight_type.all_values();
         if weights.weight_type.codes.contains(&CodeValue::Special) {
-            values.extend(weights.special_values);
+            values.extend(weights.special_values.map(i64::from));
         }
         let bytes: Option<Vec<i8>> = values.into_iter().map(|v| i8::try_from(v).ok()).collect();
         let plain = weights.scale_kind == ScaleKind::Int8 && !weights.weight_type.has_zero_point();
@@ -181,7 +181,7 @@ impl Panels {
         let codes = &weights.codes[output_channel * weights.input_channels..][..weights.input_channels];
         for (g, values) in values.chunks(weights.group).enumerate() {
             let codes = &codes[g * weights.group..][..values.len()];
-            let sum: i32 = values.iter().sum();
+            let sum = values.iter().sum::<i64>() as i32; // of signed bytes
             self.value_sums[panel * self.groups + g][row] = sum;
             self.bias_sums[panel][row] += i64::from(sum) * i64::from(scales[g]);
             let selector = weights.selectors[output_channel * self.groups + g];

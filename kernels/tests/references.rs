@@ -107,7 +107,7 @@ fn operands_that_do_not_fit_are_refused() {
 #[test]
 fn types_too_wide_for_exact_integers_are_refused_or_summed_in_128_bits() {
     let mut wide = weight_type("int4").unwrap();
-    wide.codes[1] = CodeValue::Value(i32::MAX);
+    wide.codes[1] = CodeValue::Value(i32::MAX.into());
     let mut random = Random::new(9);
     let mut matrix = random.any_matrix(&wide, [1, 64], 64);
     matrix.codes.fill(1);
@@ -118,4 +118,11 @@ fn types_too_wide_for_exact_integers_are_refused_or_summed_in_128_bits() {
     assert_eq!(result.values, [expected]);
     let machine = BlockDatapath { significand_bits: 24, group: 64 };
     assert!(matches!(machine.outputs(&[f16::MAX; 64], &matrix), Err(KernelError::TooWide { .. })));
+    for bits in [40, 63] {
+        matrix.weight_type.codes[1] = CodeValue::Value(1 << (bits - 1));
+        assert!(exact(&[f16::MAX; 64], &matrix).is_ok() == (bits == 40));
+    }
+    matrix.weight_type.codes[1] = CodeValue::Value(i64::MIN);
+    let error = exact(&[f16::MAX; 64], &matrix).unwrap_err().to_string();
+    assert!(error.contains("largest value of `int4`") && error.contains("at most 40 bits"), "{error}");
 }

@@ -29,7 +29,7 @@ pub enum NumericsError {
         /// The type that holds the value.
         weight_type: String,
         /// Integer value, in units of 2^-fraction_bits.
-        value: i32,
+        value: i64,
         /// Planes tried.
         planes: usize,
         /// Digits tried.

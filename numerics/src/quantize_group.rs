@@ -9,7 +9,9 @@
 //!
 //! A short last group is a shorter slice: all statistics are over the entries given.
 
+use crate::exact::power_of_two;
 use crate::fp16::{self, from_f32_slice, round_slice, to_f32_vec};
+use crate::weight_type::MAX_MAGNITUDE_BITS;
 use crate::{NumericsError, Rounding, ScaleRule, WeightType, f16};
 
 /// Errors at or above this (in squared weight units) never win the search; the published starting value.
@@ -23,12 +25,12 @@ pub const LARGEST_SCALE: f16 = f16::from_f32_const(1e4);
 #[derive(Debug, Clone, PartialEq)]
 pub struct Codebook {
     /// `(value in units of 2^-fraction_bits, code)`, ascending, each value once.
-    entries: Vec<(i32, u8)>,
+    entries: Vec<(i64, u8)>,
     /// Sums of neighbours, in quantizer units: twice the midpoints, exact in binary32.
     doubled_midpoints: Vec<f32>,
     rounding: Rounding,
     scale_rule: ScaleRule,
-    largest: i32,
+    largest: i64,
     /// A quantizer unit in units of 2^-fraction_bits, a power of two.
     unit: f32,
     zero_code: u8,
@@ -49,35 +51,40 @@ impl Codebook {
         entries.dedup_by_key(|(value, _)| *value);
         let half = 1i64 << (weight_type.code_bits.clamp(1, 31) - 1);
         if weight_type.rounding == Rounding::SymmetricInteger {
-            entries.retain(|(value, _)| i64::from(*value).abs() < half);
+            entries.retain(|(value, _)| value.abs() < half);
             if entries.len() as i64 != 2 * half - 1 {
                 return Err(refused(format!("{} integers", entries.len()), "every integer from -max to max"));
             }
         }
         if weight_type.rounding == Rounding::AsymmetricInteger
-            && !(-half..half).eq(entries.iter().map(|(value, _)| i64::from(*value)))
+            && !(-half..half).eq(entries.iter().map(|(value, _)| *value))
         {
             return Err(refused(format!("{} integers", entries.len()), "every integer of the code's bits"));
         }
         let largest = entries.iter().map(|(value, _)| value.unsigned_abs()).max().unwrap_or(0);
-        if largest == 0 || largest >= 1 << 24 {
-            return Err(refused(format!("largest magnitude {largest}"), "1 to 2^24 - 1"));
+        if largest == 0 || largest >> MAX_MAGNITUDE_BITS != 0 {
+            return Err(refused(format!("largest magnitude {largest}"), "1 to 2^40 - 1"));
         }
-        let unit = (1u32 << weight_type.quantizer_shift()) as f32;
-        let doubled_midpoints = entries.windows(2).map(|pair| (pair[0].0 + pair[1].0) as f32 / unit).collect();
+        let sums = || entries.windows(2).map(|pair| pair[0].0 + pair[1].0);
+        if let Some(inexact) = sums().chain(entries.iter().map(|e| e.0)).find(|sum| *sum as f32 as i64 != *sum) {
+            let found = format!("a value or a sum of neighbours {inexact}");
+            return Err(refused(found, "at most 24 significant bits, as binary32 has"));
+        }
+        let unit = power_of_two(weight_type.quantizer_shift() as i32) as f32;
+        let doubled_midpoints = sums().map(|sum| sum as f32 / unit).collect();
         Ok(Codebook {
             entries,
             doubled_midpoints,
             rounding: weight_type.rounding,
             scale_rule: weight_type.scale_rule,
-            largest: largest as i32,
+            largest: largest as i64,
             unit,
             zero_code: weight_type.zero_code(),
         })
     }
 
     /// Largest magnitude, in units of 2^-fraction_bits.
-    pub fn largest(&self) -> i32 {
+    pub fn largest(&self) -> i64 {
         self.largest
     }
 
@@ -165,7 +172,7 @@ impl Codebook {
                 for (x, (code, value)) in scaled.iter().zip(group.iter_mut()) {
                     if !x.is_nan() {
                         *value = x.round_ties_even().clamp(-limit, limit);
-                        *code = self.entries[(*value as i32 + self.largest) as usize].1;
+                        *code = self.entries[(*value as i64 + self.largest) as usize].1;
                     }
                 }
             }

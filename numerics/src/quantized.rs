@@ -1,3 +1,4 @@
+use crate::weight_type::MAX_MAGNITUDE_BITS;
 use crate::{MAX_GROUP, NumericsError, SPECIAL_VALUES, ScaleKind, WeightType, f16};
 
 /// A quantized weight matrix of shape `[output_channels, input_channels]`, groups along the input channels.
@@ -35,11 +36,11 @@ impl QuantizedMatrix {
     }
 
     /// Integer value of the weight at (output channel, input channel), in units of 2^-fraction_bits, less its zero point.
-    pub fn value(&self, output_channel: usize, input_channel: usize) -> i32 {
+    pub fn value(&self, output_channel: usize, input_channel: usize) -> i64 {
         let code = self.codes[output_channel * self.input_channels + input_channel];
         let group = output_channel * self.groups() + input_channel / self.group;
         let special = self.special_values[usize::from(self.selectors[group]) % SPECIAL_VALUES];
-        self.weight_type.value(code, special).unwrap_or(0) - self.zero_point(group)
+        self.weight_type.value(code, special).unwrap_or(0) - i64::from(self.zero_point(group))
     }
 
     /// Zero point of a group, counted over the matrix; 0 for types without.
@@ -88,6 +89,13 @@ impl QuantizedMatrix {
         shape("zero points", self.zero_points.len(), if self.weight_type.has_zero_point() { groups } else { 0 })?;
         shape("scales", self.scales.len(), groups)?;
         shape("channel_scales", self.channel_scales.len(), self.output_channels)?;
+        if self.weight_type.magnitude_bits() > MAX_MAGNITUDE_BITS {
+            return Err(NumericsError::Shape {
+                what: format!("largest value of `{}`", self.weight_type.name),
+                found: format!("{} bits", self.weight_type.magnitude_bits()),
+                expected: format!("at most {MAX_MAGNITUDE_BITS} bits"),
+            });
+        }
         for code in &self.codes {
             self.weight_type.check_code(*code)?;
         }

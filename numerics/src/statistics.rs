@@ -83,7 +83,7 @@ pub fn error_statistics(weights: &[f16], matrix: &QuantizedMatrix) -> Result<Err
                 let index = row * matrix.groups() + g;
                 let scale = matrix.scale_kind.value(matrix.scales[index]) * channel;
                 let first = g * matrix.group;
-                let values = (0..weights.len()).map(|i| f64::from(matrix.value(row, first + i)) * scale);
+                let values = (0..weights.len()).map(|i| matrix.value(row, first + i) as f64 * scale);
                 let special = matrix.weight_type.special.as_ref().map(|_| matrix.selectors[index]);
                 statistics.add_group(weights, values, special, scale == 0.0);
             }

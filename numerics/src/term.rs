@@ -91,14 +91,14 @@ impl DigitSet {
 
     /// The canonical representation of `value` in `planes` planes, if there is one: fewest non-zero digits, then non-zero
     /// digits in the lowest planes, then the digits first in [`DigitSet::digits`], compared from plane 0.
-    pub fn canonical_digits(self, value: i32, planes: usize) -> Option<Digits> {
+    pub fn canonical_digits(self, value: i64, planes: usize) -> Option<Digits> {
         // No sum of digits goes further; beyond it the search could overflow.
-        if value.unsigned_abs() > self.largest_value(planes) {
+        if value.unsigned_abs() > self.largest_value(planes).into() {
             return None;
         }
         let mut search =
             Search { all: self.digits(), radix: 1 << self.radix_bits(), digits: Digits::default(), best: None };
-        search.plane(value, 0, planes.min(MAX_PLANES));
+        search.plane(value as i32, 0, planes.min(MAX_PLANES));
         search.best.map(|(_, d)| d)
     }
 }
@@ -187,9 +187,9 @@ impl TermTable {
     /// # Errors
     /// `NoTerms` if the value needs more planes.
     pub fn special_digits(&self, weight_type: &WeightType, value: i32) -> Result<Digits, NumericsError> {
-        self.digit_set.canonical_digits(value, self.terms).ok_or_else(|| NumericsError::NoTerms {
+        self.digit_set.canonical_digits(value.into(), self.terms).ok_or_else(|| NumericsError::NoTerms {
             weight_type: weight_type.name.to_string(),
-            value,
+            value: value.into(),
             planes: self.terms,
             digit_set: self.digit_set,
         })
@@ -201,8 +201,8 @@ mod tests {
     use super::*;
     use crate::registry;
 
-    fn sum(set: DigitSet, digits: &Digits) -> i32 {
-        digits.iter().enumerate().map(|(k, d)| d.value() << (set.radix_bits() as usize * k)).sum()
+    fn sum(set: DigitSet, digits: &Digits) -> i64 {
+        digits.iter().enumerate().map(|(k, d)| i64::from(d.value()) << (set.radix_bits() as usize * k)).sum()
     }
 
     #[test]
@@ -270,6 +270,7 @@ mod tests {
             ("fp6-e2m3", 3),
             ("fp6-e3m2", 0),
             ("fp8-e4m3", 0),
+            ("fp8-e5m2", 0),
             ("flint4", 2),
             ("flint5", 3),
             ("mx-fp4", 2),
@@ -303,8 +304,8 @@ mod tests {
         assert_eq!(digits(16), [0, 4, 0, 0]);
         assert_eq!(digits(20), [4, 4, 0, 0]);
         assert_eq!(set.canonical_digits(21, 2), None);
-        assert_eq!(set.canonical_digits(i32::MAX, 4), None);
-        assert_eq!(set.canonical_digits(i32::MIN, 4), None);
+        assert_eq!(set.canonical_digits(i64::MAX, 4), None);
+        assert_eq!(set.canonical_digits(i64::MIN, 4), None);
         // Exhaustive: no representation has fewer non-zero digits than the canonical one.
         let non_zero = |d: &[Digit]| d.iter().filter(|d| d.value() != 0).count();
         for set in DigitSet::ALL {

@@ -4,7 +4,7 @@ use crate::{NumericsError, SPECIAL_VALUES, ScaleKind};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CodeValue {
     /// A fixed integer, in units of 2^-fraction_bits.
-    Value(i32),
+    Value(i64),
     /// The special value that the group's selector chooses.
     Special,
     /// No weight has this code.
@@ -68,6 +68,8 @@ pub struct WeightType {
     pub scale_rule: ScaleRule,
 }
 
+/// Bits of the largest magnitude that a weight type may have, so that no sum of a group's values overflows.
+pub(crate) const MAX_MAGNITUDE_BITS: u32 = 40;
 /// Bits of the largest magnitude that the quantizer's FP16 scales can stand beside: those of the published codebooks.
 const QUANTIZER_MAGNITUDE_BITS: u32 = 9;
 
@@ -88,22 +90,22 @@ impl WeightType {
 
     /// Integer value of `code` (units of 2^-fraction_bits) in a group whose special value is `special`.
     /// Codes that no weight has give `None`.
-    pub fn value(&self, code: u8, special: i32) -> Option<i32> {
+    pub fn value(&self, code: u8, special: i32) -> Option<i64> {
         match self.codes.get(usize::from(code))? {
             CodeValue::Value(v) => Some(*v),
-            CodeValue::Special => Some(special),
+            CodeValue::Special => Some(special.into()),
             CodeValue::Unused => None,
         }
     }
 
     /// `(value, code)` of every usable code in a group with this special value, ascending by value.
     /// `special = None` leaves the special code out.
-    pub fn codebook(&self, special: Option<i32>) -> Vec<(i32, u8)> {
-        let mut book: Vec<(i32, u8)> = (0..=u8::MAX)
+    pub fn codebook(&self, special: Option<i32>) -> Vec<(i64, u8)> {
+        let mut book: Vec<(i64, u8)> = (0..=u8::MAX)
             .zip(&self.codes)
             .filter_map(|(code, value)| match value {
                 CodeValue::Value(v) => Some((*v, code)),
-                CodeValue::Special => special.map(|v| (v, code)),
+                CodeValue::Special => special.map(|v| (v.into(), code)),
                 CodeValue::Unused => None,
             })
             .collect();
@@ -117,10 +119,10 @@ impl WeightType {
     }
 
     /// Every integer value the type can take, special candidates included, ascending, each once.
-    pub fn all_values(&self) -> Vec<i32> {
-        let mut values: Vec<i32> = self.codebook(None).into_iter().map(|(v, _)| v).collect();
+    pub fn all_values(&self) -> Vec<i64> {
+        let mut values: Vec<i64> = self.codebook(None).into_iter().map(|(v, _)| v).collect();
         if let Some(special) = &self.special {
-            values.extend(special.values);
+            values.extend(special.values.map(i64::from));
         }
         values.sort_unstable();
         values.dedup();
@@ -130,7 +132,7 @@ impl WeightType {
     /// Bits of the largest magnitude, sign excluded.
     pub fn magnitude_bits(&self) -> u32 {
         let largest = self.all_values().iter().map(|v| v.unsigned_abs()).max().unwrap_or(0);
-        u32::BITS - largest.leading_zeros()
+        u64::BITS - largest.leading_zeros()
     }
 
     /// The quantizer counts values in units of 2^(shift - fraction_bits): shift 0, the integers of the published codebooks,

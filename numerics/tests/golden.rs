@@ -61,7 +61,7 @@ impl<'a> Golden<'a> {
     }
 
     /// Code values in integer units, those above a zero point unsigned; zeros for a group without a choice.
-    fn values<'b>(&'b self, codes: &'b [u8], selector: u8) -> impl Iterator<Item = i32> + 'b {
+    fn values<'b>(&'b self, codes: &'b [u8], selector: u8) -> impl Iterator<Item = i64> + 'b {
         let special = self.weight_type.special_values()[usize::from(selector)];
         let offset = if self.weight_type.has_zero_point() { 1 << (self.weight_type.code_bits - 1) } else { 0 };
         codes.iter().map(move |c| self.weight_type.value(*c, special).unwrap() + offset)
@@ -241,7 +241,7 @@ fn block_formats_equal_the_published_hashes() {
             let code = matrix.scales[row * matrix.groups() + column / golden.group];
             let scale = matrix.scale_kind.value(code) / f64::from(1 << golden.weight_type.fraction_bits);
             // The published code keeps the sign of what rounds to zero.
-            let magnitude = f16::from_f32((f64::from(matrix.value(row, column)) * scale).abs() as f32);
+            let magnitude = f16::from_f32((matrix.value(row, column) as f64 * scale).abs() as f32);
             let signed = if weights[i] < f16::ZERO { -magnitude } else { magnitude };
             signed.to_le_bytes()
         });

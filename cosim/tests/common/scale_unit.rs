@@ -3,8 +3,8 @@
 use bitmosaic_arch::Machine;
 use bitmosaic_cosim::random::Random;
 use bitmosaic_kernels::datapath::{accumulate, scaled_sum};
-use bitmosaic_numerics::{Scale, ScaleKind};
 use bitmosaic_numerics::exact::power_of_two;
+use bitmosaic_numerics::{Scale, ScaleKind};
 use bitmosaic_rtl::netlist::{Module, low_mask};
 
 use super::bench;

@@ -21,7 +21,7 @@ const MAX_FILE_BYTES: u64 = 64 << 10;
 const MAX_NAME_BYTES: usize = 64;
 const MAX_FRACTION_BITS: u32 = 15;
 /// Values pass this many units of 1 only at the cost of FP16's precision in the quantizer's scales.
-const LARGEST_WEIGHT: i64 = 511;
+const LARGEST_WEIGHT: u64 = 511;
 /// No digit planes reach further.
 const LARGEST_SPECIAL_VALUE: u32 = 1 << 10;
 
@@ -40,7 +40,7 @@ struct File {
 #[derive(Debug, Deserialize)]
 #[serde(untagged, expecting = "expected an integer, \"special\" or \"unused\"")]
 enum Entry {
-    Value(i32),
+    Value(i64),
     Word(Word),
 }
 
@@ -133,9 +133,9 @@ fn check(file: &File) -> Result<(), Refusal> {
     let numbers = || file.values.iter().filter_map(|e| if let Entry::Value(v) = e { Some(*v) } else { None });
     that(numbers().any(|v| v != 0), "values", "without a number but 0".into(), "must hold at least one")?;
     let limit = LARGEST_WEIGHT << fraction;
-    for value in numbers().chain(file.special_values.into_iter().flatten()) {
+    for value in numbers().chain(file.special_values.into_iter().flatten().map(i64::from)) {
         let expected = format!("must stay within ±{limit}, {LARGEST_WEIGHT} · 2^fraction_bits");
-        that(i64::from(value).abs() <= limit, "values", value.to_string(), &expected)?;
+        that(value.unsigned_abs() <= limit, "values", value.to_string(), &expected)?;
     }
     let special = file.values.iter().filter(|e| matches!(e, Entry::Word(Word::Special))).count();
     that(special <= 1, "values", format!("{special} times \"special\""), "at most one code is special")?;

@@ -41,6 +41,7 @@ pub fn registry() -> Vec<WeightType> {
         minifloat::float("fp6-e2m3", "6-bit float E2M3: 0, ±0.125 to ±7.5", 2, 3),
         minifloat::float("fp6-e3m2", "6-bit float E3M2: 0, ±0.0625 to ±28", 3, 2),
         minifloat::fp8_e4m3(),
+        minifloat::fp8_e5m2(),
         ant::flint4(),
         ant::flint5(),
         microscaling::mx_fp4(),
@@ -72,7 +73,7 @@ pub fn weight_type(name_or_path: &str) -> Result<WeightType, NumericsError> {
 }
 
 /// Codes of a sign-magnitude type: the sign is the highest bit, the magnitude's index the others; -0 is what `negative_zero` says.
-fn sign_magnitude(magnitudes: &[i32], negative_zero: CodeValue) -> Vec<CodeValue> {
+fn sign_magnitude(magnitudes: &[i64], negative_zero: CodeValue) -> Vec<CodeValue> {
     let negative = magnitudes.iter().map(|m| if *m == 0 { negative_zero } else { CodeValue::Value(-m) });
     magnitudes.iter().map(|m| CodeValue::Value(*m)).chain(negative).collect()
 }
