@@ -287,6 +287,15 @@ fn zero_points_and_kinds_of_scale_run_on_a_machine_that_has_them() {
         // A machine without them says so.
         refused(folder.path(), &cosim("mosaic-tile"), 2, &["mosaic-tile", "weights.types"]);
     }
+    // Host only: measured and written, refused with the reason by every machine.
+    for (weight_type, reason) in [("olive4", "beside a victim"), ("fp8-e5m2", "digit planes")] {
+        let quantize =
+            ["quantize", "m.safetensors", "--type", weight_type, "--group", "32", "-o", weight_type, "--json"];
+        let quantized = json(folder.path(), &quantize);
+        assert!(quantized["tensors"][0]["relative_mse"].as_f64().unwrap() < 0.02, "{quantized}");
+        let cosim = ["cosim", "--design", "mosaic-types", "--trace", weight_type, "--engines", "simulator"];
+        refused(folder.path(), &cosim, 2, &["mosaic-types", weight_type, reason]);
+    }
     let trace =
         ["quantize", "m.safetensors", "--type", "int4", "--scale", "fp16", "--group", "32", "-o", "t", "--json"];
     json(folder.path(), &trace);

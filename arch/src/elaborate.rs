@@ -406,6 +406,11 @@ mod tests {
         refuse(|s| s.processing_element.guard_bits = Some(3), "processing_element.guard_bits", "remove it");
         refuse(|s| s.weights.types = vec!["int9".into()], "weights.types[0]", "known types: bitmod-fp4");
         refuse(|s| s.weights.types = vec!["fp8-e4m3".into()], "weights.types[0]", "host only: value -229376");
+        refuse(
+            |s| s.weights.types = vec!["olive4".into()],
+            "weights.types[0]",
+            "host only: a code of weight type `olive4`",
+        );
         refuse(|s| s.weights.types = vec!["int8".into(), "nf4".into()], "weights.types[1]", "digit planes");
         refuse(|s| s.weights.types = vec!["/nowhere.toml".into()], "weights.types[0]", "codebook `/nowhere.toml`");
         refuse(|s| s.weights.types = vec![], "weights.types", "at least one");

@@ -11,6 +11,7 @@ mod quantize_block;
 pub mod quantize_group;
 pub mod quantize_group_fp32;
 pub mod quantize_matrix;
+mod quantize_pairs;
 mod quantized;
 mod scale;
 pub mod second_level;

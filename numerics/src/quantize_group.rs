@@ -11,6 +11,7 @@
 
 use crate::exact::power_of_two;
 use crate::fp16::{self, from_f32_slice, round_slice, to_f32_vec};
+use crate::quantize_pairs::{Outliers, least_squares_scale};
 use crate::weight_type::MAX_MAGNITUDE_BITS;
 use crate::{NumericsError, Rounding, ScaleRule, WeightType, f16};
 
@@ -30,7 +31,9 @@ pub struct Codebook {
     doubled_midpoints: Vec<f32>,
     rounding: Rounding,
     scale_rule: ScaleRule,
+    /// Of normal weights.
     largest: i64,
+    outliers: Option<Outliers>,
     /// A quantizer unit in units of 2^-fraction_bits, a power of two.
     unit: f32,
     zero_code: u8,
@@ -50,7 +53,7 @@ impl Codebook {
         let mut entries = weight_type.codebook(special);
         entries.dedup_by_key(|(value, _)| *value);
         let half = 1i64 << (weight_type.code_bits.clamp(1, 31) - 1);
-        if weight_type.rounding == Rounding::SymmetricInteger {
+        if matches!(weight_type.rounding, Rounding::SymmetricInteger | Rounding::OutlierVictimPairs) {
             entries.retain(|(value, _)| value.abs() < half);
             if entries.len() as i64 != 2 * half - 1 {
                 return Err(refused(format!("{} integers", entries.len()), "every integer from -max to max"));
@@ -78,12 +81,13 @@ impl Codebook {
             rounding: weight_type.rounding,
             scale_rule: weight_type.scale_rule,
             largest: largest as i64,
+            outliers: Outliers::new(weight_type, largest as i64),
             unit,
             zero_code: weight_type.zero_code(),
         })
     }
 
-    /// Largest magnitude, in units of 2^-fraction_bits.
+    /// Largest magnitude, outliers left out, in units of 2^-fraction_bits.
     pub fn largest(&self) -> i64 {
         self.largest
     }
@@ -104,6 +108,7 @@ impl Codebook {
             ScaleRule::LargestMagnitude | ScaleRule::PowerOfTwo | ScaleRule::UnderTensorScale => {
                 f16::from_f32(largest_magnitude(weights) / self.largest_in_quantizer_units())
             }
+            ScaleRule::LeastSquares => least_squares_scale(weights, self),
             // Magnitudes are multiples of 2^-24: a binary64 sum of up to 2^13 of them is exact.
             ScaleRule::MeanMagnitude => {
                 f16::from_f32(weights.iter().map(|w| w.to_f64().abs()).sum::<f64>() as f32 / weights.len() as f32)
@@ -167,12 +172,20 @@ impl Codebook {
                     }
                 }
             }
-            Rounding::SymmetricInteger => {
+            Rounding::SymmetricInteger | Rounding::OutlierVictimPairs => {
                 let limit = self.largest as f32;
                 for (x, (code, value)) in scaled.iter().zip(group.iter_mut()) {
                     if !x.is_nan() {
                         *value = x.round_ties_even().clamp(-limit, limit);
                         *code = self.entries[(*value as i64 + self.largest) as usize].1;
+                    }
+                }
+                if let Some(outliers) = &self.outliers {
+                    let places = group.codes.chunks_exact_mut(2).zip(group.values.chunks_exact_mut(2));
+                    for (pair, (codes, values)) in scaled.chunks_exact(2).zip(places) {
+                        if let Some([first, second]) = outliers.round([pair[0], pair[1]]) {
+                            ([codes[0], codes[1]], [values[0], values[1]]) = ([first.0, second.0], [first.1, second.1]);
+                        }
                     }
                 }
             }

@@ -163,8 +163,11 @@ impl TermTable {
     /// Builds the table with the fewest planes that reach every value of the type, special candidates included.
     ///
     /// # Errors
-    /// `NoTerms` if a value needs more than [`MAX_PLANES`] planes.
+    /// `NoTerms` if a value needs more than [`MAX_PLANES`] planes, `Pairs` for a type whose codes depend on their neighbours.
     pub fn new(weight_type: &WeightType, digit_set: DigitSet) -> Result<TermTable, NumericsError> {
+        if weight_type.victim_code().is_some() {
+            return Err(NumericsError::Pairs { weight_type: weight_type.name.to_string() });
+        }
         let mut terms = 1;
         for value in weight_type.all_values() {
             while digit_set.canonical_digits(value, terms).is_none() {
@@ -177,7 +180,7 @@ impl TermTable {
         }
         let digits = weight_type.codes.iter().map(|code| match code {
             CodeValue::Value(v) => digit_set.canonical_digits(*v, terms),
-            CodeValue::Special | CodeValue::Unused => None,
+            CodeValue::Special | CodeValue::Paired { .. } | CodeValue::Victim | CodeValue::Unused => None,
         });
         Ok(TermTable { digit_set, terms, digits: digits.collect() })
     }
@@ -281,6 +284,7 @@ mod tests {
             ("ternary", 1),
             ("binary", 1),
             ("nf4", 0),
+            ("olive4", 0),
         ];
         let found: Vec<_> = registry().iter().map(|t| (t.name, terms(t, DigitSet::Radix4))).collect();
         assert_eq!(found, expected);

@@ -230,9 +230,10 @@ fn quantizer_unit(weight_type: &WeightType) -> f64 {
     f64::from(1u32 << weight_type.quantizer_shift())
 }
 
-/// Types without zero points whose group scales follow the weights freely; the others stand in `blocks.rs`.
+/// Types without zero points and pairs whose group scales follow the weights freely; the others stand in `blocks.rs` and
+/// `pairs.rs`.
 fn symmetric(weight_type: &WeightType) -> bool {
-    !weight_type.has_zero_point() && weight_type.scale_kind() == ScaleKind::Int8
+    !weight_type.has_zero_point() && weight_type.scale_kind() == ScaleKind::Int8 && weight_type.victim_code().is_none()
 }
 
 const SHAPES: [(usize, usize, usize, f32); 6] = [

@@ -7,6 +7,7 @@ mod integer;
 mod microscaling;
 mod minifloat;
 mod nf4;
+mod olive;
 mod razer;
 mod ternary;
 
@@ -52,6 +53,7 @@ pub fn registry() -> Vec<WeightType> {
         ternary::ternary(),
         ternary::binary(),
         nf4::nf4(),
+        olive::olive4(),
     ]
 }
 
