@@ -101,6 +101,12 @@ proptest! {
             let scale = f16::from_bits(matrix.scales[g]);
             let range = g * group..g * group + weights.len();
             prop_assert_eq!(values(&matrix, 0, range), plain(weights, scale));
+            // Under every scale of the search; only bad ones put two outliers into a pair.
+            for scale in candidates(weights).into_iter().filter(|s| *s > f16::ZERO) {
+                let found = round_group(weights, &codebooks(&olive4()).unwrap()[0], scale).values;
+                let found: Vec<f64> = found.iter().map(|v| f64::from(*v) + 0.0).collect();
+                prop_assert_eq!(found, plain(weights, scale));
+            }
             let least = candidates(weights).into_iter().map(|s| squared_error(weights, s)).fold(f64::INFINITY, f64::min);
             if scale > f16::from_f32(1e-4) { // beyond the first level's clamp
                 prop_assert!(squared_error(weights, scale) <= least * (1.0 + 1e-9));
