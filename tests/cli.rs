@@ -287,6 +287,15 @@ fn zero_points_and_kinds_of_scale_run_on_a_machine_that_has_them() {
         // A machine without them says so.
         refused(folder.path(), &cosim("mosaic-tile"), 2, &["mosaic-tile", "weights.types"]);
     }
+    // Host only: measured and written, refused with the reason by every machine.
+    for (weight_type, reason) in [("olive4", "beside a victim"), ("fp8-e5m2", "digit planes")] {
+        let quantize =
+            ["quantize", "m.safetensors", "--type", weight_type, "--group", "32", "-o", weight_type, "--json"];
+        let quantized = json(folder.path(), &quantize);
+        assert!(quantized["tensors"][0]["relative_mse"].as_f64().unwrap() < 0.02, "{quantized}");
+        let cosim = ["cosim", "--design", "mosaic-types", "--trace", weight_type, "--engines", "simulator"];
+        refused(folder.path(), &cosim, 2, &["mosaic-types", weight_type, reason]);
+    }
     let trace =
         ["quantize", "m.safetensors", "--type", "int4", "--scale", "fp16", "--group", "32", "-o", "t", "--json"];
     json(folder.path(), &trace);
@@ -338,13 +347,18 @@ fn a_missing_tool_is_named_with_its_package() {
 /// A BERT-like checkpoint of 5 words, 4 positions and 24 hidden channels with the tensors that real activations need, and
 /// one more matrix. Value `i` of the file is `((37 i) mod 101 - 50) / 64`.
 fn write_bert(path: &Path, without: &str) -> Vec<(&'static str, Vec<f64>)> {
+    write_bert_with_query(path, without, 24)
+}
+
+/// Its first query matrix has `width` input channels.
+fn write_bert_with_query(path: &Path, without: &str, width: usize) -> Vec<(&'static str, Vec<f64>)> {
     let tensors = [
         ("embeddings.word_embeddings.weight", vec![5, 24]),
         ("embeddings.position_embeddings.weight", vec![4, 24]),
         ("embeddings.token_type_embeddings.weight", vec![2, 24]),
         ("embeddings.LayerNorm.weight", vec![24]),
         ("embeddings.LayerNorm.bias", vec![24]),
-        ("encoder.layer.0.attention.self.query.weight", vec![6, 24]),
+        ("encoder.layer.0.attention.self.query.weight", vec![6, width]),
         ("encoder.layer.0.attention.self.key.weight", vec![6, 24]),
         ("encoder.layer.0.attention.self.value.weight", vec![7, 24]),
         ("encoder.layer.1.attention.self.query.weight", vec![6, 24]),
@@ -430,6 +444,10 @@ fn impossible_real_activations_are_refused_with_the_remedy() {
     refused(folder.path(), &["quantize", "m.safetensors", "--token-ids", "1"], 2, &["--output"]);
     let part = ["compare", "part.safetensors", "--token-ids", "1"];
     refused(folder.path(), &part, 2, &["part.safetensors", "no tensor `embeddings.LayerNorm.bias`"]);
+    write_bert_with_query(&folder.path().join("wide.safetensors"), "", 32);
+    let texts = ["wide.safetensors: ", "self.query.weight` has 32 input channels", "24; they must be", "--tensor"];
+    refused(folder.path(), &["compare", "wide.safetensors", "--token-ids", "1"], 2, &texts);
+    refused(folder.path(), &["quantize", "wide.safetensors", "-o", "t", "--token-ids", "1"], 2, &texts);
     assert!(!folder.path().join("t").exists() && !folder.path().join("bitmosaic-compare").exists());
 }
 

@@ -5,6 +5,8 @@ use crate::{ArchError, ArraySpec, BuffersSpec, MemorySpec};
 
 /// Bits of a byte address on the memory port.
 pub const ADDRESS_BITS: u32 = 48;
+/// Entries of the queues between tiles.
+pub const HOP_QUEUE: u32 = 2;
 /// Commands that each of the queues load, compute and store holds.
 pub const COMMAND_QUEUE: u32 = 4;
 /// Commands that one fetch asks for; twice as many may be fetched ahead of the queues.
@@ -41,6 +43,9 @@ pub struct Array {
     pub groups: u32,
     /// Passes whose outputs, and column blocks whose channel scales, are held.
     pub blocks: u32,
+    /// Entries of the queues between tiles that hold scales, exponents and channel scales. A beat stays from its group's first
+    /// chunk to its capture: two are enough where a group takes at least four cycles.
+    pub metadata_queue: u32,
     /// Banks of a tile column's outputs: one for each scale unit that writes to it at a time.
     pub output_parts: u32,
     /// Data bits of the memory port.
@@ -145,11 +150,12 @@ pub(crate) fn elaborate_array(
         channel_words: (16 * columns).div_ceil(weight_word_bits),
         record_words: record_bits.div_ceil(weight_word_bits),
         record_bits,
-        exponent_entry_bits: tile.exponent_beat_bits.map(|bits| bits / tile.rows),
+        exponent_entry_bits: tile.exponent_beat_bits.map(|_| tile.exponent_field_bits),
         weight_chunks: buffers.weight_chunks,
         activation_chunks: buffers.activation_chunks,
         groups: buffers.groups,
         blocks: buffers.blocks,
+        metadata_queue: if machine.scale_unit.slots < 4 { 4 } else { HOP_QUEUE },
         output_parts: (tile.rows / machine.scale_unit.pes).max(1),
         data_bits: memory.data_bits,
         burst_beats: memory.burst_beats,

@@ -84,11 +84,13 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
         PeKind::BitSerialFloat => float(spec, &check, common)?,
     };
     let activation_sum_bits = if zero_point_bits > 0 { pe.activation_bits + ceil_log2(max_group) } else { 0 };
+    let scale_field_bits = scale_code_bits + zero_point_bits;
+    let exponent_field_bits = EXPONENT_BITS + 1 + activation_sum_bits;
     let aligner = match &pe.kind {
         PeWidths::Block(block) => Some(Aligner {
             values_per_cycle: lanes,
             group_beats: max_group / lanes,
-            output_beat_bits: lanes * block.significand_bits + EXPONENT_BITS + 1 + activation_sum_bits,
+            output_beat_bits: lanes * block.significand_bits + exponent_field_bits,
             latency_cycles: 3,
         }),
         PeWidths::Float(_) => None,
@@ -103,8 +105,10 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
             columns,
             weight_beat_bits: columns * (lanes * code_bits + 2),
             activation_beat_bits: rows * lanes * pe.activation_bits,
-            scale_beat_bits: columns * (scale_code_bits + zero_point_bits),
-            exponent_beat_bits: aligner.is_some().then_some(rows * (EXPONENT_BITS + 1 + activation_sum_bits)),
+            scale_field_bits,
+            scale_beat_bits: columns * scale_field_bits,
+            exponent_field_bits,
+            exponent_beat_bits: aligner.is_some().then_some(rows * exponent_field_bits),
             channel_beat_bits: columns * 16,
             output_beat_bits: scale_unit.units * 16,
         },
@@ -195,7 +199,7 @@ fn block(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleU
             triple_bits: if common.digit_set == DigitSet::Radix8 { w + 2 } else { 0 },
         }),
     };
-    let with_exponents = *common.scale_kinds != [ScaleKind::Int8];
+    let with_exponents = ScaleKind::any_has_exponents(common.scale_kinds);
     let scale_exponents = (LARGEST_SCALE_EXPONENT - SMALLEST_SCALE_EXPONENT) as u32;
     let decode_cycles = u32::from(with_exponents || common.zero_points);
     let scale_unit = ScaleUnit {
@@ -222,7 +226,7 @@ fn float(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleU
     check.that("processing_element.digits", format!("{:?}", element.digits), digits, "this kind has `radix4`")?;
     let order = element.order == TermOrder::WeightMajor;
     check.that("processing_element.order", format!("{:?}", element.order), order, "this kind is `weight-major`")?;
-    let integers = *common.scale_kinds == [ScaleKind::Int8];
+    let integers = !ScaleKind::any_has_exponents(common.scale_kinds);
     check.that(
         "weights.scales",
         format!("{:?}", spec.weights.scales),
@@ -417,6 +421,11 @@ mod tests {
         refuse(|s| s.processing_element.guard_bits = Some(3), "processing_element.guard_bits", "remove it");
         refuse(|s| s.weights.types = vec!["int9".into()], "weights.types[0]", "known types: bitmod-fp4");
         refuse(|s| s.weights.types = vec!["fp8-e4m3".into()], "weights.types[0]", "host only: value -229376");
+        refuse(
+            |s| s.weights.types = vec!["olive4".into()],
+            "weights.types[0]",
+            "host only: a code of weight type `olive4`",
+        );
         refuse(|s| s.weights.types = vec!["int8".into(), "nf4".into()], "weights.types[1]", "digit planes");
         refuse(|s| s.weights.types = vec!["/nowhere.toml".into()], "weights.types[0]", "codebook `/nowhere.toml`");
         refuse(|s| s.weights.types = vec![], "weights.types", "at least one");

@@ -53,10 +53,14 @@ pub struct Tile {
     pub weight_beat_bits: u32,
     /// Bits of an activation beat: per row, `lanes` activations.
     pub activation_beat_bits: u32,
-    /// Bits of a scale beat: per column, lowest first, group scale code and zero point.
+    /// Bits of a column on the scale stream: lowest first, group scale code and zero point.
+    pub scale_field_bits: u32,
+    /// Bits of a scale beat: a field per column.
     pub scale_beat_bits: u32,
-    /// Bits of an exponent beat: per row, lowest first, 5 bits of shared exponent, the non-finite flag, and the sum of the
-    /// aligned activations; none without aligner.
+    /// Bits of a row on the exponent stream, and of what the aligner says of a group: lowest first, 5 bits of shared
+    /// exponent, the non-finite flag, and the sum of the aligned activations.
+    pub exponent_field_bits: u32,
+    /// Bits of an exponent beat: a field per row; none without aligner.
     pub exponent_beat_bits: Option<u32>,
     /// Bits of a channel beat: per column an FP16 channel scale.
     pub channel_beat_bits: u32,
@@ -131,7 +135,7 @@ pub struct Aligner {
     pub values_per_cycle: u32,
     /// Beats of the largest group; the group buffer holds two groups.
     pub group_beats: u32,
-    /// Bits of an aligned beat: `values_per_cycle` integers, 5 bits of exponent, non-finite flag, the group's sum so far.
+    /// Bits of an aligned beat: `values_per_cycle` integers and the fields of [`Tile::exponent_field_bits`], the sum so far.
     pub output_beat_bits: u32,
     /// Registers from the last beat of a group to its first aligned beat: full flag, RAM read, output register.
     pub latency_cycles: u32,
@@ -211,16 +215,6 @@ impl Machine {
     /// Processing elements of the tile.
     pub fn pes(&self) -> u32 {
         self.tile.rows * self.tile.columns
-    }
-
-    /// Bits of a column on the scale stream.
-    pub fn scale_field_bits(&self) -> u32 {
-        self.scale_code_bits + self.zero_point_bits
-    }
-
-    /// Bits of a row on the exponent stream.
-    pub fn exponent_field_bits(&self) -> u32 {
-        EXPONENT_BITS + 1 + self.activation_sum_bits
     }
 
     /// Whether and how the machine executes the type of this name.

@@ -178,7 +178,8 @@ pub fn weights(
     let scales: Vec<u16> = (0..=u16::MAX).filter(|code| scale_kind.decode(*code).is_some()).collect();
     // Special values are programmable: now and then any that the type's digit planes reach.
     let planes = TermTable::new(weight_type, digit_set).map_or(1, |table| table.terms);
-    let reachable: Vec<i32> = (-20..=20).filter(|v| digit_set.canonical_digits(*v, planes).is_some()).collect();
+    let reachable: Vec<i32> =
+        (-20..=20).filter(|v| digit_set.canonical_digits(i64::from(*v), planes).is_some()).collect();
     let programmed = special && random.below(2) == 0;
     let special_values = weight_type.special_values().map(|v| if programmed { random.pick(&reachable) } else { v });
     let channel = |random: &mut Random| match random.below(8) {

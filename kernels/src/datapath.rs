@@ -13,7 +13,7 @@
 //! `acc` is at least 2^-60, times a non-zero channel scale at least 2^-84, against 2^-126 for the smallest normal number.
 //! Upwards, with scales below 2^16 and value magnitudes up to 2^v an `x` is below group · 2^(v + 32); over K input channels in
 //! at most 2^24 groups `acc` stays below K · 2^(v + 34), roundings included, and its product with a channel scale below
-//! K · 2^(v + 50): with v <= 31 (values are `i32`) and K <= 2^32 at most 2^113, against 2^128. Both are asserted in debug
+//! K · 2^(v + 50): with v <= 40 (a matrix checks it) and K <= 2^32 at most 2^122, against 2^128. Both are asserted in debug
 //! builds.
 //!
 //! Accuracy beside FP16 accumulation (`tests/accuracy.rs`; g128, mean |error| / Σ|a·w| of `bitmod-fp4`, W = 14 against FP16
@@ -140,8 +140,8 @@ pub fn align_group(activations: &[f16], significand_bits: u32) -> AlignedGroup {
 }
 
 /// `Σ value · aligned` over a group, exact.
-pub fn group_sum(aligned: &[i32], values: &[i32]) -> i64 {
-    aligned.iter().zip(values).map(|(a, v)| i64::from(*a) * i64::from(*v)).sum()
+pub fn group_sum(aligned: &[i32], values: &[i64]) -> i64 {
+    aligned.iter().zip(values).map(|(a, v)| i64::from(*a) * v).sum()
 }
 
 /// `fl32(sum · scale · 2^(exponent - 25 - (W - 12)))`: the exact product, whose integer must fit an `i64`, rounded once.

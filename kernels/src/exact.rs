@@ -93,10 +93,10 @@ pub(crate) fn integer(activation: f16) -> i64 {
 }
 
 /// `[Σ a·v, Σ |a·v|]` of one group that fits 63 bits.
-fn narrow_sums(activations: &[i64], values: &[i32]) -> [i128; 2] {
+fn narrow_sums(activations: &[i64], values: &[i64]) -> [i128; 2] {
     let (mut sum, mut magnitude) = (0i64, 0i64);
     for (a, v) in activations.iter().zip(values) {
-        let product = a * i64::from(*v);
+        let product = a * v;
         sum += product;
         magnitude += product.abs();
     }
@@ -104,7 +104,7 @@ fn narrow_sums(activations: &[i64], values: &[i32]) -> [i128; 2] {
 }
 
 /// [`narrow_sums`] for wide weight types.
-fn wide_sums(activations: &[i64], values: &[i32]) -> [i128; 2] {
+fn wide_sums(activations: &[i64], values: &[i64]) -> [i128; 2] {
     let (mut sum, mut magnitude) = (0i128, 0i128);
     for (a, v) in activations.iter().zip(values) {
         let product = i128::from(*a) * i128::from(*v);
@@ -132,6 +132,6 @@ mod tests {
         let activations = [65504i64 << 24, -(3 << 20), 7, 0];
         let values = [16, -12, 1, 9];
         assert_eq!(narrow_sums(&activations, &values), wide_sums(&activations, &values));
-        assert_eq!(wide_sums(&[1 << 39, -(1 << 39)], &[i32::MAX, i32::MAX])[0], 0);
+        assert_eq!(wide_sums(&[1 << 39, -(1 << 39)], &[1 << 39, 1 << 39])[0], 0);
     }
 }

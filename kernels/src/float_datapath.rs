@@ -174,7 +174,7 @@ mod tests {
     use super::*;
     use bitmosaic_numerics::weight_type;
 
-    fn sum(pairs: &[(f32, i32)]) -> GroupSum {
+    fn sum(pairs: &[(f32, i64)]) -> GroupSum {
         let activations: Vec<f16> = pairs.iter().map(|(a, _)| f16::from_f32(*a)).collect();
         let digits: Vec<Digits> =
             pairs.iter().map(|(_, v)| DigitSet::Radix4.canonical_digits(*v, 2).unwrap()).collect();

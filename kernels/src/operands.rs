@@ -24,7 +24,7 @@ pub(crate) fn check_activations(activations: &[f16], input_channels: usize) -> R
 }
 
 /// Integer values of one output channel, `[input_channels]`, in units of 2^-fraction_bits.
-pub(crate) fn row_values(weights: &QuantizedMatrix, output_channel: usize) -> Vec<i32> {
+pub(crate) fn row_values(weights: &QuantizedMatrix, output_channel: usize) -> Vec<i64> {
     (0..weights.input_channels).map(|k| weights.value(output_channel, k)).collect()
 }
 

@@ -3,8 +3,8 @@
 //! A panel is four output channels, a chunk 128 slots of a row, a segment the 32 slots of one 128-bit lane. Groups start
 //! at segment boundaries and are padded to whole segments; padded slots meet activations of limb 0, whatever their code is.
 //! Types of at most 16 codes are stored as 4-bit codes and decoded in registers, others as signed bytes. A type with a
-//! value outside a signed byte, zero points, and group scales that are not 8-bit integers have no panels: the scalar references
-//! serve them.
+//! value outside a signed byte, zero points, outlier-victim pairs, and group scales that are not 8-bit integers have no panels:
+//! the scalar references serve them.
 
 use bitmosaic_numerics::fp16::decode;
 use bitmosaic_numerics::{CodeValue, QuantizedMatrix, SPECIAL_VALUES, ScaleKind, f16};
@@ -35,7 +35,7 @@ pub struct PackedWeights {
 /// What is kept of the weights.
 #[derive(Debug, Clone)]
 pub(crate) enum Store {
-    /// Values that fit signed bytes, without zero points, under 8-bit integer scales.
+    /// Values that fit signed bytes, one by one, without zero points, under 8-bit integer scales.
     Panels(Panels),
     /// Others: for the scalar references.
     Matrix(Box<QuantizedMatrix>),
@@ -89,10 +89,12 @@ impl PackedWeights {
         check_exact_sum(weights)?;
         let mut values = weights.weight_type.all_values();
         if weights.weight_type.codes.contains(&CodeValue::Special) {
-            values.extend(weights.special_values);
+            values.extend(weights.special_values.map(i64::from));
         }
         let bytes: Option<Vec<i8>> = values.into_iter().map(|v| i8::try_from(v).ok()).collect();
-        let plain = weights.scale_kind == ScaleKind::Int8 && !weights.weight_type.has_zero_point();
+        let plain = weights.scale_kind == ScaleKind::Int8
+            && !weights.weight_type.has_zero_point()
+            && weights.weight_type.victim_code().is_none();
         let store = match bytes.filter(|_| plain) {
             Some(bytes) => {
                 let largest = bytes.iter().map(|v| u32::from(v.unsigned_abs())).max().unwrap_or(0);
@@ -181,7 +183,7 @@ impl Panels {
         let codes = &weights.codes[output_channel * weights.input_channels..][..weights.input_channels];
         for (g, values) in values.chunks(weights.group).enumerate() {
             let codes = &codes[g * weights.group..][..values.len()];
-            let sum: i32 = values.iter().sum();
+            let sum = values.iter().sum::<i64>() as i32; // of signed bytes
             self.value_sums[panel * self.groups + g][row] = sum;
             self.bias_sums[panel][row] += i64::from(sum) * i64::from(scales[g]);
             let selector = weights.selectors[output_channel * self.groups + g];

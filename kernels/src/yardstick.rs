@@ -40,7 +40,7 @@ pub fn fp16_weights(weights: &QuantizedMatrix, output_channel: usize) -> Vec<f16
     let channel = decode(weights.channel_scales[output_channel]);
     let exponent = channel.exponent as i32 - 25 - weights.weight_type.fraction_bits as i32
         + weights.scale_kind.smallest_exponent();
-    let weight = |(k, value): (usize, i32)| {
+    let weight = |(k, value): (usize, i64)| {
         let scale = scales[k / weights.group] * i128::from(channel.significand);
         round_to_fp16(i128::from(value) * scale, exponent)
     };

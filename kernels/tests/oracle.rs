@@ -3,7 +3,7 @@
 
 mod common;
 
-use bitmosaic_kernels::{BlockDatapath, exact, output_errors, yardstick};
+use bitmosaic_kernels::{BlockDatapath, KernelError, exact, output_errors, yardstick};
 use bitmosaic_numerics::{QuantizedMatrix, ScaleKind, f16, registry};
 use common::{Activations, Random};
 use num_bigint::{BigInt, BigUint, Sign};
@@ -108,7 +108,7 @@ fn oracle_exact(token: &[f16], matrix: &QuantizedMatrix, row: usize) -> [Big; 2]
     let mut sums = [Big::zero(), Big::zero()];
     let channel = Big::of(matrix.channel_scales[row]);
     for (k, activation) in token.iter().enumerate() {
-        let weight = scale(matrix, row, k / matrix.group).times_integer(matrix.value(row, k).into());
+        let weight = scale(matrix, row, k / matrix.group).times_integer(matrix.value(row, k));
         let mut product = Big::of(*activation).times(&weight).times(&channel);
         product.1 -= matrix.weight_type.fraction_bits as i32;
         sums[0] = sums[0].plus(&product);
@@ -141,7 +141,7 @@ fn oracle_yardsticks(token: &[f16], matrix: &QuantizedMatrix, row: usize) -> [Op
     let round = |b: Big| Some(b.fp16()).filter(|v| v.is_finite());
     let (mut fp16, mut fp32) = (Some(f16::ZERO), Some(Big::zero()));
     for (k, activation) in token.iter().enumerate() {
-        let value = scale(matrix, row, k / matrix.group).times_integer(matrix.value(row, k).into());
+        let value = scale(matrix, row, k / matrix.group).times_integer(matrix.value(row, k));
         let mut weight = Big::of(matrix.channel_scales[row]).times(&value);
         weight.1 -= matrix.weight_type.fraction_bits as i32;
         let product = round(weight).map(|w| Big::of(*activation).times(&Big::of(w)));
@@ -169,8 +169,16 @@ fn compare(types: usize, seed: u64, [tokens, output_channels, input_channels]: [
                 random.quantized_matrix(&weight_type, shape, group)
             };
             let place = format!("{} {kind:?} seed {seed}", weight_type.name);
-            let result = exact(&activations, &matrix).unwrap();
-            let machine = BlockDatapath { significand_bits: w, group }.outputs(&activations, &matrix).unwrap();
+            // `fp8-e5m2` passes 127 bits under scales of 40, and 63 bits on wide machines.
+            let refused = |e: &KernelError| matches!(e, KernelError::TooWide { .. }) && matrix.magnitude_bits() > 20;
+            let result = match exact(&activations, &matrix) {
+                Err(e) if refused(&e) && matrix.scale_kind != ScaleKind::Int8 => continue,
+                result => result.unwrap(),
+            };
+            let machine = match (BlockDatapath { significand_bits: w, group }).outputs(&activations, &matrix) {
+                Err(e) if refused(&e) => None,
+                outputs => Some(outputs.unwrap()),
+            };
             let fp16 = yardstick::fp16_outputs(&activations, &matrix).unwrap();
             let fp32 = yardstick::fp32_outputs(&activations, &matrix).unwrap();
             for (t, token) in activations.chunks(input_channels).enumerate() {
@@ -180,8 +188,10 @@ fn compare(types: usize, seed: u64, [tokens, output_channels, input_channels]: [
                     assert_eq!(result.outputs[i].to_bits(), sum.fp16().to_bits(), "exact, {place}");
                     assert_eq!(result.values[i], sum.f64(), "exact value, {place}");
                     assert_eq!(result.magnitudes[i], magnitude.f64(), "magnitude, {place}");
-                    let expected = oracle_datapath(token, &matrix, row, w as i32);
-                    assert_eq!(machine[i].to_bits(), expected.to_bits(), "datapath W {w}, {place}");
+                    if let Some(machine) = &machine {
+                        let expected = oracle_datapath(token, &matrix, row, w as i32);
+                        assert_eq!(machine[i].to_bits(), expected.to_bits(), "datapath W {w}, {place}");
+                    }
                     let expected = oracle_yardsticks(token, &matrix, row);
                     for (found, expected) in [fp16[i], fp32[i]].into_iter().zip(expected) {
                         if let Some(expected) = expected {
@@ -191,7 +201,7 @@ fn compare(types: usize, seed: u64, [tokens, output_channels, input_channels]: [
                     }
                 }
             }
-            output_errors(&result, &machine).unwrap();
+            output_errors(&result, machine.as_ref().unwrap_or(&fp32)).unwrap();
         }
     }
     assert!(yardsticks > 0);

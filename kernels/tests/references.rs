@@ -51,7 +51,8 @@ fn an_exact_zero_is_plus_zero() {
         matrix.channel_scales = [1.0, -1.0, -0.0, 0.0].map(f16::from_f32).to_vec();
         // x and -x against equal weights cancel; all-negative-zero activations are zero.
         for row in matrix.codes.chunks_mut(8) {
-            let code = row[0];
+            // A row of victims is no row of weights.
+            let code = if weight_type.is_victim(row[0]) { weight_type.zero_code() } else { row[0] };
             row.fill(code);
         }
         for row in 0..4 {
@@ -107,7 +108,7 @@ fn operands_that_do_not_fit_are_refused() {
 #[test]
 fn types_too_wide_for_exact_integers_are_refused_or_summed_in_128_bits() {
     let mut wide = weight_type("int4").unwrap();
-    wide.codes[1] = CodeValue::Value(i32::MAX);
+    wide.codes[1] = CodeValue::Value(i32::MAX.into());
     let mut random = Random::new(9);
     let mut matrix = random.any_matrix(&wide, [1, 64], 64);
     matrix.codes.fill(1);
@@ -118,4 +119,11 @@ fn types_too_wide_for_exact_integers_are_refused_or_summed_in_128_bits() {
     assert_eq!(result.values, [expected]);
     let machine = BlockDatapath { significand_bits: 24, group: 64 };
     assert!(matches!(machine.outputs(&[f16::MAX; 64], &matrix), Err(KernelError::TooWide { .. })));
+    for bits in [40, 63] {
+        matrix.weight_type.codes[1] = CodeValue::Value(1 << (bits - 1));
+        assert!(exact(&[f16::MAX; 64], &matrix).is_ok() == (bits == 40));
+    }
+    matrix.weight_type.codes[1] = CodeValue::Value(i64::MIN);
+    let error = exact(&[f16::MAX; 64], &matrix).unwrap_err().to_string();
+    assert!(error.contains("largest value of `int4`") && error.contains("at most 40 bits"), "{error}");
 }

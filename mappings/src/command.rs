@@ -320,6 +320,9 @@ impl Command {
             opcode::END => Command::End,
             opcode::MATMUL => {
                 let special = at(field::SPECIAL_DIGITS);
+                if !(1..=MAX_PLANES).contains(&usize::from(bytes[2])) {
+                    return refuse(2, format!("{} terms per weight", bytes[2]), &format!("1 to {MAX_PLANES}"));
+                }
                 let Some(scale_kind) = ScaleKind::ALL.get(usize::from(bytes[6])).copied() else {
                     return refuse(
                         6,
@@ -465,6 +468,11 @@ mod tests {
         let mut kind = good.clone();
         kind[6] = 4;
         assert!(text(&kind).contains("byte 6: kind of group scale 4"));
+        for terms in [0, MAX_PLANES as u8 + 1, u8::MAX] {
+            let mut planes = good.clone();
+            planes[2] = terms;
+            assert!(text(&planes).contains(&format!("byte 2: {terms} terms per weight; 1 to 4")));
+        }
         bad[32] = 0;
         bad[40] = 1;
         assert!(text(&bad).contains("byte 40"));

@@ -30,7 +30,8 @@ pub fn aligner_stimulus(machine: &Machine, lowered: &Lowered, stalls: Stalls) ->
 /// Stimulus of the tile, given the aligner's output beats for the same program (none for a machine without aligner).
 ///
 /// # Errors
-/// `Field` if the aligner gave another number of beats than the program needs.
+/// `Field` if the aligner gave another number of beats than the program needs, or a product has more terms than the machine
+/// has digit planes.
 pub fn tile_stimulus(
     machine: &Machine,
     lowered: &Lowered,
@@ -42,6 +43,10 @@ pub fn tile_stimulus(
     let mut beats = aligned;
     let mut first_chunk = 0;
     for matmul in lowered.program.matmuls() {
+        if !(1..=machine.max_terms).contains(&matmul.terms.into()) {
+            let expected = format!("design `{}` takes 1 to {}", machine.name, machine.max_terms);
+            return Err(MappingError::field("terms per weight of a command", matmul.terms, expected));
+        }
         let walk = TileWalk::new(machine, matmul);
         let rows = machine.tile.rows as usize;
         match &mut exponents {
@@ -150,6 +155,29 @@ fn push_exponents(machine: &Machine, walk: TileWalk, tokens: &[Vec<AlignedGroup>
             None => 1,
         };
         let rows = m..m + machine.tile.rows as usize;
-        stream.push_fields(rows.map(|token| (field(token), machine.exponent_field_bits())));
+        stream.push_fields(rows.map(|token| (field(token), machine.tile.exponent_field_bits)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Command, lower};
+    use bitmosaic_numerics::{f16, quantize_matrix};
+
+    #[test]
+    fn products_with_more_terms_than_digit_planes_are_refused() {
+        let machine = bitmosaic_arch::load("bitmod-tiny").unwrap();
+        let ones = [f16::ONE; 8];
+        let weights = quantize_matrix(&ones, [1, 8], 8, &machine.types[0].weight_type).unwrap();
+        let mut lowered = lower(&machine, &[(&weights, &ones)]).unwrap();
+        assert!(tile_stimulus(&machine, &lowered, &[], Stalls::NONE).is_ok());
+        for bad in [0, machine.max_terms as u8 + 1, u8::MAX] {
+            let Command::Matmul(matmul) = &mut lowered.program.commands[0] else { panic!("no product") };
+            matmul.terms = bad;
+            let error = tile_stimulus(&machine, &lowered, &[], Stalls::NONE).unwrap_err().to_string();
+            let expected = format!("terms per weight of a command is {bad}; design `bitmod-tiny` takes 1 to ");
+            assert!(error.starts_with(&expected), "{error}");
+        }
     }
 }

@@ -17,7 +17,7 @@ pub enum NumericsError {
     Codebook {
         /// Path of the file.
         file: String,
-        /// Field, finding and remedy; for TOML the parser's message with line and column.
+        /// Field, or line and column where it is not TOML of a codebook; finding and remedy. One line.
         what: String,
     },
     /// A value that no digit sequence of the set reaches.
@@ -29,11 +29,19 @@ pub enum NumericsError {
         /// The type that holds the value.
         weight_type: String,
         /// Integer value, in units of 2^-fraction_bits.
-        value: i32,
+        value: i64,
         /// Planes tried.
         planes: usize,
         /// Digits tried.
         digit_set: DigitSet,
+    },
+    /// A type whose codes cannot be turned into digits one by one.
+    #[error(
+        "a code of weight type `{weight_type}` stands for another value beside a victim, and term generators see one code at a time"
+    )]
+    Pairs {
+        /// The type.
+        weight_type: String,
     },
     /// A matrix whose shape and data disagree, or an impossible group.
     #[error("{what}: found {found}, expected {expected}")]

@@ -9,7 +9,10 @@
 //!
 //! A short last group is a shorter slice: all statistics are over the entries given.
 
+use crate::exact::power_of_two;
 use crate::fp16::{self, from_f32_slice, round_slice, to_f32_vec};
+use crate::quantize_pairs::{Outliers, least_squares_scale};
+use crate::weight_type::MAX_MAGNITUDE_BITS;
 use crate::{NumericsError, Rounding, ScaleRule, WeightType, f16};
 
 /// Errors at or above this (in squared weight units) never win the search; the published starting value.
@@ -23,12 +26,14 @@ pub const LARGEST_SCALE: f16 = f16::from_f32_const(1e4);
 #[derive(Debug, Clone, PartialEq)]
 pub struct Codebook {
     /// `(value in units of 2^-fraction_bits, code)`, ascending, each value once.
-    entries: Vec<(i32, u8)>,
+    entries: Vec<(i64, u8)>,
     /// Sums of neighbours, in quantizer units: twice the midpoints, exact in binary32.
     doubled_midpoints: Vec<f32>,
     rounding: Rounding,
     scale_rule: ScaleRule,
-    largest: i32,
+    /// Of normal weights.
+    largest: i64,
+    outliers: Option<Outliers>,
     /// A quantizer unit in units of 2^-fraction_bits, a power of two.
     unit: f32,
     zero_code: u8,
@@ -48,36 +53,42 @@ impl Codebook {
         let mut entries = weight_type.codebook(special);
         entries.dedup_by_key(|(value, _)| *value);
         let half = 1i64 << (weight_type.code_bits.clamp(1, 31) - 1);
-        if weight_type.rounding == Rounding::SymmetricInteger {
-            entries.retain(|(value, _)| i64::from(*value).abs() < half);
+        if matches!(weight_type.rounding, Rounding::SymmetricInteger | Rounding::OutlierVictimPairs) {
+            entries.retain(|(value, _)| value.abs() < half);
             if entries.len() as i64 != 2 * half - 1 {
                 return Err(refused(format!("{} integers", entries.len()), "every integer from -max to max"));
             }
         }
         if weight_type.rounding == Rounding::AsymmetricInteger
-            && !(-half..half).eq(entries.iter().map(|(value, _)| i64::from(*value)))
+            && !(-half..half).eq(entries.iter().map(|(value, _)| *value))
         {
             return Err(refused(format!("{} integers", entries.len()), "every integer of the code's bits"));
         }
         let largest = entries.iter().map(|(value, _)| value.unsigned_abs()).max().unwrap_or(0);
-        if largest == 0 || largest >= 1 << 24 {
-            return Err(refused(format!("largest magnitude {largest}"), "1 to 2^24 - 1"));
+        if largest == 0 || largest >> MAX_MAGNITUDE_BITS != 0 {
+            return Err(refused(format!("largest magnitude {largest}"), "1 to 2^40 - 1"));
         }
-        let unit = (1u32 << weight_type.quantizer_shift()) as f32;
-        let doubled_midpoints = entries.windows(2).map(|pair| (pair[0].0 + pair[1].0) as f32 / unit).collect();
+        let sums = || entries.windows(2).map(|pair| pair[0].0 + pair[1].0);
+        if let Some(inexact) = sums().chain(entries.iter().map(|e| e.0)).find(|sum| *sum as f32 as i64 != *sum) {
+            let found = format!("a value or a sum of neighbours {inexact}");
+            return Err(refused(found, "at most 24 significant bits, as binary32 has"));
+        }
+        let unit = power_of_two(weight_type.quantizer_shift() as i32) as f32;
+        let doubled_midpoints = sums().map(|sum| sum as f32 / unit).collect();
         Ok(Codebook {
             entries,
             doubled_midpoints,
             rounding: weight_type.rounding,
             scale_rule: weight_type.scale_rule,
-            largest: largest as i32,
+            largest: largest as i64,
+            outliers: Outliers::new(weight_type, largest as i64),
             unit,
             zero_code: weight_type.zero_code(),
         })
     }
 
-    /// Largest magnitude, in units of 2^-fraction_bits.
-    pub fn largest(&self) -> i32 {
+    /// Largest magnitude, outliers left out, in units of 2^-fraction_bits.
+    pub fn largest(&self) -> i64 {
         self.largest
     }
 
@@ -97,6 +108,7 @@ impl Codebook {
             ScaleRule::LargestMagnitude | ScaleRule::PowerOfTwo | ScaleRule::UnderTensorScale => {
                 f16::from_f32(largest_magnitude(weights) / self.largest_in_quantizer_units())
             }
+            ScaleRule::LeastSquares => least_squares_scale(weights, self),
             // Magnitudes are multiples of 2^-24: a binary64 sum of up to 2^13 of them is exact.
             ScaleRule::MeanMagnitude => {
                 f16::from_f32(weights.iter().map(|w| w.to_f64().abs()).sum::<f64>() as f32 / weights.len() as f32)
@@ -160,12 +172,20 @@ impl Codebook {
                     }
                 }
             }
-            Rounding::SymmetricInteger => {
+            Rounding::SymmetricInteger | Rounding::OutlierVictimPairs => {
                 let limit = self.largest as f32;
                 for (x, (code, value)) in scaled.iter().zip(group.iter_mut()) {
                     if !x.is_nan() {
                         *value = x.round_ties_even().clamp(-limit, limit);
-                        *code = self.entries[(*value as i32 + self.largest) as usize].1;
+                        *code = self.entries[(*value as i64 + self.largest) as usize].1;
+                    }
+                }
+                if let Some(outliers) = &self.outliers {
+                    let places = group.codes.chunks_exact_mut(2).zip(group.values.chunks_exact_mut(2));
+                    for (pair, (codes, values)) in scaled.chunks_exact(2).zip(places) {
+                        if let Some([first, second]) = outliers.round([pair[0], pair[1]]) {
+                            ([codes[0], codes[1]], [values[0], values[1]]) = ([first.0, second.0], [first.1, second.1]);
+                        }
                     }
                 }
             }

@@ -20,7 +20,7 @@ use rayon::prelude::*;
 
 use crate::exact::power_of_two;
 use crate::quantize_block::{self, Block};
-use crate::quantize_group::{Codebook, QuantizedGroup, check_finite, codebooks, quantize_with};
+use crate::quantize_group::{Codebook, check_finite, codebooks, quantize_with};
 use crate::second_level::{executable_channel_scale, scale_code, second_level_with};
 use crate::{MAX_GROUP, NumericsError, QuantizedMatrix, ScaleKind, WeightType, f16};
 
@@ -110,26 +110,6 @@ pub fn quantize_matrix_with_scales(
     }
     matrix.check()?;
     Ok(matrix)
-}
-
-/// Quantizes a matrix at the published first level, with its FP16 rounding of every weight: groups in row-major order. For
-/// comparison with the published figures; machines execute [`quantize_matrix_with_scales`].
-///
-/// # Errors
-/// As [`quantize_matrix`].
-pub fn quantize_matrix_first_level(
-    weights: &[f16],
-    shape: [usize; 2],
-    group: usize,
-    weight_type: &WeightType,
-) -> Result<Vec<QuantizedGroup>, NumericsError> {
-    check(weights, shape, group)?;
-    let books = codebooks(weight_type)?;
-    let rows: Vec<Vec<QuantizedGroup>> = weights
-        .par_chunks(shape[1])
-        .map(|row| row.chunks(group).map(|weights| quantize_with(weights, &books)).collect())
-        .collect();
-    Ok(rows.into_iter().flatten().collect())
 }
 
 struct Row {

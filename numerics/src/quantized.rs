@@ -1,3 +1,4 @@
+use crate::weight_type::MAX_MAGNITUDE_BITS;
 use crate::{MAX_GROUP, NumericsError, SPECIAL_VALUES, ScaleKind, WeightType, f16};
 
 /// A quantized weight matrix of shape `[output_channels, input_channels]`, groups along the input channels.
@@ -34,12 +35,27 @@ impl QuantizedMatrix {
         self.input_channels.div_ceil(self.group)
     }
 
+    /// Code of the other weight of a pair: pairs begin at the start of a group; the last weight of an odd group has none.
+    fn neighbour(&self, output_channel: usize, input_channel: usize) -> Option<u8> {
+        let place = input_channel % self.group;
+        let first = input_channel - place;
+        let other = first + (place ^ 1);
+        let end = (first + self.group).min(self.input_channels);
+        (other < end).then(|| self.codes[output_channel * self.input_channels + other])
+    }
+
     /// Integer value of the weight at (output channel, input channel), in units of 2^-fraction_bits, less its zero point.
-    pub fn value(&self, output_channel: usize, input_channel: usize) -> i32 {
+    pub fn value(&self, output_channel: usize, input_channel: usize) -> i64 {
         let code = self.codes[output_channel * self.input_channels + input_channel];
         let group = output_channel * self.groups() + input_channel / self.group;
         let special = self.special_values[usize::from(self.selectors[group]) % SPECIAL_VALUES];
-        self.weight_type.value(code, special).unwrap_or(0) - self.zero_point(group)
+        let beside_victim =
+            || self.neighbour(output_channel, input_channel).is_some_and(|n| self.weight_type.is_victim(n));
+        let value = match self.weight_type.outlier(code) {
+            Some(outlier) if beside_victim() => outlier,
+            _ => self.weight_type.value(code, special).unwrap_or(0),
+        };
+        value - i64::from(self.zero_point(group))
     }
 
     /// Zero point of a group, counted over the matrix; 0 for types without.
@@ -88,9 +104,17 @@ impl QuantizedMatrix {
         shape("zero points", self.zero_points.len(), if self.weight_type.has_zero_point() { groups } else { 0 })?;
         shape("scales", self.scales.len(), groups)?;
         shape("channel_scales", self.channel_scales.len(), self.output_channels)?;
+        if self.weight_type.magnitude_bits() > MAX_MAGNITUDE_BITS {
+            return Err(NumericsError::Shape {
+                what: format!("largest value of `{}`", self.weight_type.name),
+                found: format!("{} bits", self.weight_type.magnitude_bits()),
+                expected: format!("at most {MAX_MAGNITUDE_BITS} bits"),
+            });
+        }
         for code in &self.codes {
             self.weight_type.check_code(*code)?;
         }
+        self.check_pairs()?;
         if let Some(selector) = self.selectors.iter().find(|s| usize::from(**s) >= SPECIAL_VALUES) {
             return Err(NumericsError::Shape {
                 what: "special value selector".into(),
@@ -122,5 +146,22 @@ impl QuantizedMatrix {
             }),
             None => Ok(()),
         }
+    }
+
+    /// Every victim has an outlier beside it.
+    fn check_pairs(&self) -> Result<(), NumericsError> {
+        let Some(victim) = self.weight_type.victim_code() else { return Ok(()) };
+        for (index, _) in self.codes.iter().enumerate().filter(|(_, code)| **code == victim) {
+            let (row, column) = (index / self.input_channels, index % self.input_channels);
+            let neighbour = self.neighbour(row, column);
+            if neighbour.and_then(|code| self.weight_type.outlier(code)).is_none() {
+                return Err(NumericsError::Shape {
+                    what: format!("neighbour of the victim at row {row}, column {column}"),
+                    found: neighbour.map_or("none".into(), |code| format!("code {code:#x}")),
+                    expected: "an outlier in its pair".into(),
+                });
+            }
+        }
+        Ok(())
     }
 }

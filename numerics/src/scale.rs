@@ -76,6 +76,11 @@ impl ScaleKind {
         }
     }
 
+    /// Whether any of these kinds has exponents other than 0: whether scales are more than 8-bit integers.
+    pub fn any_has_exponents(kinds: &[ScaleKind]) -> bool {
+        kinds.iter().any(|kind| *kind != ScaleKind::Int8)
+    }
+
     /// Smallest exponent of the kind's codes.
     pub fn smallest_exponent(self) -> i32 {
         match self {
@@ -171,6 +176,7 @@ mod tests {
             assert_eq!(u64::BITS - largest.leading_zeros(), kind.unit_bits());
             assert!((0..=u16::MAX).all(|code| kind.decode(code).is_none() || u32::from(code) >> kind.code_bits() == 0));
             assert!(kind.decode(kind.padding_code()).is_some());
+            assert_eq!(ScaleKind::any_has_exponents(&[ScaleKind::Int8, kind]), all.clone().any(|s| s.exponent != 0));
         }
     }
 }

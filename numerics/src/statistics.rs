@@ -3,8 +3,7 @@
 use rayon::prelude::*;
 
 use crate::exact::power_of_two;
-use crate::quantize_group::QuantizedGroup;
-use crate::{NumericsError, QuantizedMatrix, SPECIAL_VALUES, WeightType, f16};
+use crate::{NumericsError, QuantizedMatrix, SPECIAL_VALUES, f16};
 
 /// How far quantized weights are from the FP16 weights they stand for.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -84,7 +83,7 @@ pub fn error_statistics(weights: &[f16], matrix: &QuantizedMatrix) -> Result<Err
                 let index = row * matrix.groups() + g;
                 let scale = matrix.scale_kind.value(matrix.scales[index]) * channel;
                 let first = g * matrix.group;
-                let values = (0..weights.len()).map(|i| f64::from(matrix.value(row, first + i)) * scale);
+                let values = (0..weights.len()).map(|i| matrix.value(row, first + i) as f64 * scale);
                 let special = matrix.weight_type.special.as_ref().map(|_| matrix.selectors[index]);
                 statistics.add_group(weights, values, special, scale == 0.0);
             }
@@ -92,28 +91,6 @@ pub fn error_statistics(weights: &[f16], matrix: &QuantizedMatrix) -> Result<Err
         })
         .collect();
     Ok(rows.iter().fold(ErrorStatistics::default(), ErrorStatistics::merge))
-}
-
-/// Statistics of a matrix quantized at the first level to `weight_type`, groups in row-major order.
-///
-/// # Errors
-/// `Shape` if the groups do not hold as many weights as there are.
-pub fn first_level_statistics(
-    weights: &[f16],
-    groups: &[QuantizedGroup],
-    weight_type: &WeightType,
-) -> Result<ErrorStatistics, NumericsError> {
-    check_length(weights.len(), groups.iter().map(|g| g.codes.len()).sum())?;
-    let mut statistics = ErrorStatistics::default();
-    let mut rest = weights;
-    for group in groups {
-        let (weights, after) = rest.split_at(group.codes.len());
-        rest = after;
-        let values = group.dequantized.iter().map(|d| d.to_f64());
-        let special = weight_type.special.as_ref().map(|_| group.selector);
-        statistics.add_group(weights, values, special, !group.chosen);
-    }
-    Ok(statistics)
 }
 
 fn check_length(weights: usize, quantized: usize) -> Result<(), NumericsError> {

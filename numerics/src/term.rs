@@ -91,14 +91,14 @@ impl DigitSet {
 
     /// The canonical representation of `value` in `planes` planes, if there is one: fewest non-zero digits, then non-zero
     /// digits in the lowest planes, then the digits first in [`DigitSet::digits`], compared from plane 0.
-    pub fn canonical_digits(self, value: i32, planes: usize) -> Option<Digits> {
+    pub fn canonical_digits(self, value: i64, planes: usize) -> Option<Digits> {
         // No sum of digits goes further; beyond it the search could overflow.
-        if value.unsigned_abs() > self.largest_value(planes) {
+        if value.unsigned_abs() > self.largest_value(planes).into() {
             return None;
         }
         let mut search =
             Search { all: self.digits(), radix: 1 << self.radix_bits(), digits: Digits::default(), best: None };
-        search.plane(value, 0, planes.min(MAX_PLANES));
+        search.plane(value as i32, 0, planes.min(MAX_PLANES));
         search.best.map(|(_, d)| d)
     }
 }
@@ -163,8 +163,11 @@ impl TermTable {
     /// Builds the table with the fewest planes that reach every value of the type, special candidates included.
     ///
     /// # Errors
-    /// `NoTerms` if a value needs more than [`MAX_PLANES`] planes.
+    /// `NoTerms` if a value needs more than [`MAX_PLANES`] planes, `Pairs` for a type whose codes depend on their neighbours.
     pub fn new(weight_type: &WeightType, digit_set: DigitSet) -> Result<TermTable, NumericsError> {
+        if weight_type.victim_code().is_some() {
+            return Err(NumericsError::Pairs { weight_type: weight_type.name.to_string() });
+        }
         let mut terms = 1;
         for value in weight_type.all_values() {
             while digit_set.canonical_digits(value, terms).is_none() {
@@ -177,7 +180,7 @@ impl TermTable {
         }
         let digits = weight_type.codes.iter().map(|code| match code {
             CodeValue::Value(v) => digit_set.canonical_digits(*v, terms),
-            CodeValue::Special | CodeValue::Unused => None,
+            CodeValue::Special | CodeValue::Paired { .. } | CodeValue::Victim | CodeValue::Unused => None,
         });
         Ok(TermTable { digit_set, terms, digits: digits.collect() })
     }
@@ -187,9 +190,9 @@ impl TermTable {
     /// # Errors
     /// `NoTerms` if the value needs more planes.
     pub fn special_digits(&self, weight_type: &WeightType, value: i32) -> Result<Digits, NumericsError> {
-        self.digit_set.canonical_digits(value, self.terms).ok_or_else(|| NumericsError::NoTerms {
+        self.digit_set.canonical_digits(value.into(), self.terms).ok_or_else(|| NumericsError::NoTerms {
             weight_type: weight_type.name.to_string(),
-            value,
+            value: value.into(),
             planes: self.terms,
             digit_set: self.digit_set,
         })
@@ -201,8 +204,8 @@ mod tests {
     use super::*;
     use crate::registry;
 
-    fn sum(set: DigitSet, digits: &Digits) -> i32 {
-        digits.iter().enumerate().map(|(k, d)| d.value() << (set.radix_bits() as usize * k)).sum()
+    fn sum(set: DigitSet, digits: &Digits) -> i64 {
+        digits.iter().enumerate().map(|(k, d)| i64::from(d.value()) << (set.radix_bits() as usize * k)).sum()
     }
 
     #[test]
@@ -230,7 +233,7 @@ mod tests {
             // bitmod-fp4 and razer-fp4, int4, bitmod-fp3; int2 to int8 twice; small floats; flint; mx and nvfp4; ternary, binary.
             4 * (2 * 16
                 + 8
-                + 2 * (4 + 8 + 16 + 32 + 64 + 256)
+                + 2 * (4 + 8 + 16 + 32 + 64 + 128 + 256)
                 + (7 + 15 + 31 + 31 + 63)
                 + (15 + 31)
                 + (15 + 63 + 255 + 15)
@@ -254,12 +257,14 @@ mod tests {
             ("int3", 2),
             ("int5", 3),
             ("int6", 3),
+            ("int7", 4),
             ("int8", 4),
             ("int2-asym", 1),
             ("int3-asym", 2),
             ("int4-asym", 2),
             ("int5-asym", 3),
             ("int6-asym", 3),
+            ("int7-asym", 4),
             ("int8-asym", 4),
             ("fp3", 1),
             ("fp4", 2),
@@ -268,6 +273,7 @@ mod tests {
             ("fp6-e2m3", 3),
             ("fp6-e3m2", 0),
             ("fp8-e4m3", 0),
+            ("fp8-e5m2", 0),
             ("flint4", 2),
             ("flint5", 3),
             ("mx-fp4", 2),
@@ -278,6 +284,7 @@ mod tests {
             ("ternary", 1),
             ("binary", 1),
             ("nf4", 0),
+            ("olive4", 0),
         ];
         let found: Vec<_> = registry().iter().map(|t| (t.name, terms(t, DigitSet::Radix4))).collect();
         assert_eq!(found, expected);
@@ -301,8 +308,8 @@ mod tests {
         assert_eq!(digits(16), [0, 4, 0, 0]);
         assert_eq!(digits(20), [4, 4, 0, 0]);
         assert_eq!(set.canonical_digits(21, 2), None);
-        assert_eq!(set.canonical_digits(i32::MAX, 4), None);
-        assert_eq!(set.canonical_digits(i32::MIN, 4), None);
+        assert_eq!(set.canonical_digits(i64::MAX, 4), None);
+        assert_eq!(set.canonical_digits(i64::MIN, 4), None);
         // Exhaustive: no representation has fewer non-zero digits than the canonical one.
         let non_zero = |d: &[Digit]| d.iter().filter(|d| d.value() != 0).count();
         for set in DigitSet::ALL {

@@ -4,9 +4,19 @@ use crate::{NumericsError, SPECIAL_VALUES, ScaleKind};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CodeValue {
     /// A fixed integer, in units of 2^-fraction_bits.
-    Value(i32),
+    Value(i64),
     /// The special value that the group's selector chooses.
     Special,
+    /// A code whose meaning depends on the other weight of its pair (pairs of neighbours, from the start of a group), in units of
+    /// 2^-fraction_bits: a normal weight, but beside a victim an outlier.
+    Paired {
+        /// Value beside anything but a victim.
+        normal: i64,
+        /// Value beside a victim.
+        outlier: i64,
+    },
+    /// The victim of the outlier beside it: zero.
+    Victim,
     /// No weight has this code.
     Unused,
 }
@@ -23,6 +33,8 @@ pub enum Rounding {
     AsymmetricInteger,
     /// Nearest value of a table; a tie goes away from zero, as in the published MX quantizer.
     TableTieAway,
+    /// [`Rounding::SymmetricInteger`], or the nearest outlier beside a victim, as published with OliVe.
+    OutlierVictimPairs,
 }
 
 /// What the quantizer's group scale follows.
@@ -30,6 +42,8 @@ pub enum Rounding {
 pub enum ScaleRule {
     /// The largest weight falls on the largest magnitude of the codebook, as in the published code.
     LargestMagnitude,
+    /// The scale of least squared error among those that OliVe's published code tries.
+    LeastSquares,
     /// The scale is the mean magnitude of the weights; for values of magnitude 1, which clip what is larger.
     MeanMagnitude,
     /// The scale is a power of two that puts the largest weight into the binade of the largest magnitude; what is larger than
@@ -68,6 +82,8 @@ pub struct WeightType {
     pub scale_rule: ScaleRule,
 }
 
+/// Bits of the largest magnitude that a weight type may have, so that no sum of a group's values overflows.
+pub(crate) const MAX_MAGNITUDE_BITS: u32 = 40;
 /// Bits of the largest magnitude that the quantizer's FP16 scales can stand beside: those of the published codebooks.
 const QUANTIZER_MAGNITUDE_BITS: u32 = 9;
 
@@ -82,29 +98,58 @@ impl WeightType {
         match self.scale_rule {
             ScaleRule::PowerOfTwo => ScaleKind::E8m0,
             ScaleRule::UnderTensorScale => ScaleKind::E4m3,
-            ScaleRule::LargestMagnitude | ScaleRule::MeanMagnitude => ScaleKind::Int8,
+            ScaleRule::LargestMagnitude | ScaleRule::MeanMagnitude | ScaleRule::LeastSquares => ScaleKind::Int8,
         }
     }
 
-    /// Integer value of `code` (units of 2^-fraction_bits) in a group whose special value is `special`.
-    /// Codes that no weight has give `None`.
-    pub fn value(&self, code: u8, special: i32) -> Option<i32> {
+    /// Integer value of `code` (units of 2^-fraction_bits) in a group whose special value is `special`, beside anything but a
+    /// victim ([`WeightType::outlier`]). Codes that no weight has give `None`.
+    pub fn value(&self, code: u8, special: i32) -> Option<i64> {
         match self.codes.get(usize::from(code))? {
             CodeValue::Value(v) => Some(*v),
-            CodeValue::Special => Some(special),
+            CodeValue::Special => Some(special.into()),
+            CodeValue::Paired { normal, .. } => Some(*normal),
+            CodeValue::Victim => Some(0),
             CodeValue::Unused => None,
         }
     }
 
-    /// `(value, code)` of every usable code in a group with this special value, ascending by value.
-    /// `special = None` leaves the special code out.
-    pub fn codebook(&self, special: Option<i32>) -> Vec<(i32, u8)> {
-        let mut book: Vec<(i32, u8)> = (0..=u8::MAX)
+    /// Value of `code` beside a victim; `None` if it cannot stand there.
+    pub fn outlier(&self, code: u8) -> Option<i64> {
+        match self.codes.get(usize::from(code)) {
+            Some(CodeValue::Paired { outlier, .. }) => Some(*outlier),
+            _ => None,
+        }
+    }
+
+    /// Whether the code marks the victim of an outlier.
+    pub fn is_victim(&self, code: u8) -> bool {
+        self.codes.get(usize::from(code)) == Some(&CodeValue::Victim)
+    }
+
+    /// The code of victims, for types whose weights stand in pairs.
+    pub fn victim_code(&self) -> Option<u8> {
+        self.codes.iter().position(|c| *c == CodeValue::Victim).map(|code| code as u8)
+    }
+
+    /// `(value, code)` of every outlier, ascending by value.
+    pub fn outliers(&self) -> Vec<(i64, u8)> {
+        let mut outliers: Vec<(i64, u8)> =
+            (0..=u8::MAX).take(self.codes.len()).filter_map(|code| Some((self.outlier(code)?, code))).collect();
+        outliers.sort_unstable();
+        outliers
+    }
+
+    /// `(value, code)` of every usable code in a group with this special value, ascending by value; outliers and victims are
+    /// not among them. `special = None` leaves the special code out.
+    pub fn codebook(&self, special: Option<i32>) -> Vec<(i64, u8)> {
+        let mut book: Vec<(i64, u8)> = (0..=u8::MAX)
             .zip(&self.codes)
             .filter_map(|(code, value)| match value {
                 CodeValue::Value(v) => Some((*v, code)),
-                CodeValue::Special => special.map(|v| (v, code)),
-                CodeValue::Unused => None,
+                CodeValue::Special => special.map(|v| (v.into(), code)),
+                CodeValue::Paired { normal, .. } => Some((*normal, code)),
+                CodeValue::Victim | CodeValue::Unused => None,
             })
             .collect();
         book.sort_unstable();
@@ -116,11 +161,11 @@ impl WeightType {
         self.codes.iter().position(|c| *c == CodeValue::Value(0)).unwrap_or(0) as u8
     }
 
-    /// Every integer value the type can take, special candidates included, ascending, each once.
-    pub fn all_values(&self) -> Vec<i32> {
-        let mut values: Vec<i32> = self.codebook(None).into_iter().map(|(v, _)| v).collect();
+    /// Every integer value the type can take, special candidates and outliers included, ascending, each once.
+    pub fn all_values(&self) -> Vec<i64> {
+        let mut values: Vec<i64> = self.codebook(None).into_iter().chain(self.outliers()).map(|(v, _)| v).collect();
         if let Some(special) = &self.special {
-            values.extend(special.values);
+            values.extend(special.values.map(i64::from));
         }
         values.sort_unstable();
         values.dedup();
@@ -130,7 +175,7 @@ impl WeightType {
     /// Bits of the largest magnitude, sign excluded.
     pub fn magnitude_bits(&self) -> u32 {
         let largest = self.all_values().iter().map(|v| v.unsigned_abs()).max().unwrap_or(0);
-        u32::BITS - largest.leading_zeros()
+        u64::BITS - largest.leading_zeros()
     }
 
     /// The quantizer counts values in units of 2^(shift - fraction_bits): shift 0, the integers of the published codebooks,
@@ -173,11 +218,14 @@ impl WeightType {
     /// `Shape` for a code that no weight has.
     pub fn check_code(&self, code: u8) -> Result<(), NumericsError> {
         match self.codes.get(usize::from(code)) {
-            Some(CodeValue::Value(_) | CodeValue::Special) => Ok(()),
+            Some(value) if *value != CodeValue::Unused => Ok(()),
             _ => Err(NumericsError::Shape {
                 what: format!("code of a `{}` weight", self.name),
                 found: format!("{code:#x}"),
-                expected: format!("one of the {} codes of the type", self.codebook(Some(0)).len()),
+                expected: format!(
+                    "one of the {} codes of the type",
+                    self.codes.iter().filter(|c| **c != CodeValue::Unused).count()
+                ),
             }),
         }
     }

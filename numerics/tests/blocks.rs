@@ -69,7 +69,7 @@ proptest! {
             prop_assert_eq!(found.scale.to_f64(), scale, "{}", t.name);
             prop_assert_eq!(f64::from(found.zero_point), zero - half, "{}", t.name);
             for (i, (code, integer)) in found.codes.iter().zip(&integers).enumerate() {
-                prop_assert_eq!(f64::from(t.value(*code, 0).unwrap()), integer - half, "{}", t.name);
+                prop_assert_eq!(t.value(*code, 0).unwrap() as f64, integer - half, "{}", t.name);
                 prop_assert_eq!(found.dequantized[i].to_f64(), fp16((integer - zero) * scale), "{}", t.name);
             }
         }
@@ -88,7 +88,7 @@ proptest! {
                     let code = matrix.scales[row * matrix.groups() + g];
                     let scale = matrix.scale_kind.value(code) * matrix.channel_scales[row].to_f64() * unit;
                     for (i, d) in first.dequantized.iter().enumerate() {
-                        let weight = f64::from(matrix.value(row, g * group + i)) * scale;
+                        let weight = matrix.value(row, g * group + i) as f64 * scale;
                         prop_assert_eq!(fp16(weight), d.to_f64(), "{}", t.name);
                     }
                 }
@@ -105,7 +105,7 @@ proptest! {
         for t in blocks() {
             let matrix = quantize_matrix(&weights, [2, columns], group, &t).unwrap();
             let unit = power_of_two(-(t.fraction_bits as i32));
-            let values: Vec<f64> = t.all_values().into_iter().map(|v| f64::from(v) * unit).collect();
+            let values: Vec<f64> = t.all_values().into_iter().map(|v| v as f64 * unit).collect();
             let largest = values.iter().copied().fold(0.0, f64::max);
             for (row, weights) in weights.chunks(columns).enumerate() {
                 let channel = matrix.channel_scales[row].to_f64();
@@ -125,7 +125,7 @@ proptest! {
                         exact
                     };
                     for (i, w) in weights.iter().enumerate() {
-                        let found = f64::from(matrix.value(row, g * group + i)) * unit;
+                        let found = matrix.value(row, g * group + i) as f64 * unit;
                         let scaled = if scale == 0.0 { 0.0 } else { w.to_f64() / scale };
                         let nearest = values.iter().map(|v| (v - scaled).abs()).fold(f64::INFINITY, f64::min);
                         prop_assert!((found - scaled).abs() <= nearest + 1e-6 * largest, "{} {found} {scaled}", t.name);
@@ -141,7 +141,7 @@ fn ties_of_mx_go_away_from_zero_and_large_weights_clip() {
     let weights = [6.0, 0.25, -0.25, 2.5, -2.5, 5.0, 7.5, 0.0].map(f16::from_f32);
     let matrix = quantize_matrix(&weights, [1, 8], 8, &weight_type("mx-fp4").unwrap()).unwrap();
     assert_eq!((matrix.scale_kind, matrix.scales[0]), (ScaleKind::E8m0, 127));
-    let values: Vec<i32> = (0..8).map(|k| matrix.value(0, k)).collect();
+    let values: Vec<i64> = (0..8).map(|k| matrix.value(0, k)).collect();
     assert_eq!(values, [12, 1, -1, 6, -6, 12, 12, 0]); // halves
     let matrix = quantize_matrix(&weights, [1, 8], 8, &weight_type("mx-int8").unwrap()).unwrap();
     assert_eq!((matrix.scales[0], matrix.value(0, 6)), (129, 120)); // 7.5 / 4 in 64ths
@@ -156,7 +156,7 @@ fn zero_groups_have_zero_weights() {
         let matrix = quantize_matrix(&weights, [3, 64], 32, &t).unwrap();
         let weight = |row: usize, k: usize| {
             let scale = matrix.scale_kind.value(matrix.scales[row * 2 + k / 32]) * matrix.channel_scales[row].to_f64();
-            f64::from(matrix.value(row, k)) * scale
+            matrix.value(row, k) as f64 * scale
         };
         assert!((32..64).all(|k| weight(0, k) == 0.0), "{}", t.name);
         assert!((0..64).all(|k| weight(1, k) == 0.0 && weight(2, k) == 0.0), "{}", t.name);

@@ -6,10 +6,13 @@ use bitmosaic_numerics::quantize_group::{
 };
 use bitmosaic_numerics::second_level::second_level_row;
 use bitmosaic_numerics::{
-    NumericsError, QuantizedMatrix, Rounding, ScaleKind, ScaleRule, WeightType, error_statistics, f16,
-    first_level_statistics, quantize_group, quantize_matrix, quantize_matrix_first_level, registry, weight_type,
+    NumericsError, QuantizedMatrix, Rounding, ScaleKind, ScaleRule, WeightType, error_statistics, f16, quantize_group,
+    quantize_matrix, registry, weight_type,
 };
+use common::first_level;
 use proptest::prelude::*;
+
+mod common;
 
 /// The naive model. The tables of a few types, written out.
 mod naive {
@@ -38,6 +41,7 @@ mod naive {
             "int4" => return vec![(-7..=7).map(f64::from).collect()],
             "int8" => return vec![(-127..=127).map(f64::from).collect()],
             "fp8-e4m3" => return vec![fp8_e4m3()],
+            "fp8-e5m2" => return vec![fp8_e5m2()],
             "bitmod-fp3" => (&[-4., -2., -1., 0., 1., 2., 4.], [3., -3., 6., -6.]),
             "bitmod-fp4" => (&TABLE, SPECIAL),
             _ => panic!("{name}"),
@@ -65,6 +69,15 @@ mod naive {
         table.extend(negative);
         table.sort_by(f64::total_cmp);
         assert_eq!(table.len(), 253);
+        table
+    }
+
+    /// The finite upper bytes of FP16 numbers, over 2^7; both zeros.
+    fn fp8_e5m2() -> Vec<f64> {
+        let halves = (0..=0xFFu16).map(|code| f16::from_bits(code << 8).to_f64() / 128.0);
+        let mut table: Vec<f64> = halves.filter(|v| v.is_finite()).collect();
+        table.sort_by(f64::total_cmp);
+        assert_eq!((table.len(), table[0]), (248, -448.0));
         table
     }
 
@@ -209,7 +222,7 @@ fn bits_without_negative_zero(values: &[f16]) -> Vec<u16> {
 /// Values in quantizer units.
 fn values(weight_type: &WeightType, codes: &[u8], selector: u8) -> Vec<f64> {
     let special = weight_type.special_values()[usize::from(selector)];
-    codes.iter().map(|c| f64::from(weight_type.value(*c, special).unwrap()) / quantizer_unit(weight_type)).collect()
+    codes.iter().map(|c| weight_type.value(*c, special).unwrap() as f64 / quantizer_unit(weight_type)).collect()
 }
 
 /// A quantizer unit in units of 2^-fraction_bits.
@@ -217,9 +230,10 @@ fn quantizer_unit(weight_type: &WeightType) -> f64 {
     f64::from(1u32 << weight_type.quantizer_shift())
 }
 
-/// Types without zero points whose group scales follow the weights freely; the others stand in `blocks.rs`.
+/// Types without zero points and pairs whose group scales follow the weights freely; the others stand in `blocks.rs` and
+/// `pairs.rs`.
 fn symmetric(weight_type: &WeightType) -> bool {
-    !weight_type.has_zero_point() && weight_type.scale_kind() == ScaleKind::Int8
+    !weight_type.has_zero_point() && weight_type.scale_kind() == ScaleKind::Int8 && weight_type.victim_code().is_none()
 }
 
 const SHAPES: [(usize, usize, usize, f32); 6] = [
@@ -233,12 +247,12 @@ const SHAPES: [(usize, usize, usize, f32); 6] = [
 
 #[test]
 fn first_level_equals_the_naive_model() {
-    for name in ["int4", "bitmod-fp4", "int8", "bitmod-fp3", "fp8-e4m3"] {
+    for name in ["int4", "bitmod-fp4", "int8", "bitmod-fp3", "fp8-e4m3", "fp8-e5m2"] {
         let weight_type = weight_type(name).unwrap();
         let mut unchosen = 0;
         for (i, (rows, columns, group, size)) in SHAPES.into_iter().enumerate() {
             let weights = generated(rows, columns, size, i as u64);
-            let groups = quantize_matrix_first_level(&weights, [rows, columns], group, &weight_type).unwrap();
+            let groups = first_level(&weights, columns, group, &weight_type);
             let slices = weights.chunks(columns).flat_map(|row| row.chunks(group));
             assert_eq!(groups.len(), rows * columns.div_ceil(group));
             for (found, weights) in groups.iter().zip(slices) {
@@ -259,7 +273,7 @@ fn first_level_equals_the_naive_model() {
 
 #[test]
 fn second_level_and_executable_form_equal_the_naive_model() {
-    for name in ["int4", "bitmod-fp4", "int8", "bitmod-fp3", "fp8-e4m3"] {
+    for name in ["int4", "bitmod-fp4", "int8", "bitmod-fp3", "fp8-e4m3", "fp8-e5m2"] {
         let weight_type = weight_type(name).unwrap();
         for (i, (rows, columns, group, size)) in SHAPES.into_iter().enumerate() {
             let weights = generated(rows, columns, size, 100 + i as u64);
@@ -296,7 +310,7 @@ fn second_level_and_executable_form_equal_the_naive_model() {
                     let (choice, values) = if code == 0.0 { (0, &zero) } else { (expected.choice, &expected.values) };
                     assert_eq!(i32::from(matrix.selectors[index]), choice);
                     for (k, value) in values.iter().enumerate() {
-                        assert_eq!(f64::from(matrix.value(r, g * group + k)) / quantizer_unit(&weight_type), *value);
+                        assert_eq!(matrix.value(r, g * group + k) as f64 / quantizer_unit(&weight_type), *value);
                     }
                 }
             }
@@ -361,6 +375,7 @@ fn fractions_reach_what_their_definitions_say() {
         ("fp6-e2m3", 0.125, 7.5),
         ("fp6-e3m2", 0.0625, 28.0),
         ("fp8-e4m3", 1.0 / 512.0, 448.0),
+        ("fp8-e5m2", 1.0 / 65536.0 / 128.0, 57344.0 / 128.0),
         ("bitmod-fp3", 1.0, 6.0),
         ("bitmod-fp4", 0.5, 8.0),
         ("razer-fp4", 0.5, 8.0),
@@ -369,7 +384,7 @@ fn fractions_reach_what_their_definitions_say() {
         let weight_type = weight_type(name).unwrap();
         let values = weight_type.all_values();
         let unit = f64::from(1u32 << weight_type.fraction_bits);
-        let magnitudes = || values.iter().filter(|v| **v != 0).map(|v| f64::from(*v).abs() / unit);
+        let magnitudes = || values.iter().filter(|v| **v != 0).map(|v| v.abs() as f64 / unit);
         assert_eq!(magnitudes().fold(f64::INFINITY, f64::min), smallest, "{name}");
         assert_eq!(magnitudes().fold(0.0, f64::max), largest, "{name}");
     }
@@ -423,9 +438,8 @@ fn groups_that_the_search_gives_up_on_are_counted() {
     let statistics = error_statistics(&weights, &matrix).unwrap();
     assert_eq!((statistics.zeroed_groups, statistics.special_values), (4, [0; 4]));
     assert_eq!(statistics.relative_mse(), 1.0);
-    let groups = quantize_matrix_first_level(&weights, [4, 32], 32, &weight_type).unwrap();
-    let first = first_level_statistics(&weights, &groups, &weight_type).unwrap();
-    assert_eq!((first.zeroed_groups, first.mse()), (4, statistics.mse()));
+    let groups = first_level(&weights, 32, 32, &weight_type);
+    assert!(groups.iter().all(|g| !g.chosen && g.dequantized.iter().all(|d| *d == f16::ZERO)));
 }
 
 #[test]
@@ -436,7 +450,8 @@ fn bad_input_is_refused_with_its_place() {
         weights[27] = value;
         let error = quantize_matrix(&weights, [4, 10], 8, &weight_type).unwrap_err();
         assert_eq!(error, NumericsError::NotFinite { what: "weight", row: 2, column: 7, value: text.into() });
-        assert!(quantize_matrix_first_level(&weights, [4, 10], 8, &weight_type).is_err());
+        let error = quantize_group(&weights[20..], &weight_type).unwrap_err();
+        assert_eq!(error, NumericsError::NotFinite { what: "weight", row: 0, column: 7, value: text.into() });
     }
     weights[27] = f16::ONE;
     for (shape, group) in [([4, 11], 8), ([0, 10], 8), ([4, 0], 8), ([4, 10], 0), ([4, 10], 257), ([usize::MAX, 2], 8)]
@@ -476,7 +491,7 @@ fn nearest_distance(weight_type: &WeightType, selector: u8, w: f64, scale: f64) 
         book.retain(|(v, _)| *v >= -largest);
     }
     let unit = quantizer_unit(weight_type);
-    let distance = book.iter().map(|(v, _)| (w - f64::from(*v) / unit * scale).abs()).fold(f64::INFINITY, f64::min);
+    let distance = book.iter().map(|(v, _)| (w - *v as f64 / unit * scale).abs()).fold(f64::INFINITY, f64::min);
     distance + 2.0 * (w.abs() * HALF_ULP + SMALLEST / 2.0 * scale)
 }
 
@@ -521,17 +536,17 @@ proptest! {
             for (selector, book) in codebooks(&weight_type).unwrap().iter().enumerate() {
                 let special = weight_type.special.as_ref().map(|s| s.values[selector]);
                 let largest = book.largest();
-                let usable: Vec<i32> =
+                let usable: Vec<i64> =
                     weight_type.codebook(special).into_iter().map(|e| e.0).filter(|v| v.abs() <= largest).collect();
-                let usable: Vec<i32> = match weight_type.rounding {
+                let usable: Vec<i64> = match weight_type.rounding {
                     Rounding::SymmetricInteger => usable.into_iter().filter(|v| v.abs() < 1 << (weight_type.code_bits - 1)).collect(),
                     _ => usable,
                 };
                 let end = *usable.iter().max_by_key(|v| v.abs()).unwrap();
                 let mut random = Random(seed);
-                let mut chosen: Vec<i32> = (0..length).map(|_| usable[random.next() as usize % usable.len()]).collect();
+                let mut chosen: Vec<i64> = (0..length).map(|_| usable[random.next() as usize % usable.len()]).collect();
                 chosen.push(end);
-                let unit = quantizer_unit(&weight_type) as f32 * 16.0;
+                let unit = quantizer_unit(&weight_type) as f32 * 2.0;
                 let weights: Vec<f16> = chosen.iter().map(|v| f16::from_f32(*v as f32 / unit)).collect();
                 if weights.iter().zip(&chosen).any(|(w, v)| w.to_f32() * unit != *v as f32) {
                     prop_assert_eq!(weight_type.name, "nf4"); // the only values that FP16 rounds
@@ -539,7 +554,7 @@ proptest! {
                 }
                 let scale = book.scale(&weights);
                 let rounded = round_group(&weights, book, scale);
-                let back: Vec<i32> =
+                let back: Vec<i64> =
                     rounded.codes.iter().map(|c| weight_type.value(*c, special.unwrap_or(0)).unwrap()).collect();
                 prop_assert_eq!(&back, &chosen, "{} {}", weight_type.name, scale);
             }
@@ -573,7 +588,7 @@ proptest! {
                 let scale = books[usize::from(selector)].scale(weights).to_f64();
                 prop_assert!((scale - code * channel).abs() <= room, "{} {scale} {code} {channel}", weight_type.name);
                 for (k, w) in weights.iter().enumerate() {
-                    let value = f64::from(matrix.value(row, first + k)) / unit;
+                    let value = matrix.value(row, first + k) as f64 / unit;
                     let bound = nearest_distance(&weight_type, selector, w.to_f64(), scale);
                     prop_assert!((w.to_f64() - value * scale).abs() <= bound, "{} {w} {value}", weight_type.name);
                 }

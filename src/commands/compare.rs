@@ -7,11 +7,11 @@ use bitmosaic_arch::{DesignSpec, Machine, load_spec};
 use bitmosaic_numerics::{DigitSet, TermTable, WeightType, registry, weight_type};
 use bitmosaic_reports::{RunDetails, compare_text, write_compare_csv, write_compare_page};
 use bitmosaic_results::{CompareDocument, CompareResult, ComparedDesign, Provenance, SCHEMA_VERSION};
-use bitmosaic_workloads::checkpoint::{Checkpoint, ValueCheck};
+use bitmosaic_workloads::checkpoint::Checkpoint;
 use bitmosaic_workloads::generate::{ActivationKind, LayerParameters, generate};
 
 use self::points::{Source, Variant, area, group_refusal, mark_front, points};
-use super::layers::{describe, real_activations, select_real, token_ids};
+use super::layers::{describe, read_matrix, real_activations, select_real, token_ids};
 use super::quantize::file_name;
 use super::simulate::{MAPPING, STREAMS, parse_shape};
 use crate::error::CliError;
@@ -220,16 +220,7 @@ fn sources(arguments: &Arguments) -> Result<(String, Vec<Source>), CliError> {
     let real = real_activations(&checkpoint, &ids)?;
     let mut sources = Vec::new();
     for name in select_real(&checkpoint, arguments.tensor.as_deref())? {
-        let matrix = checkpoint.read_matrix(&name, ValueCheck::FiniteAsF16)?;
-        if matrix.columns != real.fp16.input_channels {
-            return Err(CliError::File {
-                path: checkpoint.path().display().to_string(),
-                reason: format!(
-                    "`{name}` has {} input channels, the embeddings {}; they must be as many",
-                    matrix.columns, real.fp16.input_channels
-                ),
-            });
-        }
+        let matrix = read_matrix(&checkpoint, &name, Some(&real.fp16))?;
         sources.push(Source {
             name,
             shape: [matrix.rows, matrix.columns],

@@ -2,7 +2,7 @@
 
 use bitmosaic_kernels::forward::embedding_layer_norm;
 use bitmosaic_workloads::bert::{FIRST_LAYER_INPUTS, LAYER_NORM_EPSILON, embedding_rows};
-use bitmosaic_workloads::checkpoint::{Checkpoint, Matrix};
+use bitmosaic_workloads::checkpoint::{Checkpoint, Matrix, ValueCheck};
 use bitmosaic_workloads::trace::Activations;
 use globset::{Glob, GlobMatcher};
 
@@ -61,6 +61,26 @@ pub(crate) fn real_activations(checkpoint: &Checkpoint, token_ids: &[usize]) -> 
         });
     }
     Ok(RealActivations { fp32: matrix.data, fp16 })
+}
+
+/// A matrix of the checkpoint, as wide as the activations that meet it, if there are any.
+pub(crate) fn read_matrix(
+    checkpoint: &Checkpoint,
+    name: &str,
+    activations: Option<&Activations>,
+) -> Result<Matrix, CliError> {
+    let matrix = checkpoint.read_matrix(name, ValueCheck::FiniteAsF16)?;
+    match activations.map(|a| a.input_channels) {
+        Some(width) if width != matrix.columns => Err(CliError::File {
+            path: checkpoint.path().display().to_string(),
+            reason: format!(
+                "tensor `{name}` has {} input channels, the embeddings {width}; they must be as many: repair the \
+                 checkpoint, or leave the tensor out with --tensor",
+                matrix.columns
+            ),
+        }),
+        _ => Ok(matrix),
+    }
 }
 
 /// How a result names activations of these tokens.

@@ -5,11 +5,11 @@ use bitmosaic_numerics::{
 };
 use bitmosaic_reports::quantize_text;
 use bitmosaic_results::{Provenance, QuantizeDocument, QuantizedTensor, SCHEMA_VERSION};
-use bitmosaic_workloads::checkpoint::{Checkpoint, Matrix, ValueCheck};
+use bitmosaic_workloads::checkpoint::{Checkpoint, Matrix};
 use bitmosaic_workloads::generate::{ActivationKind, LayerParameters, generate_activations};
 use bitmosaic_workloads::trace::{Activations, LayerTrace, write_trace};
 
-use super::layers::{describe, real_activations, select, select_real, token_ids};
+use super::layers::{describe, read_matrix, real_activations, select, select_real, token_ids};
 use crate::error::CliError;
 use crate::{Outcome, output};
 
@@ -90,7 +90,7 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
     let mut layers = Vec::new();
     for name in &names {
         output::progress(&format!("quantizing {name}"));
-        let matrix = checkpoint.read_matrix(name, ValueCheck::FiniteAsF16)?;
+        let matrix = read_matrix(&checkpoint, name, real.as_ref())?;
         let (tensor, layer) = quantize(name, &matrix, &executed, real.as_ref(), arguments)?;
         document.tensors.push(tensor);
         layers.extend(layer);

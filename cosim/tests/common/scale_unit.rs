@@ -1,10 +1,10 @@
 //! Scale unit against `kernels::datapath::{scaled_sum, accumulate}`: passes of groups of slots, bubbles and stops at random.
 
-use bitmosaic_arch::{EXPONENT_BITS, Machine};
+use bitmosaic_arch::Machine;
 use bitmosaic_cosim::random::Random;
 use bitmosaic_kernels::datapath::{accumulate, scaled_sum};
-use bitmosaic_numerics::Scale;
 use bitmosaic_numerics::exact::power_of_two;
+use bitmosaic_numerics::{Scale, ScaleKind};
 use bitmosaic_rtl::netlist::{Module, low_mask};
 
 use super::bench;
@@ -155,7 +155,7 @@ impl Source {
             // W of a machine with this unit of the last place.
             significand_bits: (-13 - machine.scale_unit.exponent_offset) as u32,
             largest_exponent: match machine.aligner {
-                Some(_) if machine.scale_unit.exponent_bits > EXPONENT_BITS => 31 + 39,
+                Some(_) if ScaleKind::any_has_exponents(&machine.scale_kinds) => 31 + 39,
                 Some(_) => 31,
                 None => 30 + 2 + 2 * (machine.max_terms - 1),
             },

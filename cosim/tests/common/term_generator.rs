@@ -58,7 +58,7 @@ pub fn check(machine: &Machine, module: &Module) -> Result<(), String> {
 
 /// Sets of special values: every value that `terms` planes reach, each under every selector.
 fn programs(set: DigitSet, terms: usize, is_programmable: bool) -> Vec<[Digits; SPECIAL_VALUES]> {
-    let limit = set.largest_value(terms) as i32;
+    let limit = i64::from(set.largest_value(terms));
     let reachable: Vec<Digits> = (-limit..=limit).filter_map(|v| set.canonical_digits(v, terms)).collect();
     let count = if is_programmable { reachable.len() } else { 1 };
     (0..count).map(|i| std::array::from_fn(|s| reachable[(i + 7 * s) % reachable.len()])).collect()

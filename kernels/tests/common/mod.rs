@@ -99,7 +99,7 @@ impl Random {
         self.any_matrix_with_scales(weight_type, shape, group, ScaleKind::Int8)
     }
 
-    /// Any consistent matrix: random codes, selectors, zero points, scale codes and special values; channel scales any finite
+    /// Any consistent matrix: random codes and pairs, selectors, zero points, scale codes and special values; channel scales any finite
     /// number.
     pub fn any_matrix_with_scales(
         &mut self,
@@ -116,14 +116,27 @@ impl Random {
         if self.below(2) == 0 {
             special_values = special_values.map(|_| self.below(41) as i32 - 20);
         }
+        let mut codes: Vec<u8> =
+            (0..output_channels * input_channels).map(|_| usable[self.below(usable.len() as u32) as usize]).collect();
+        // Every third pair an outlier and its victim.
+        if let Some(victim) = weight_type.victim_code() {
+            let outliers = weight_type.outliers();
+            let groups = codes.chunks_mut(input_channels).flat_map(|row| row.chunks_mut(group));
+            for pair in groups.flat_map(|group| group.chunks_exact_mut(2)) {
+                let outlier = outliers[self.below(outliers.len() as u32) as usize].1;
+                match self.below(6) {
+                    0 => pair.copy_from_slice(&[outlier, victim]),
+                    1 => pair.copy_from_slice(&[victim, outlier]),
+                    _ => {}
+                }
+            }
+        }
         let matrix = QuantizedMatrix {
             weight_type: weight_type.clone(),
             output_channels,
             input_channels,
             group,
-            codes: (0..output_channels * input_channels)
-                .map(|_| usable[self.below(usable.len() as u32) as usize])
-                .collect(),
+            codes,
             selectors: (0..groups).map(|_| self.below(4) as u8).collect(),
             zero_points: (0..if weight_type.has_zero_point() { groups } else { 0 })
                 .map(|_| (self.below(1 << weight_type.code_bits) as i32 - (1 << (weight_type.code_bits - 1))) as i8)

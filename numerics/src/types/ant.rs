@@ -15,7 +15,7 @@ pub(super) fn flint5() -> WeightType {
     flint("flint5", "ANT flint, 5 bits: 0, ±1 to ±8, ±10 to ±16, ±24, ±32, ±64", &magnitudes)
 }
 
-fn flint(name: &'static str, summary: &'static str, magnitudes: &[i32]) -> WeightType {
+fn flint(name: &'static str, summary: &'static str, magnitudes: &[i64]) -> WeightType {
     WeightType {
         name,
         summary,

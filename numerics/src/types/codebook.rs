@@ -21,7 +21,7 @@ const MAX_FILE_BYTES: u64 = 64 << 10;
 const MAX_NAME_BYTES: usize = 64;
 const MAX_FRACTION_BITS: u32 = 15;
 /// Values pass this many units of 1 only at the cost of FP16's precision in the quantizer's scales.
-const LARGEST_WEIGHT: i64 = 511;
+const LARGEST_WEIGHT: u64 = 511;
 /// No digit planes reach further.
 const LARGEST_SPECIAL_VALUE: u32 = 1 << 10;
 
@@ -40,7 +40,7 @@ struct File {
 #[derive(Debug, Deserialize)]
 #[serde(untagged, expecting = "expected an integer, \"special\" or \"unused\"")]
 enum Entry {
-    Value(i32),
+    Value(i64),
     Word(Word),
 }
 
@@ -70,7 +70,7 @@ pub fn load_codebook(path: &str) -> Result<WeightType, NumericsError> {
 /// As [`load_codebook`].
 pub fn parse_codebook(text: &str, file: &str) -> Result<WeightType, NumericsError> {
     let refused = |what: String| NumericsError::Codebook { file: file.to_string(), what };
-    let parsed: File = toml::from_str(text).map_err(|e| refused(e.to_string().trim_end().to_string()))?;
+    let parsed: File = toml::from_str(text).map_err(|e| refused(syntax(text, &e)))?;
     check(&parsed).map_err(|(field, found, expected)| refused(format!("field `{field}` is {found}; {expected}")))?;
     let mut codes: Vec<CodeValue> = parsed
         .values
@@ -92,6 +92,20 @@ pub fn parse_codebook(text: &str, file: &str) -> Result<WeightType, NumericsErro
         rounding: Rounding::TableTieToLower,
         scale_rule: ScaleRule::LargestMagnitude,
     })
+}
+
+/// What is wrong with the TOML, on one line: place, finding, remedy.
+fn syntax(text: &str, error: &toml::de::Error) -> String {
+    let start = error.span().map_or(0, |span| span.start.min(text.len()));
+    let before = &text.as_bytes()[..start];
+    let line_start = before.iter().rposition(|b| *b == b'\n').map_or(0, |newline| newline + 1);
+    let line = before.iter().filter(|b| **b == b'\n').count() + 1;
+    let column = String::from_utf8_lossy(&before[line_start..]).chars().count() + 1;
+    let finding = error.message().lines().collect::<Vec<_>>().join(", ");
+    format!(
+        "line {line}, column {column}: {finding}; a codebook is TOML with `name`, `code_bits`, `fraction_bits`, `values`, \
+         perhaps `summary`, and `special_values` where a value is \"special\""
+    )
 }
 
 type Refusal = (&'static str, String, String);
@@ -119,9 +133,9 @@ fn check(file: &File) -> Result<(), Refusal> {
     let numbers = || file.values.iter().filter_map(|e| if let Entry::Value(v) = e { Some(*v) } else { None });
     that(numbers().any(|v| v != 0), "values", "without a number but 0".into(), "must hold at least one")?;
     let limit = LARGEST_WEIGHT << fraction;
-    for value in numbers().chain(file.special_values.into_iter().flatten()) {
+    for value in numbers().chain(file.special_values.into_iter().flatten().map(i64::from)) {
         let expected = format!("must stay within ±{limit}, {LARGEST_WEIGHT} · 2^fraction_bits");
-        that(i64::from(value).abs() <= limit, "values", value.to_string(), &expected)?;
+        that(value.unsigned_abs() <= limit, "values", value.to_string(), &expected)?;
     }
     let special = file.values.iter().filter(|e| matches!(e, Entry::Word(Word::Special))).count();
     that(special <= 1, "values", format!("{special} times \"special\""), "at most one code is special")?;
@@ -186,7 +200,8 @@ mod tests {
         let refuse = |from: &str, to: &str, texts: [&str; 2]| {
             assert!(GOOD.contains(from), "{from}");
             let error = parse_codebook(&GOOD.replacen(from, to, 1), "x.toml").unwrap_err().to_string();
-            assert!(error.contains("x.toml") && texts.iter().all(|t| error.contains(t)), "{error}");
+            assert!(error.starts_with("codebook `x.toml`: ") && !error.contains('\n'), "{error}");
+            assert!(texts.iter().all(|t| error.contains(t)), "{error}");
         };
         refuse("mine", "Mine", ["`name`", "lower case"]);
         refuse("mine", "int4", ["`name`", "built-in"]);
@@ -201,6 +216,8 @@ mod tests {
         refuse("special_values = [10, -10, 16, -16]", "", ["`special_values` is missing", "four values"]);
         refuse("[10, -10, 16, -16]", "[10, -10, 16]", ["line 6", "length"]);
         refuse("name", "nom", ["line 2", "nom"]);
+        refuse("code_bits = 4", "", ["missing field `code_bits`", "a codebook is TOML with `name`"]);
+        refuse("code_bits = 4", "code_bits == 4", ["line 3, column 20: ", "; a codebook is TOML"]);
         assert!(parse_codebook("name = 'z'\ncode_bits = 1\nfraction_bits = 0\nvalues = [0]", "x").is_err());
     }
 

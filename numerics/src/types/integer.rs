@@ -8,7 +8,7 @@ pub(super) fn asymmetric(name: &'static str, summary: &'static str, bits: u32) -
 
 /// Two's complement integers; the quantizer uses ±(2^(b-1) - 1), the most negative code is executable but never produced.
 pub(super) fn symmetric(name: &'static str, summary: &'static str, bits: u32) -> WeightType {
-    let half = 1i32 << (bits - 1);
+    let half = 1i64 << (bits - 1);
     let codes = (0..2 * half).map(|code| CodeValue::Value(if code < half { code } else { code - 2 * half })).collect();
     WeightType {
         name,

@@ -7,6 +7,7 @@ mod integer;
 mod microscaling;
 mod minifloat;
 mod nf4;
+mod olive;
 mod razer;
 mod ternary;
 
@@ -25,12 +26,14 @@ pub fn registry() -> Vec<WeightType> {
         integer::symmetric("int3", "3-bit integers, symmetric: -3..3", 3),
         integer::symmetric("int5", "5-bit integers, symmetric: -15..15", 5),
         integer::symmetric("int6", "6-bit integers, symmetric: -31..31", 6),
+        integer::symmetric("int7", "7-bit integers, symmetric: -63..63", 7),
         integer::symmetric("int8", "8-bit integers, symmetric: -127..127", 8),
         integer::asymmetric("int2-asym", "2-bit integers above a zero point of the group", 2),
         integer::asymmetric("int3-asym", "3-bit integers above a zero point of the group", 3),
         integer::asymmetric("int4-asym", "4-bit integers above a zero point of the group", 4),
         integer::asymmetric("int5-asym", "5-bit integers above a zero point of the group", 5),
         integer::asymmetric("int6-asym", "6-bit integers above a zero point of the group", 6),
+        integer::asymmetric("int7-asym", "7-bit integers above a zero point of the group", 7),
         integer::asymmetric("int8-asym", "8-bit integers above a zero point of the group", 8),
         minifloat::float("fp3", "3-bit float E2M0: 0, ±1, ±2, ±4", 2, 0),
         minifloat::float("fp4", "4-bit float E2M1: 0, ±0.5 to ±6", 2, 1),
@@ -39,6 +42,7 @@ pub fn registry() -> Vec<WeightType> {
         minifloat::float("fp6-e2m3", "6-bit float E2M3: 0, ±0.125 to ±7.5", 2, 3),
         minifloat::float("fp6-e3m2", "6-bit float E3M2: 0, ±0.0625 to ±28", 3, 2),
         minifloat::fp8_e4m3(),
+        minifloat::fp8_e5m2(),
         ant::flint4(),
         ant::flint5(),
         microscaling::mx_fp4(),
@@ -49,6 +53,7 @@ pub fn registry() -> Vec<WeightType> {
         ternary::ternary(),
         ternary::binary(),
         nf4::nf4(),
+        olive::olive4(),
     ]
 }
 
@@ -70,7 +75,7 @@ pub fn weight_type(name_or_path: &str) -> Result<WeightType, NumericsError> {
 }
 
 /// Codes of a sign-magnitude type: the sign is the highest bit, the magnitude's index the others; -0 is what `negative_zero` says.
-fn sign_magnitude(magnitudes: &[i32], negative_zero: CodeValue) -> Vec<CodeValue> {
+fn sign_magnitude(magnitudes: &[i64], negative_zero: CodeValue) -> Vec<CodeValue> {
     let negative = magnitudes.iter().map(|m| if *m == 0 { negative_zero } else { CodeValue::Value(-m) });
     magnitudes.iter().map(|m| CodeValue::Value(*m)).chain(negative).collect()
 }

@@ -45,7 +45,7 @@ mod tests {
             0.7229568362236023,
             1.0f64,
         ];
-        let rounded = published.map(|p| CodeValue::Value((p * 32768.0).round() as i32));
+        let rounded = published.map(|p| CodeValue::Value((p * 32768.0).round() as i64));
         assert_eq!(nf4().codes, rounded);
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
         .tile
         .exponent_beat_bits
         .map(|bits| m.input("exponent_i", bits, "shared exponent, non-finite flag and sum of activations a row"));
-    let row_bits = machine.exponent_field_bits();
+    let row_bits = machine.tile.exponent_field_bits;
     let flags = match exponent {
         Some(exponent) => {
             let flags: Vec<Net> = (0..rows).map(|r| m.bit(exponent, r * row_bits + EXPONENT_BITS)).collect();
@@ -40,7 +40,7 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
     };
     let channel = m.input("channel_i", machine.tile.channel_beat_bits, "FP16 channel scale a column");
     let enable = Some(capture);
-    let column_bits = machine.scale_field_bits();
+    let column_bits = machine.tile.scale_field_bits;
 
     // Metadata. Where the PEs multiply, the scale codes leave bit by bit, the highest first.
     let multiplies = unit.dequantize_cycles == 0;

@@ -66,7 +66,7 @@ pub(super) fn scale_decoder(machine: &Machine) -> Result<Module, NetlistError> {
     }
     let (significand, scale_exponent) = decoded.unwrap_or((code, code));
     let significand = m.reg("significand_q", significand, enable, None, "significand of the group scale");
-    let exponent = if unit.exponent_bits > EXPONENT_BITS {
+    let exponent = if ScaleKind::any_has_exponents(&machine.scale_kinds) {
         let total = m.add(exponent, scale_exponent);
         if total.width > unit.exponent_bits { m.truncate(total, unit.exponent_bits) } else { total }
     } else {

@@ -185,11 +185,11 @@ pub(crate) fn decode(
     sum: Sum,
 ) -> SlotData {
     let scale = kind.decode(code).unwrap_or(Scale { significand: 0, exponent: SMALLEST_SCALE_EXPONENT });
-    let without = machine.scale_kinds == [ScaleKind::Int8];
+    let with_exponents = ScaleKind::any_has_exponents(&machine.scale_kinds);
     SlotData {
         product: sum.significand - zero_point * activations,
         significand: scale.significand,
-        exponent: exponent + if without { 0 } else { (scale.exponent - SMALLEST_SCALE_EXPONENT) as u32 },
+        exponent: exponent + if with_exponents { (scale.exponent - SMALLEST_SCALE_EXPONENT) as u32 } else { 0 },
         ..SlotData::default()
     }
 }

@@ -14,6 +14,16 @@ use sha2::{Digest, Sha256};
 pub fn layer(t: &WeightType, output_channels: usize, input_channels: usize, group: usize, seed: u64) -> LayerTrace {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let codes: Vec<u8> = t.codebook(Some(0)).into_iter().map(|(_, code)| code).collect();
+    let mut code = || codes[rng.next_u32() as usize % codes.len()];
+    let mut codes: Vec<u8> = (0..output_channels * input_channels).map(|_| code()).collect();
+    // Every other pair an outlier and its victim.
+    if let (Some(victim), Some((_, outlier))) = (t.victim_code(), t.outliers().pop()) {
+        let groups = codes.chunks_mut(input_channels).flat_map(|row| row.chunks_mut(group));
+        groups
+            .flat_map(|group| group.chunks_exact_mut(2))
+            .step_by(2)
+            .for_each(|p| p.copy_from_slice(&[victim, outlier]));
+    }
     let groups = output_channels * input_channels.div_ceil(group);
     let scale_kind = if seed % 3 == 2 { ScaleKind::Fp16 } else { t.scale_kind() };
     let scales: Vec<u16> = (0..=u16::MAX).filter(|code| scale_kind.decode(*code).is_some()).collect();
@@ -25,9 +35,7 @@ pub fn layer(t: &WeightType, output_channels: usize, input_channels: usize, grou
             output_channels,
             input_channels,
             group,
-            codes: (0..output_channels * input_channels)
-                .map(|_| codes[rng.next_u32() as usize % codes.len()])
-                .collect(),
+            codes,
             selectors: (0..groups).map(|_| if t.special.is_some() { rng.next_u32() as u8 % 4 } else { 0 }).collect(),
             zero_points: (0..if t.has_zero_point() { groups } else { 0 })
                 .map(|_| (rng.next_u32() % (1 << t.code_bits)) as i32 - (1 << (t.code_bits - 1)))

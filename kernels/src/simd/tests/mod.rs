@@ -19,7 +19,7 @@ mod emulated;
 
 /// A type whose code `i` stands for `values[i]`.
 fn table_type(name: &'static str, code_bits: u32, values: impl IntoIterator<Item = i32>) -> WeightType {
-    let mut codes: Vec<CodeValue> = values.into_iter().map(CodeValue::Value).collect();
+    let mut codes: Vec<CodeValue> = values.into_iter().map(|v| CodeValue::Value(v.into())).collect();
     codes.resize(1 << code_bits, CodeValue::Unused);
     WeightType {
         name,
@@ -72,7 +72,8 @@ fn output_bits(outputs: &[f16]) -> Vec<u16> {
 fn check(activations: &[f16], matrix: &QuantizedMatrix, significand_bits: u32, pools: &[ThreadPool], place: &str) {
     let machine = BlockDatapath { significand_bits, group: matrix.group };
     let expected = exact(activations, matrix).unwrap();
-    let datapath = output_bits(&machine.outputs(activations, matrix).unwrap());
+    let datapath = machine.outputs(activations, matrix).map(|outputs| output_bits(&outputs));
+    assert!(datapath.is_ok() || matrix.magnitude_bits() > 20, "{place}");
     for level in Level::available() {
         let packed = PackedWeights::new(matrix).unwrap().with_level(level);
         for pool in pools {
@@ -83,8 +84,8 @@ fn check(activations: &[f16], matrix: &QuantizedMatrix, significand_bits: u32, p
                 assert_eq!(bits(&result), bits(&expected), "exact, {place}");
                 let outputs = packed.outputs(activations).unwrap();
                 assert_eq!(output_bits(&outputs), output_bits(&expected.outputs), "outputs, {place}");
-                let outputs = packed.block_datapath(&machine, activations).unwrap();
-                assert_eq!(output_bits(&outputs), datapath, "datapath W {significand_bits}, {place}");
+                let outputs = packed.block_datapath(&machine, activations).map(|outputs| output_bits(&outputs));
+                assert_eq!(outputs, datapath, "datapath W {significand_bits}, {place}");
             });
         }
     }

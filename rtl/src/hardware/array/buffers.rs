@@ -66,7 +66,7 @@ pub(super) fn weight_buffer(machine: &Machine, array: &Array) -> Result<Module, 
         *bank = m.concat(&parts);
     }
     let (lanes, columns) = (machine.pe.lanes, array.columns);
-    let scale_bits = machine.tile.scale_beat_bits / machine.tile.columns;
+    let scale_bits = machine.tile.scale_field_bits;
     let (mut weights, mut scales) = (Vec::new(), Vec::new());
     for column in 0..columns {
         for lane in 0..lanes {

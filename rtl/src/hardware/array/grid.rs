@@ -2,24 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use bitmosaic_arch::{Array, Machine};
+use bitmosaic_arch::{Array, HOP_QUEUE, Machine};
 use bitmosaic_mappings::{field, ports};
 
-use super::queue::{HOP_QUEUE, fork, queue};
+use super::queue::{fork, queue};
 use crate::netlist::{Module, ModuleBuilder, Net, NetlistError};
 
-/// Queues and forks by width, one module each.
+/// Depth and width of a queue.
+type Size = (u32, u32);
+
+/// Queues and forks by size, one module each.
 #[derive(Default)]
 struct Hops {
-    queues: BTreeMap<u32, Module>,
-    forks: BTreeMap<u32, Module>,
+    queues: BTreeMap<Size, Module>,
+    forks: BTreeMap<Size, Module>,
 }
 
 impl Hops {
-    fn add(&mut self, width: u32) -> Result<(), NetlistError> {
-        let queue = queue(HOP_QUEUE, width)?;
-        self.forks.insert(width, fork(&queue, width)?);
-        self.queues.insert(width, queue);
+    fn add(&mut self, (depth, width): Size) -> Result<(), NetlistError> {
+        let queue = queue(depth, width)?;
+        self.forks.insert((depth, width), fork(&queue, depth, width)?);
+        self.queues.insert((depth, width), queue);
         Ok(())
     }
 }
@@ -39,10 +42,12 @@ pub(super) fn grid(machine: &Machine, array: &Array, tile: &Module) -> Result<(M
         machine.tile.channel_beat_bits,
         machine.tile.exponent_beat_bits.unwrap_or(0),
     ];
+    let metadata = array.metadata_queue;
+    let depths = [HOP_QUEUE, HOP_QUEUE, HOP_QUEUE, metadata, metadata, metadata];
     let streams = ports::tile_inputs(machine).len();
     let mut hops = Hops::default();
-    for width in &widths[..streams] {
-        hops.add(*width)?;
+    for port in 0..streams {
+        hops.add((depths[port], widths[port]))?;
     }
     let mut m = ModuleBuilder::new(
         "grid",
@@ -77,11 +82,19 @@ pub(super) fn grid(machine: &Machine, array: &Array, tile: &Module) -> Result<(M
         for chain in 0..count {
             let beat = if shared { data } else { m.slice(data, chain * width, width) };
             let tile_of = |tap: u32| if is_down { tap * across + chain } else { chain * across + tap };
-            let head = wire_chain(&mut m, &hops, (name, chain, width), (push, beat), length, &mut |tap, offer| {
-                let tile = tile_of(tap) as usize;
-                offers[*port][tile] = Some(offer);
-                readies[*port][tile]
-            });
+            let head = wire_chain(
+                &mut m,
+                &hops,
+                (name, chain),
+                (depths[*port], width),
+                (push, beat),
+                length,
+                &mut |tap, offer| {
+                    let tile = tile_of(tap) as usize;
+                    offers[*port][tile] = Some(offer);
+                    readies[*port][tile]
+                },
+            );
             heads.push(head);
         }
         let ready = m.and_all(&heads);
@@ -128,7 +141,8 @@ pub(super) fn grid(machine: &Machine, array: &Array, tile: &Module) -> Result<(M
 fn wire_chain(
     m: &mut ModuleBuilder,
     hops: &Hops,
-    (name, chain, width): (&str, u32, u32),
+    (name, chain): (&str, u32),
+    size: Size,
     (push, beat): (Net, Net),
     tiles: u32,
     tap: &mut dyn FnMut(u32, (Net, Net)) -> Net,
@@ -148,7 +162,7 @@ fn wire_chain(
         if q < chain || is_last {
             let pop = m.wire(&format!("{name}_{chain}_pop_{q}"), 1, "the oldest beat moves on");
             let queue =
-                m.instance(&own_name, &hops.queues[&width], &[("push_i", pushed), ("data_i", data), ("pop_i", pop)]);
+                m.instance(&own_name, &hops.queues[&size], &[("push_i", pushed), ("data_i", data), ("pop_i", pop)]);
             (offered, data) = (queue.get("valid_o"), queue.get("data_o"));
             let taken = if q < chain { readies[q as usize + 1] } else { tap(q - chain, (offered, data)) };
             let moves = m.and(offered, taken);
@@ -158,7 +172,7 @@ fn wire_chain(
             let tile_ready = m.wire(&format!("{name}_{chain}_take_{q}"), 1, "the tile takes the beat");
             let fork = m.instance(
                 &own_name,
-                &hops.forks[&width],
+                &hops.forks[&size],
                 &[
                     ("push_i", pushed),
                     ("data_i", data),

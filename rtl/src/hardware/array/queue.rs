@@ -4,9 +4,6 @@ use super::build::{add_const, and_not, is, mux_wide, sub_within};
 use crate::hardware::index_bits;
 use crate::netlist::{Module, ModuleBuilder, Net, NetlistError};
 
-/// Entries of the queues between tiles.
-pub(super) const HOP_QUEUE: u32 = 2;
-
 /// Module `queue_<depth>x<width>`: entries move up as the oldest leaves.
 pub(super) fn queue(depth: u32, width: u32) -> Result<Module, NetlistError> {
     let mut m = ModuleBuilder::new(
@@ -49,10 +46,10 @@ pub(super) fn queue(depth: u32, width: u32) -> Result<Module, NetlistError> {
     m.finish()
 }
 
-/// Module `fork_<width>`: a queue between tiles that serves its tile and the next queue; each takes a beat when it can.
-pub(super) fn fork(queue: &Module, width: u32) -> Result<Module, NetlistError> {
+/// Module `fork_<depth>x<width>`: a queue between tiles that serves its tile and the next queue; each takes a beat when it can.
+pub(super) fn fork(queue: &Module, depth: u32, width: u32) -> Result<Module, NetlistError> {
     let mut m = ModuleBuilder::new(
-        &format!("fork_{width}"),
+        &format!("fork_{depth}x{width}"),
         "Queue between tiles: every beat goes to the tile and to the next queue, to each when it is ready.",
     );
     let push = m.input("push_i", 1, "a beat arrives");

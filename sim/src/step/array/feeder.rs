@@ -204,7 +204,7 @@ impl<'m> Feeder<'m> {
     }
 
     fn scale_bits(&self) -> u32 {
-        self.machine.tile.scale_beat_bits / self.machine.tile.columns
+        self.machine.tile.scale_field_bits
     }
 
     /// `bits` at `offset` of a column's part of a record.

@@ -1,6 +1,6 @@
 //! The tiles and the queues between them, and the outputs' way into the output buffer.
 
-use bitmosaic_arch::{Array, Machine};
+use bitmosaic_arch::{Array, HOP_QUEUE, Machine};
 use bitmosaic_mappings::{PortInputs, Signals, Unit, ports};
 
 use super::buffers::{Buffers, Word};
@@ -8,9 +8,6 @@ use super::feeder::Fetched;
 use super::fields::CommandWords;
 use super::queue::Queue;
 use crate::step::TileStep;
-
-/// Entries of the queues between tiles.
-const HOP_QUEUE: usize = 2;
 
 /// A row of queues; from number `first_tap` on each serves a tile and the next queue.
 #[derive(Debug, Clone)]
@@ -22,11 +19,11 @@ struct Chain {
 }
 
 impl Chain {
-    /// `delay` queues, then one for each of `tiles`.
-    fn new(delay: u32, tiles: u32) -> Chain {
+    /// `delay` queues, then one for each of `tiles`, of `depth` entries.
+    fn new(delay: u32, tiles: u32, depth: u32) -> Chain {
         let count = (delay + tiles) as usize;
         Chain {
-            queues: (0..count).map(|_| Queue::new(HOP_QUEUE)).collect(),
+            queues: (0..count).map(|_| Queue::new(depth as usize)).collect(),
             first_tap: delay as usize,
             taken: vec![(false, false); count],
         }
@@ -96,16 +93,17 @@ const _: () = assert!(ports::TILE_STATUS.len() == 4);
 impl<'m> Grid<'m> {
     pub(super) fn new(machine: &'m Machine, array: &'m Array) -> Grid<'m> {
         let tiles = array.tiles() as usize;
-        let down = || (0..array.across).map(|j| Chain::new(j, array.down)).collect();
-        let across = || (0..array.down).map(|i| Chain::new(i, array.across)).collect();
+        let down = |depth: u32| (0..array.across).map(|j| Chain::new(j, array.down, depth)).collect();
+        let across = |depth: u32| (0..array.down).map(|i| Chain::new(i, array.across, depth)).collect();
+        let metadata = array.metadata_queue;
         Grid {
             machine,
             array,
             tiles: vec![TileStep::new(machine); tiles],
             signals: vec![Signals::default(); tiles],
             places: vec![(0, 0); tiles],
-            down: [down(), down(), down(), down()],
-            across: [across(), across()],
+            down: [down(HOP_QUEUE), down(HOP_QUEUE), down(metadata), down(metadata)],
+            across: [across(HOP_QUEUE), across(metadata)],
         }
     }
 
