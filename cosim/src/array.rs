@@ -8,6 +8,7 @@ use bitmosaic_rtl::emit::array_testbench::array_testbench;
 use bitmosaic_rtl::emit::verilog_files;
 use bitmosaic_rtl::emit::wrapper::{WRAPPER, wrapper};
 use bitmosaic_rtl::hardware::{Units, build};
+use bitmosaic_sim::cycle::array::{run_timing, run_values};
 use bitmosaic_sim::memory::{IdealMemory, MemoryTiming};
 use bitmosaic_sim::run::{ArrayTrace, run_array};
 use bitmosaic_sim::step::ArrayStep;
@@ -124,7 +125,8 @@ pub fn run_array_engine(case: &ArrayCase, engine: Engine, settings: &ExternalSet
     };
     let design = case.units.array.as_ref().ok_or_else(no_array)?;
     match engine {
-        Engine::Simulator | Engine::Step => {
+        Engine::Simulator => Ok(simulator(case).ok_or_else(no_array)?),
+        Engine::Step => {
             let mut step = ArrayStep::new(&case.machine).ok_or_else(no_array)?;
             in_process(case, engine, &mut step)
         }
@@ -132,6 +134,17 @@ pub fn run_array_engine(case: &ArrayCase, engine: Engine, settings: &ExternalSet
         Engine::Verilator => external(case, Tool::Verilator, settings),
         Engine::Icarus => external(case, Tool::Icarus, settings),
     }
+}
+
+/// Timing and values of the event-driven engine, put together.
+fn simulator(case: &ArrayCase) -> Option<ArrayRun> {
+    let (machine, program) = (&case.machine, &case.program.program);
+    let mut trace = run_timing(machine, program, case.start(), case.timing, case.cycle_limit())?;
+    let (values, memory) = run_values(machine, program, &case.program.memory)?;
+    for ((_, beat), value) in trace.beats.iter_mut().zip(values) {
+        beat.data = value.data;
+    }
+    Some(ArrayRun { trace, memory })
 }
 
 fn in_process(case: &ArrayCase, engine: Engine, machine: &mut dyn Accelerator) -> Result<ArrayRun, CosimError> {
