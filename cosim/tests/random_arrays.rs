@@ -10,7 +10,13 @@ const MACHINES: u64 = 300;
 
 fn head(trace: &bitmosaic_sim::run::ArrayTrace) -> String {
     let first = |v: &Vec<u64>| v.iter().take(6).copied().collect::<Vec<_>>();
-    format!("{} cycles {:?} reads {:?} retire {:?}", trace.cycles, trace.status_cycles, trace.reads.iter().take(5).map(|r| r.0).collect::<Vec<_>>(), trace.retirements.each_ref().map(first))
+    format!(
+        "{} cycles {:?} reads {:?} retire {:?}",
+        trace.cycles,
+        trace.status_cycles,
+        trace.reads.iter().take(5).map(|r| r.0).collect::<Vec<_>>(),
+        trace.retirements.each_ref().map(first)
+    )
 }
 
 fn failure(seed: u64) -> Option<String> {
@@ -23,7 +29,11 @@ fn failure(seed: u64) -> Option<String> {
     if let (Ok(step), Ok(simulator)) = (run(Engine::Step), run(Engine::Simulator))
         && step != simulator
     {
-        return Some(format!("seed {seed}: step and simulator differ\n{:?}\n{:?}", head(&step.trace), head(&simulator.trace)));
+        return Some(format!(
+            "seed {seed}: step and simulator differ\n{:?}\n{:?}",
+            head(&step.trace),
+            head(&simulator.trace)
+        ));
     }
     let what = match (run(Engine::Step), run(Engine::Netlist)) {
         (Ok(step), Ok(netlist)) => match differing_from_host(&case, &step) {

@@ -28,11 +28,16 @@ pub(super) struct LoadJob {
     pub(super) give: bool,
 }
 
-/// A product on all tiles.
+/// A product on all tiles. Edges of the first tile are counted from the one that starts the command; no stream ever holds it
+/// back, only the drain of a command that it continues.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ComputeJob {
-    /// Cycles from the edge that starts it to the one at which the last tile retires it.
-    pub(super) duration: u64,
+    /// First and last capture of the command.
+    pub(super) captures: (u64, u64),
+    /// From the last capture to the retirement; of a command without outputs none.
+    pub(super) tail: u64,
+    /// Later by this much at the last tile.
+    pub(super) skew: u64,
     /// Cycles of the first tile's status bits.
     pub(super) status: [u64; 4],
     pub(super) wait_load: bool,
@@ -100,9 +105,8 @@ fn activations(machine: &Machine, array: &Array, load: &LoadActivations) -> Load
     }
 }
 
-/// No stream ever holds a product back: its operands are all there, the feeder sends a chunk a cycle, outputs are always
-/// taken. The tile sees the command a cycle after the start and its first operands two cycles later, one more than a tile
-/// alone; tile (i, j) is `i + j` cycles behind.
+/// The tile sees the command a cycle after the start and its first operands two cycles later, one more than a tile alone; the
+/// feeder sends a chunk a cycle; tile (i, j) is `i + j` cycles behind.
 fn compute(machine: &Machine, array: &Array, matmul: &Matmul) -> ComputeJob {
     let walk = TileWalk::new(machine, matmul);
     let latency = Latency::new(machine, matmul);
@@ -112,7 +116,9 @@ fn compute(machine: &Machine, array: &Array, matmul: &Matmul) -> ComputeJob {
     let pass_stalls: u64 = steps.iter().map(|steps| slots.saturating_sub(*steps)).sum();
     let first_stall = steps.first().map_or(0, |steps| slots.saturating_sub(*steps));
     ComputeJob {
-        duration: 2 + latency.last_output + u64::from(array.down + array.across - 2),
+        captures: (2 + latency.first_capture, 2 + latency.last_capture),
+        tail: if matmul.part.unfinished { 0 } else { latency.last_output - latency.last_capture },
+        skew: u64::from(array.down + array.across - 2),
         status: [passes * steps.iter().sum::<u64>(), 1, passes * pass_stalls - first_stall, 0],
         wait_load: matmul.order.wait_up,
         wait_store: matmul.order.wait_down,

@@ -40,6 +40,9 @@ struct ArrayCycle {
     load_tokens: u32,
     store_tokens: u32,
     computing: Option<(ComputeJob, u64)>,
+    /// Edge from which the first tile's hold chains can take a group, and the cycles that a group keeps them.
+    chains_free: u64,
+    slots: u64,
     read_address: Option<(Reader, Burst)>,
     reads: Queue<(Reader, bool)>,
     write_address: Option<Burst>,
@@ -94,6 +97,8 @@ impl ArrayCycle {
             load_tokens: 0,
             store_tokens: 0,
             computing: None,
+            chains_free: 0,
+            slots: u64::from(machine.scale_unit.slots),
             read_address: None,
             reads: Queue::new(READ_QUEUE),
             write_address: None,
@@ -271,7 +276,13 @@ impl ArrayCycle {
         self.compute_queue.pop();
         self.load_tokens -= u32::from(job.wait_load);
         self.store_tokens -= u32::from(job.wait_store);
-        self.computing = Some((job, self.edge + job.duration));
+        // The hold chains may still be busy with the last group of the command that this one continues.
+        let first = self.edge + job.captures.0;
+        let late = self.chains_free.saturating_sub(first);
+        self.trace.status_cycles[2] += late;
+        let last = self.edge + job.captures.1 + late;
+        self.chains_free = last + self.slots;
+        self.computing = Some((job, last + job.tail + job.skew));
         (None, STARTED)
     }
 

@@ -13,13 +13,14 @@ pub fn run_values(machine: &Machine, program: &Program, memory: &[u8]) -> Option
     let mut buffers = Buffers::new(machine, array);
     let mut memory = memory.to_vec();
     let mut beats = Vec::new();
+    let mut parts = Parts::default();
     for command in &program.commands {
         let words = command.words();
         match command {
             Command::LoadWeights(_) | Command::LoadActivations(_) => {
                 load_buffers(machine, array, &words, &memory, &mut buffers);
             }
-            Command::Matmul(matmul) => product(machine, array, &words, matmul, &mut buffers),
+            Command::Matmul(matmul) => product(machine, array, &words, matmul, &mut parts, &mut buffers),
             Command::Store(store) => {
                 let bytes = array.beat_bytes() as usize;
                 let row_beats = store.output_channels.div_ceil(array.data_bits / 16) as usize;
@@ -40,15 +41,37 @@ pub fn run_values(machine: &Machine, program: &Program, memory: &[u8]) -> Option
     Some((beats, memory))
 }
 
+/// The commands of a long reduction so far, whose beats follow each other like those of one command.
+#[derive(Default)]
+struct Parts {
+    fetched: Vec<Fetched>,
+    input_channels: u32,
+}
+
 /// A product: the beats that the feeder sends are those of each tile, whose values do not depend on time.
-fn product(machine: &Machine, array: &Array, words: &CommandWords, matmul: &Matmul, buffers: &mut Buffers) {
+fn product(
+    machine: &Machine,
+    array: &Array,
+    words: &CommandWords,
+    matmul: &Matmul,
+    parts: &mut Parts,
+    buffers: &mut Buffers,
+) {
+    if !matmul.part.continues {
+        *parts = Parts::default();
+    }
     let mut feeder = Feeder::new(machine, array);
     feeder.start(words);
-    let mut fetched: Vec<Fetched> = Vec::new();
     while feeder.feeding || feeder.fetched.is_some() {
-        fetched.extend(feeder.fetched.clone());
+        parts.fetched.extend(feeder.fetched.clone());
         feeder.cycle(buffers, true);
     }
+    parts.input_channels += matmul.input_channels;
+    if matmul.part.unfinished {
+        return;
+    }
+    let Parts { fetched, input_channels } = std::mem::take(parts);
+    let matmul = &Matmul { input_channels, ..matmul.clone() };
     let half = usize::from(matmul.halves.output);
     for i in 0..array.down as usize {
         for j in 0..array.across as usize {

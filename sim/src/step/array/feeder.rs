@@ -120,7 +120,9 @@ impl<'m> Feeder<'m> {
             };
             (scales, exponents)
         });
-        let channels = (group_start && self.k == 0).then(|| {
+        // A command without outputs needs no channel scales.
+        let unfinished = at(&self.command, field::PART) & 2 == 2;
+        let channels = (group_start && self.k == 0 && !unfinished).then(|| {
             let words = &buffers.channels[weight_half][self.block];
             across.clone().map(|j| self.channel_beat(words, j)).collect()
         });
