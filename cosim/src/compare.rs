@@ -1,5 +1,5 @@
 use bitmosaic_arch::{Machine, PeWidths};
-use bitmosaic_kernels::{BlockDatapath, FloatDatapath, KernelError};
+use bitmosaic_kernels::{BlockDatapath, FloatDatapath, KernelError, PackedDigits};
 use bitmosaic_mappings::{Command, TileWalk, UnitTrace, read_bits};
 use bitmosaic_results::{CosimResult, Mismatch};
 
@@ -68,7 +68,7 @@ pub fn host_outputs(machine: &Machine, layer: &LayerTrace) -> Result<Outputs, Ke
                 guard_bits: float.guard_bits,
                 accumulator_guard_bits: float.accumulator_guard_bits,
             };
-            datapath.outputs(activations, weights)
+            PackedDigits::new(&datapath, weights)?.outputs(activations)
         }
     }
 }

@@ -5,7 +5,9 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bitmosaic_arch::{DesignSpec, Machine, PeWidths, ScaleUnitSpec, elaborate, load_spec, parse, presets};
+use bitmosaic_arch::{
+    DesignSpec, Digits, Machine, PeWidths, ScaleUnitSpec, TermOrder, elaborate, load_spec, parse, presets,
+};
 use bitmosaic_cosim::faults::{FAULTS, Mutant, mutant_of, mutants, plant};
 use bitmosaic_cosim::{Case, Engine, ExternalSettings, cosimulate, localize};
 use bitmosaic_numerics::ScaleKind;
@@ -18,7 +20,8 @@ use rayon::prelude::*;
 #[test]
 fn every_named_fault_is_found_and_localized() {
     let tiles = ["mosaic-tile", "bitmod-tile"].map(small_tile);
-    let sound = tiles.into_iter().chain([types_machine()]).map(|machine| hard_case(&machine)).collect::<Vec<_>>();
+    let others = [types_machine(), planes_machine()];
+    let sound = tiles.into_iter().chain(others).map(|machine| hard_case(&machine)).collect::<Vec<_>>();
     for case in &sound {
         assert_eq!(localize(case, &ExternalSettings::default()).unwrap(), None);
     }
@@ -111,9 +114,25 @@ fn types_machine() -> Machine {
     elaborate(&spec, "test").unwrap()
 }
 
+/// A small plane-major machine of radix 8: operands come once a plane, accumulators move between planes, three times each
+/// activation comes from the row edge. Its types have one, two and three planes, the last a codebook, since the registry's
+/// have large tables.
+fn planes_machine() -> Machine {
+    let codebook = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/three-planes.toml");
+    let mut spec = parse(presets()[0].text, "preset").unwrap();
+    (spec.tile.rows, spec.tile.columns) = (2, 2);
+    let element = &mut spec.processing_element;
+    (element.lanes, element.pipeline_registers) = (4, 2);
+    (element.digits, element.order) = (Digits::Radix8, TermOrder::PlaneMajor);
+    spec.scale_unit = Some(ScaleUnitSpec { pes_per_scale_unit: 2 });
+    spec.weights.types = ["bitmod-fp3", "int4", codebook].map(String::from).to_vec();
+    spec.weights.max_group = 64;
+    elaborate(&spec, "test").unwrap()
+}
+
 /// Small machines that together have everything: any depth of the PE pipeline, padding slots, scale units that serve several
-/// columns, one column and a part of one, narrow and wide significands.
-fn machines() -> [(&'static str, Machine); 7] {
+/// columns, one column and a part of one, narrow and wide significands, both orders of the terms.
+fn machines() -> [(&'static str, Machine); 8] {
     // rows, columns, lanes, W, pipeline registers, PEs per scale unit
     let machine = |rows, columns, lanes, w, pipeline_registers, pes| {
         let mut spec: DesignSpec = parse(presets()[0].text, "preset").unwrap();
@@ -143,6 +162,7 @@ fn machines() -> [(&'static str, Machine); 7] {
         ("short", machine(4, 1, 1, 18, 1, 2)),
         ("padded", machine(2, 2, 2, 12, 0, 1)),
         ("types", types_machine()),
+        ("planes", planes_machine()),
         ("float", float(2, 2, 4, 3, 2)),
         ("float, no pipeline", float(3, 2, 4, 0, 0)),
     ]
@@ -222,7 +242,7 @@ fn only_equivalent_mutants_survive() {
     }
 }
 
-/// The tables of docs/evidence/mutants.md.
+/// The table and the list of docs/evidence/mutants.md.
 fn print_counts(results: &BTreeMap<Key, Option<Killer>>) {
     println!("| module | mutants | found by its check | found at the ports | no simulator takes it | equivalent |");
     println!("| --- | ---: | ---: | ---: | ---: | ---: |");
@@ -236,8 +256,23 @@ fn print_counts(results: &BTreeMap<Key, Option<Killer>>) {
         print(name, results.iter().filter(|(key, _)| key.0 == name).map(|(_, killer)| *killer).collect());
     }
     print("all", results.values().copied().collect());
-    println!("\n| module | places | change | why nothing shows |\n| --- | --- | --- | --- |");
     for Equivalent { module, places, change, reason } in EQUIVALENTS {
-        println!("| {module} | `{}` | {change} | {reason} |", places.join("` `"));
+        println!("\n- **{module}**, {change}:");
+        let places: Vec<String> = places.iter().map(|place| format!("`{place}`")).collect();
+        print_wrapped(reason.split(' '));
+        print_wrapped(places.iter().map(String::as_str));
     }
+}
+
+/// Words in lines of up to 120 characters, as the text of a list item.
+fn print_wrapped<'a>(words: impl Iterator<Item = &'a str>) {
+    let mut line = String::new();
+    for word in words {
+        if !line.is_empty() && line.len() + word.len() > 116 {
+            println!(" {line}");
+            line.clear();
+        }
+        line += &format!(" {word}");
+    }
+    println!(" {line}");
 }

@@ -1,13 +1,12 @@
 //! One thread, GEMV of a 4096 x 4096 `bitmod-fp4` g128 matrix: the scalar reference beside every level of this host, in
 //! one run. Gaussian activations with 1 % outlier channels 40 times larger need four limbs, arbitrary FP16 six.
 //!
-//! `cargo bench -p bitmosaic-kernels` measures with criterion; `-- ratios` prints a table of medians of interleaved
-//! repetitions instead, which a loaded machine disturbs less.
+//! `cargo bench -p bitmosaic-kernels` measures with criterion; `-- ratios` prints a table of interleaved repetitions instead.
 
 use std::hint::black_box;
 use std::time::Instant;
 
-use bitmosaic_kernels::{BlockDatapath, Level, PackedWeights, exact};
+use bitmosaic_kernels::{BlockDatapath, FloatDatapath, Level, PackedDigits, PackedWeights, exact};
 use bitmosaic_numerics::{QuantizedMatrix, f16, weight_type};
 use criterion::{Criterion, Throughput};
 
@@ -18,6 +17,7 @@ use common::{Activations, Random};
 const SIZE: usize = 4096;
 const GROUP: usize = 128;
 const MACHINE: BlockDatapath = BlockDatapath { significand_bits: 14, group: GROUP };
+const FLOAT_MACHINE: FloatDatapath = FloatDatapath::BITMOD;
 
 /// One way to compute, on one set of activations.
 struct Contender<'a> {
@@ -29,26 +29,37 @@ struct Contender<'a> {
 fn families<'a>(
     matrix: &'a QuantizedMatrix,
     inputs: &'a [(&'static str, Vec<f16>)],
-    packed: &'a [(Level, PackedWeights)],
+    packed: &'a [(Level, PackedWeights, PackedDigits)],
 ) -> Vec<(String, Vec<Contender<'a>>)> {
     let contender = |name: String, run: Box<dyn Fn() + 'a>| Contender { name, run };
     let mut families = Vec::new();
     for (input, activations) in inputs {
-        let reference = || contender("reference".into(), Box::new(|| drop(black_box(exact(activations, matrix)))));
+        let reference =
+            || contender("scalar reference".into(), Box::new(|| drop(black_box(exact(activations, matrix)))));
         let mut outputs = vec![reference()];
         let mut all = vec![reference()];
         let scalar = Box::new(|| drop(black_box(MACHINE.outputs(activations, matrix))));
-        let mut datapath = vec![contender("reference".into(), scalar)];
-        for (level, weights) in packed {
-            let name = format!("{level:?}");
+        let mut datapath = vec![contender("scalar reference".into(), scalar)];
+        for (level, weights, _) in packed {
+            let name = format!("panels, {level:?}");
             outputs.push(contender(name.clone(), Box::new(|| drop(black_box(weights.outputs(activations))))));
             all.push(contender(name.clone(), Box::new(|| drop(black_box(weights.exact(activations))))));
-            datapath.push(contender(name, Box::new(|| drop(black_box(weights.block_datapath(&MACHINE, activations))))));
+            let block = Box::new(|| drop(black_box(weights.block_datapath(&MACHINE, activations))));
+            datapath.push(contender(name, block));
         }
         families.push((format!("exact outputs, {input}"), outputs));
         families.push((format!("exact with values and magnitudes, {input}"), all));
         families.push((format!("block datapath W 14, {input}"), datapath));
     }
+    // Its time does not depend on the activations.
+    let (_, activations) = &inputs[0];
+    let scalar = Box::new(|| drop(black_box(FLOAT_MACHINE.outputs(activations, matrix))));
+    let mut float = vec![contender("scalar reference".into(), scalar)];
+    for (level, _, digits) in packed {
+        let run = Box::new(|| drop(black_box(digits.outputs(activations))));
+        float.push(contender(format!("panels, {level:?}"), run));
+    }
+    families.push(("float datapath, 4 lanes, 3 + 2 guard bits".to_string(), float));
     families
 }
 
@@ -60,27 +71,25 @@ fn gaussian_with_outliers(random: &mut Random) -> Vec<f16> {
     activations.into_iter().map(f16::from_f32).collect()
 }
 
+/// The tables of docs/evidence/kernels.md: least times of interleaved repetitions, which a loaded machine disturbs less than
+/// it does medians.
 fn ratios(families: &[(String, Vec<Contender>)]) {
     const REPETITIONS: usize = 21;
+    println!("| | µs | to the reference | to scalar panels |\n| --- | ---: | ---: | ---: |");
     for (family, contenders) in families {
-        println!("{family}");
-        let mut times = vec![Vec::new(); contenders.len()];
+        println!("| **{family}** | | | |");
+        let mut times = vec![f64::INFINITY; contenders.len()];
         for _ in 0..REPETITIONS {
-            for (contender, times) in contenders.iter().zip(&mut times) {
+            for (contender, least) in contenders.iter().zip(&mut times) {
                 #[allow(clippy::disallowed_methods)] // a bench
                 let start = Instant::now();
                 (contender.run)();
-                times.push(start.elapsed().as_secs_f64());
+                *least = least.min(start.elapsed().as_secs_f64());
             }
         }
-        let median = |times: &mut Vec<f64>| {
-            times.sort_by(f64::total_cmp);
-            (times[times.len() / 2], times[0])
-        };
-        let medians: Vec<(f64, f64)> = times.iter_mut().map(median).collect();
-        for (contender, (median, least)) in contenders.iter().zip(&medians) {
-            let (us, ratio) = (median * 1e6, medians[0].0 / median);
-            println!("  {:10} {us:9.0} us (least {:7.0})  {ratio:6.1} x", contender.name, least * 1e6);
+        for (i, (contender, time)) in contenders.iter().zip(&times).enumerate() {
+            let panels = if i == 0 { String::new() } else { format!("{:.1}", times[1] / time) };
+            println!("| {} | {:.0} | {:.1} | {panels} |", contender.name, time * 1e6, times[0] / time);
         }
     }
 }
@@ -92,9 +101,12 @@ fn main() {
         ("4 limbs", gaussian_with_outliers(&mut random)),
         ("6 limbs", random.activations(Activations::AnyFinite, 1, SIZE)),
     ];
-    let packed: Vec<(Level, PackedWeights)> = Level::available()
+    let packed: Vec<(Level, PackedWeights, PackedDigits)> = Level::available()
         .into_iter()
-        .map(|level| (level, PackedWeights::new(&matrix).unwrap().with_level(level)))
+        .map(|level| {
+            let digits = PackedDigits::new(&FLOAT_MACHINE, &matrix).unwrap().with_level(level);
+            (level, PackedWeights::new(&matrix).unwrap().with_level(level), digits)
+        })
         .collect();
     for (input, activations) in &inputs {
         assert_eq!(format!("{} limbs", packed[0].1.limbs(activations).unwrap()[0]), *input);

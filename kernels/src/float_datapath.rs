@@ -41,19 +41,16 @@ impl FloatDatapath {
     /// type or special value without digits; `TooWide` if the accumulator would not fit 62 bits.
     pub fn outputs(&self, activations: &[f16], weights: &QuantizedMatrix) -> Result<Vec<f16>, KernelError> {
         let tokens = tokens(activations, weights)?;
-        let (table, special) = self.check(weights)?;
+        let digits = self.check(weights)?;
         let non_finite = non_finite_tokens(activations, weights.input_channels);
         let fraction_bits = weights.weight_type.fraction_bits;
-        let digits = |code: u8, selector: u8| -> Digits {
-            table.digits[usize::from(code)].unwrap_or(special[usize::from(selector) % special.len()])
-        };
         Ok(map_output_channels(tokens, weights.output_channels, |output_channel| {
             let row = output_channel * weights.input_channels..(output_channel + 1) * weights.input_channels;
             let codes = weights.codes[row].chunks(weights.group);
             let groups = weights.groups();
             let selectors = &weights.selectors[output_channel * groups..(output_channel + 1) * groups];
             let row_digits: Vec<Vec<Digits>> =
-                codes.zip(selectors).map(|(codes, s)| codes.iter().map(|c| digits(*c, *s)).collect()).collect();
+                codes.zip(selectors).map(|(codes, s)| codes.iter().map(|c| digits.of(*c, *s)).collect()).collect();
             let scales = row_scales(weights, output_channel);
             let channel_scale = weights.channel_scales[output_channel];
             let one_token = |(token, non_finite): (&[f16], &bool)| {
@@ -61,8 +58,8 @@ impl FloatDatapath {
                     return f16::from_bits(CANONICAL_NAN);
                 }
                 let mut sum = 0f32;
-                for ((activations, digits), scale) in token.chunks(weights.group).zip(&row_digits).zip(&scales) {
-                    let group = self.group_sum(activations, digits, table.terms);
+                for ((activations, row), scale) in token.chunks(weights.group).zip(&row_digits).zip(&scales) {
+                    let group = self.group_sum(activations, row, digits.terms());
                     sum = accumulate(sum, self.scaled_sum(group, scale.significand));
                 }
                 output(sum, channel_scale, fraction_bits)
@@ -71,7 +68,8 @@ impl FloatDatapath {
         }))
     }
 
-    fn check(&self, weights: &QuantizedMatrix) -> Result<(TermTable, Vec<Digits>), KernelError> {
+    /// The digits of these weights, if the machine executes them.
+    pub(crate) fn check(&self, weights: &QuantizedMatrix) -> Result<CodeDigits, KernelError> {
         if self.lanes == 0 || !weights.group.is_multiple_of(self.lanes) {
             return Err(KernelError::Shape {
                 what: "group of the weights",
@@ -97,7 +95,7 @@ impl FloatDatapath {
         if bits + u8::BITS > 62 {
             return Err(KernelError::TooWide { what: "the group accumulator times its scale code", bits, limit: 54 });
         }
-        Ok((table, special))
+        Ok(CodeDigits { table, special })
     }
 
     /// Bits of the group accumulator, sign included: an aligned significand, the lanes, the bits below, and one addition a
@@ -148,6 +146,30 @@ impl FloatDatapath {
     pub fn scaled_sum(&self, sum: GroupSum, scale_code: u32) -> f32 {
         let unit = sum.exponent as i32 - 25 - (self.guard_bits + self.accumulator_guard_bits) as i32;
         (sum.significand * i64::from(scale_code)) as f32 * power_of_two(unit) as f32
+    }
+}
+
+/// Digits of every code of a matrix.
+pub(crate) struct CodeDigits {
+    table: TermTable,
+    /// Those of the special values, by selector; at least one.
+    special: Vec<Digits>,
+}
+
+impl CodeDigits {
+    /// Digits of a code in a group of this selector.
+    pub(crate) fn of(&self, code: u8, selector: u8) -> Digits {
+        self.table.digits[usize::from(code)].unwrap_or(self.special[usize::from(selector) % self.special.len()])
+    }
+
+    /// Terms per weight.
+    pub(crate) fn terms(&self) -> usize {
+        self.table.terms
+    }
+
+    /// Selectors that differ.
+    pub(crate) fn selectors(&self) -> usize {
+        self.special.len()
     }
 }
 

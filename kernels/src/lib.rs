@@ -1,7 +1,8 @@
 //! Host reference of a quantized matrix product, `outputs[token, output_channel] = Σ activation · weight`:
 //! - [`mod@exact`]: integer arithmetic and one rounding;
 //! - [`datapath`]: the `bit-serial-block` machine as plain mathematics, bit by bit;
-//! - [`PackedWeights`]: both of these fast, on weights packed once for vector instructions;
+//! - [`float_datapath`]: the `bit-serial-float` machine likewise;
+//! - [`PackedWeights`] and [`PackedDigits`]: these fast, on weights packed once for vector instructions;
 //! - [`yardstick`]: what an FP16-accumulating and an FP32-accumulating machine would give;
 //! - [`stats`]: errors of any of them against the exact result, and against the layer before quantization;
 //! - [`forward`]: the parts of a model around the products.
@@ -23,6 +24,7 @@ mod fast;
 mod limbs;
 mod operands;
 mod packed;
+mod packed_digits;
 mod simd;
 
 pub use datapath::BlockDatapath;
@@ -30,6 +32,7 @@ pub use error::KernelError;
 pub use exact::{ExactResult, exact};
 pub use float_datapath::FloatDatapath;
 pub use packed::PackedWeights;
+pub use packed_digits::PackedDigits;
 #[doc(hidden)]
 pub use simd::Level;
 pub use stats::{Agreement, OutputErrors, agreement, output_errors, unquantized};

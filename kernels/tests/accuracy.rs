@@ -3,7 +3,7 @@
 mod common;
 
 use bitmosaic_kernels::{
-    BlockDatapath, ExactResult, FloatDatapath, KernelError, OutputErrors, exact, output_errors, yardstick,
+    BlockDatapath, ExactResult, FloatDatapath, KernelError, OutputErrors, PackedDigits, exact, output_errors, yardstick,
 };
 use bitmosaic_numerics::{DigitSet, QuantizedMatrix, ScaleKind, TermTable, WeightType, f16, registry};
 use common::{Activations, Random};
@@ -83,7 +83,8 @@ fn the_bit_serial_float_machine_is_more_accurate_than_fp16_accumulation() {
                     let activations = random.activations(kind, 16, input_channels);
                     let reference = exact(&activations, &weights).unwrap();
                     let errors = |outputs: &[f16]| output_errors(&reference, outputs).unwrap();
-                    let machine = errors(&FloatDatapath::BITMOD.outputs(&activations, &weights).unwrap());
+                    let packed = PackedDigits::new(&FloatDatapath::BITMOD, &weights).unwrap();
+                    let machine = errors(&packed.outputs(&activations).unwrap());
                     let fp16 = errors(&yardstick::fp16_outputs(&activations, &weights).unwrap());
                     let place = format!("{kind:?} {} K {input_channels} g{group} seed {seed}", weight_type.name);
                     println!(

@@ -264,4 +264,39 @@ pub const EQUIVALENTS: &[Equivalent] = &[
         change: "two parts swapped",
         reason: "units 0 and 1 of the only machine with zero points serve the same column",
     },
+    // The plane-major machine of radix 8.
+    Equivalent {
+        module: "tile_control",
+        places: &["operand_next_plane_q.next"],
+        change: "only the first",
+        reason: "the first chunk of the highest plane is marked as well, with which the accumulators start from zero anyway",
+    },
+    Equivalent {
+        module: "tile_control",
+        places: &["term_next_plane_1_q"],
+        change: "always loads",
+        reason: "held only behind a step that ends a group: the step in it starts the next, from zero",
+    },
+    Equivalent {
+        module: "term_generator",
+        places: &[
+            "digit_o/concat.0/mux.0/slice.0/select.1/select.0",
+            "digit_o/concat.1/mux.0/slice.0/select.1/select.0",
+            "digit_o/concat.2/mux.0/slice.0/select.1/select.0",
+            "digit_o/concat.3/mux.0/slice.0/select.1/select.0",
+        ],
+        change: "one bit up",
+        reason: "a type of one plane: every bit of the plane is 0",
+    },
+    Equivalent {
+        module: "term_generator",
+        places: &[
+            "special_digit/select.1/select.3",
+            "special_digit/select.2/select.3",
+            "special_digit/select.3/select.3",
+            "special_digit/select.4/select.3",
+        ],
+        change: "one bit up",
+        reason: "the only type of three planes has no special values",
+    },
 ];

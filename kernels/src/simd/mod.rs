@@ -1,5 +1,6 @@
 //! Vector forms of the references on packed panels ([`crate::PackedWeights`]): one driver (`driver`), three sets of vector
-//! operations (`scalar`, `avx2`, `avx512`), one dispatch. The only place of the workspace with `unsafe`.
+//! operations (`scalar`, `avx2`, `avx512`), one dispatch. [`mod@float`] has the float datapath in the same structure. The only
+//! place of the workspace with `unsafe`.
 //!
 //! Everything here adds integers that cannot overflow, so that every level gives the same sums:
 //! - an activation limb is an unsigned byte `u`, 8 bits of it in the two narrow modes and 7 in the wide one; a weight value
@@ -17,6 +18,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod driver;
+pub(crate) mod float;
 mod level;
 mod scalar;
 

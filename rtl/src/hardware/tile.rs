@@ -90,7 +90,10 @@ pub(super) fn build(machine: &Machine) -> Result<Design, NetlistError> {
     let row_bits = lanes * pe.activation_bits;
     let rows_raw: Vec<Net> = (0..rows).map(|r| m.slice(activations, r * row_bits, row_bits)).collect();
     let (row_activations, non_finite) = match &decoder_module {
-        None => (rows_raw.into_iter().map(|row| with_triples(&mut m, machine, row)).collect::<Vec<_>>(), None),
+        None => {
+            let rows = (0..).zip(rows_raw);
+            (rows.map(|(r, row)| with_triples(&mut m, machine, r, row)).collect::<Vec<_>>(), None)
+        }
         Some(decoder) => {
             let decoders: Vec<Outputs> = (0..rows)
                 .map(|r| m.instance(&format!("u_row_{r}"), decoder, &[("activation_i", rows_raw[r as usize])]))
@@ -246,7 +249,7 @@ pub(super) fn build(machine: &Machine) -> Result<Design, NetlistError> {
 }
 
 /// A row's aligned activations, each with three times itself above it where the digits need that: once for all PEs of the row.
-fn with_triples(m: &mut ModuleBuilder, machine: &Machine, row: Net) -> Net {
+fn with_triples(m: &mut ModuleBuilder, machine: &Machine, index: u32, row: Net) -> Net {
     let (w, triple_bits) = match &machine.pe.kind {
         PeWidths::Block(block) if block.triple_bits > 0 => (block.significand_bits, block.triple_bits),
         _ => return row,
@@ -258,6 +261,8 @@ fn with_triples(m: &mut ModuleBuilder, machine: &Machine, row: Net) -> Net {
         let doubled = m.shift_left_const(signed, 1);
         let triple = m.add(doubled, signed);
         let triple = m.truncate(triple, triple_bits);
+        let name = format!("triple_{index}_{lane}");
+        let triple = m.name(triple, &name, "three times the activation: row, lane");
         fields.extend([activation, m.as_unsigned(triple)]);
     }
     m.concat(&fields)

@@ -42,7 +42,7 @@ pub(super) struct Operand {
     pub(super) origin: Origin,
     pub(super) plane: u32,
     /// First chunk of a lower plane.
-    next_plane: bool,
+    pub(super) next_plane: bool,
     group_first: bool,
     pub(super) group_end: bool,
     first_group: bool,
@@ -53,7 +53,7 @@ pub(super) struct Operand {
     /// `[column]`
     selectors: Vec<u8>,
     /// `[row][lane]`, aligned integers or FP16 patterns.
-    activations: Vec<i32>,
+    pub(super) activations: Vec<i32>,
     /// Rows (as bits) with a NaN or an infinity; only without aligner.
     non_finite: u64,
 }

@@ -5,7 +5,7 @@ use bitmosaic_numerics::f16;
 use super::tile::{Origin, TileStep};
 use crate::pe::{Arithmetic, Sum};
 use crate::probe::Probe;
-use bitmosaic_arch::PeWidths;
+use bitmosaic_arch::{BlockPe, PeWidths, TermOrder};
 
 /// What the control logic decides in a cycle.
 pub(super) struct Control {
@@ -34,6 +34,9 @@ pub(super) fn collect(tile: &TileStep<'_>, control: &Control) -> Vec<Probe> {
         push("u_control.plane_q", "tile_control", u64::from(tile.operand.plane));
         push("u_control.operand_group_end_q", "tile_control", u64::from(tile.operand.group_end));
         push("u_control.operand_pass_end_q", "tile_control", u64::from(tile.operand.pass_end));
+        if machine.pe.order == TermOrder::PlaneMajor {
+            push("u_control.operand_next_plane_q", "tile_control", u64::from(tile.operand.next_plane));
+        }
     }
     push("u_control.moving", "tile_control", u64::from(control.moving));
     let left = units.group.remaining;
@@ -51,6 +54,14 @@ pub(super) fn collect(tile: &TileStep<'_>, control: &Control) -> Vec<Probe> {
             let column_probe = Probe::new(format!("u_term_{column}.digit_o"), "term_generator", value);
             let channel = tile.operand.origin.1 + column as u32;
             probes.push(Probe { column: Some((column as u32, channel)), ..column_probe });
+        }
+        if let PeWidths::Block(BlockPe { triple_bits: bits @ 1.., .. }) = machine.pe.kind {
+            for (i, activation) in tile.operand.activations.iter().enumerate() {
+                let (row, lane) = ((i / lanes) as u32, i % lanes);
+                let triple = mask(3 * i64::from(*activation), bits);
+                let probe = Probe::new(format!("triple_{row}_{lane}"), "tile", triple);
+                probes.push(Probe { row: Some((row, tile.operand.origin.0 + row)), ..probe });
+            }
         }
     }
     let oldest = tile.pipeline.last().copied().flatten();

@@ -1,11 +1,16 @@
-//! The source of `avx512`, compiled a second time against plain Rust forms of its intrinsics, so that any host checks it.
+//! The sources of `avx512` and `float::avx512`, compiled a second time against plain Rust forms of its intrinsics, so that any host checks it.
 //! What this cannot check is that the forms below are what the instructions do: on a host that has them, the other tests.
 
+pub(super) use crate::simd::float::{CHANNELS, Integers};
 pub(super) use crate::simd::{Codes, Limb, ROWS, SEGMENTS, Table, Vectors, WIDE};
 
 #[allow(clippy::duplicate_mod)] // on purpose
 #[path = "../avx512.rs"]
 pub(super) mod avx512;
+
+#[allow(clippy::duplicate_mod)] // on purpose
+#[path = "../float/avx512.rs"]
+pub(super) mod float_avx512;
 
 /// Written from the published definition of each operation, little-endian lanes.
 #[allow(non_camel_case_types, clippy::modulo_one)] // the names of the originals; lanes of one byte
@@ -127,5 +132,51 @@ mod intrinsics {
     }
     pub(super) unsafe fn _mm512_reduce_add_epi64(a: __m512i) -> i64 {
         quads(a).iter().fold(0, |sum, lane| sum.wrapping_add(*lane))
+    }
+    #[derive(Clone, Copy)]
+    pub struct __m512(__m512i);
+
+    fn floats(v: __m512) -> [f32; 16] {
+        doubles(v.0).map(|bits| f32::from_bits(bits as u32))
+    }
+    pub(super) unsafe fn _mm512_castsi512_ps(a: __m512i) -> __m512 {
+        __m512(a)
+    }
+    pub(super) unsafe fn _mm512_mul_ps(a: __m512, b: __m512) -> __m512 {
+        __m512(from_doubles(|i| (floats(a)[i] * floats(b)[i]).to_bits() as i32))
+    }
+    /// Towards zero; what does not fit gives the smallest integer.
+    pub(super) unsafe fn _mm512_cvttps_epi32(a: __m512) -> __m512i {
+        let fits = |v: f32| (-2_147_483_648.0..2_147_483_648.0).contains(&v);
+        from_doubles(|i| if fits(floats(a)[i]) { floats(a)[i] as i32 } else { i32::MIN })
+    }
+    pub(super) unsafe fn _mm256_loadu_si256(pointer: *const __m256i) -> __m256i {
+        // SAFETY: the caller's pointer has 32 bytes behind it.
+        unsafe { pointer.read_unaligned() }
+    }
+    pub(super) unsafe fn _mm512_broadcast_i64x4(a: __m256i) -> __m512i {
+        __m512i(std::array::from_fn(|i| a.0[i % 32]))
+    }
+    /// The lanes of `a` at the lowest four bits of `index`.
+    pub(super) unsafe fn _mm512_permutexvar_epi32(index: __m512i, a: __m512i) -> __m512i {
+        from_doubles(|i| doubles(a)[doubles(index)[i] as usize & 15])
+    }
+    pub(super) unsafe fn _mm512_sub_epi32(a: __m512i, b: __m512i) -> __m512i {
+        from_doubles(|i| doubles(a)[i].wrapping_sub(doubles(b)[i]))
+    }
+    pub(super) unsafe fn _mm512_max_epi32(a: __m512i, b: __m512i) -> __m512i {
+        from_doubles(|i| doubles(a)[i].max(doubles(b)[i]))
+    }
+    /// Amounts above 31 give zero.
+    pub(super) unsafe fn _mm512_sllv_epi32(a: __m512i, by: __m512i) -> __m512i {
+        from_doubles(|i| doubles(a)[i].checked_shl(doubles(by)[i] as u32).unwrap_or(0))
+    }
+    /// Amounts above 31 give zero.
+    pub(super) unsafe fn _mm512_srlv_epi32(a: __m512i, by: __m512i) -> __m512i {
+        from_doubles(|i| (doubles(a)[i] as u32).checked_shr(doubles(by)[i] as u32).unwrap_or(0) as i32)
+    }
+    /// Amounts above 31 give the sign.
+    pub(super) unsafe fn _mm512_srav_epi32(a: __m512i, by: __m512i) -> __m512i {
+        from_doubles(|i| doubles(a)[i] >> (doubles(by)[i] as u32).min(31))
     }
 }

@@ -1,4 +1,4 @@
-//! Every level of the host against the scalar references, bit by bit.
+//! Every level of the host against the scalar references, bit by bit; the float datapath in `float`.
 
 use bitmosaic_numerics::{CodeValue, QuantizedMatrix, Rounding, SpecialValues, WeightType, f16, registry, weight_type};
 use proptest::prelude::*;
@@ -16,6 +16,7 @@ use common::{Activations, Random};
 #[path = "../../../tests/common/mod.rs"]
 mod common;
 mod emulated;
+mod float;
 
 /// A type whose code `i` stands for `values[i]`.
 fn table_type(name: &'static str, code_bits: u32, values: impl IntoIterator<Item = i32>) -> WeightType {
