@@ -3,6 +3,7 @@
 mod expression;
 mod plan;
 pub mod readme;
+mod table;
 pub mod verilog;
 mod waveform;
 

@@ -121,6 +121,11 @@ impl Writer<'_> {
         self.text = begin(&self.module.doc);
         let _ = writeln!(self.text, "module {} (\n{});", self.module.name, self.ports());
         self.declare_registers();
+        for (place, table) in self.plan.tables.iter().enumerate() {
+            self.blank();
+            self.text.push_str(&table.text(place));
+        }
+        self.blank();
         let mut expressions = Expressions::new(self.plan);
         self.write_nets(&mut expressions);
         self.write_registers(&expressions);
