@@ -176,7 +176,7 @@ fn block(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleU
         kind: PeWidths::Block(BlockPe {
             significand_bits: w,
             product_bits: w + digit_bits,
-            tree_bits: w + digit_bits + ceil_log2(common.lanes) + u32::from(w < 12),
+            tree_bits: w + digit_bits + ceil_log2(common.lanes),
             triple_bits: if common.digit_set == DigitSet::Radix8 { w + 2 } else { 0 },
         }),
     };

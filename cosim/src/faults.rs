@@ -28,9 +28,9 @@ const fn fault(name: &'static str, module: &'static str, place: &'static str, ch
 /// The named faults.
 pub const FAULTS: &[Fault] = &[
     fault("special-digit-of-another-selector", "term_generator", "special_digit", "rotated"),
-    fault("lane-sign-or", "block_pe", "product_0", "or"),
-    fault("last-lane-sign-or", "block_pe", "product_7", "or"),
-    fault("group-sum-without-its-start", "block_pe", "accumulator_d/truncate.0/add.0", "swapped"),
+    fault("lane-sign-or", "block_pe", "signed_0", "or"),
+    fault("last-lane-sign-or", "block_pe", "signed_7", "or"),
+    fault("group-sum-without-its-start", "block_pe", "accumulator_d/truncate.0/truncate.0/add.0/add.0", "swapped"),
     fault("largest-exponent-the-smallest", "float_pe", "largest", "swapped"),
     fault("aligned-product-not-negated", "float_pe", "aligned_0/reinterpret.0", "and"),
     fault("float-sum-never-rounds-up", "float_pe", "accumulator_d/truncate.0", "only the first"),

@@ -38,6 +38,9 @@ pub(super) fn term_generator(machine: &Machine) -> Result<Module, NetlistError> 
         .collect();
     let special_digit = m.select(selector, &values);
     let special_digit = m.name(special_digit, "special_digit", "digit of the group's special value in this plane");
+    let magnitude = m.slice(special_digit, 0, machine.pe.digit_set.magnitude_bits());
+    let sign = m.bit(special_digit, machine.pe.digit_set.magnitude_bits());
+    let special_digit = signed_digit(&mut m, magnitude, sign);
     // A machine may have one type, no special values, fewer planes than a command has room for.
     for input in [codes, special, selector, weight_type, plane] {
         m.ignore(input);
@@ -205,7 +208,13 @@ fn lookup(m: &mut ModuleBuilder, executed: &ExecutedType, code: Net, plane: Net)
     let magnitude = m.slice(found, 0, digit_set.magnitude_bits());
     let sign = m.bit(found, digit_set.magnitude_bits());
     let code_sign = m.bit(code, code_bits - 1);
-    let (some, sign) = (m.reduce_or(magnitude), m.xor(sign, code_sign));
+    let sign = m.xor(sign, code_sign);
+    signed_digit(m, magnitude, sign)
+}
+
+/// A digit; zero has no sign.
+fn signed_digit(m: &mut ModuleBuilder, magnitude: Net, sign: Net) -> Net {
+    let some = m.reduce_or(magnitude);
     let sign = m.and(some, sign);
     m.concat(&[magnitude, sign])
 }

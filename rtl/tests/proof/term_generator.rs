@@ -5,7 +5,7 @@
 //! - the digits of a code with a value sum to it: Σ digit · radix^plane over the planes of the type is the code's value as the
 //!   codebook has it;
 //! - the digits are those of the type's canonical table; those of the special code are the ones programmed for the group's
-//!   selector, whatever they are, so that they sum to the special value.
+//!   selector, whatever they are (-0 is 0), so that they sum to the special value.
 //!
 //! Bits of the code above the type's own are free, and a type index behind the last means the last type. Codes without a weight
 //! and planes from the type's terms on are left out: no program has them.
@@ -78,12 +78,14 @@ fn property(machine: &Machine, design: &Design) -> String {
             text,
             "  wire [{0}:0] plane_{k};\n  term_generator u_{k} (.code_i(code_i), .selector_i(selector_i), \
              .weight_type_i(weight_type_i), .plane_i({1}'d{k}), .special_digits_i(special_digits_i), .digit_o(plane_{k}));\n  \
-             wire [{4}:0] special_{k} = special_digits_i >> ({2} * selector_i + {3});",
+             wire [{4}:0] programmed_{k} = special_digits_i >> ({2} * selector_i + {3});\n  \
+             wire [{4}:0] special_{k} = programmed_{k}[{5}:0] == 0 ? 0 : programmed_{k};",
             lanes * digit_bits - 1,
             width("plane_i"),
             MAX_PLANES as u32 * DIGIT_BITS,
             k * DIGIT_BITS,
-            digit_bits - 1
+            digit_bits - 1,
+            set.magnitude_bits() - 1
         );
     }
     for lane in 0..lanes {
