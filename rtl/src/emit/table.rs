@@ -16,18 +16,22 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// The table that a net looks up: a choice among constants, one for each value of an index. A choice of two is none.
+    /// The table that a net looks up: a choice among constants; an index behind the last gives the last. A choice of two is
+    /// none, nor is one whose index has bits for more.
     pub(super) fn of(plan: &Plan<'_>, net: NetId) -> Option<Table> {
         let Some(Op::Select { index, choices }) = plan.op(net) else { return None };
         let (index_width, width) = (plan.shape(*index).width, plan.width[net.index()]);
-        if width == 0 || choices.len() <= 2 || choices.len() as u64 != 1 << index_width {
+        let count = choices.len().next_power_of_two();
+        if width == 0 || choices.len() <= 2 || count as u64 != 1 << index_width {
             return None;
         }
         let value = |choice: &NetId| match wiring::resized(plan, *choice, width)[..] {
             [Piece::Constant { value, .. }] => Some(value),
             _ => None,
         };
-        Some(Table { index_width, width, values: choices.iter().map(value).collect::<Option<_>>()? })
+        let mut values = choices.iter().map(value).collect::<Option<Vec<u64>>>()?;
+        values.resize(count, values[values.len() - 1]);
+        Some(Table { index_width, width, values })
     }
 
     /// Name of the table with this number.

@@ -18,7 +18,8 @@ pub(super) fn recode(m: &mut ModuleBuilder, code: &[Net], plane: Net) -> [Net; 3
     let high = |k: usize| code[2 * k + 1];
     let lanes = code[0].width;
     let none = m.constant(0, lanes);
-    let differ: Vec<Net> = (0..pairs).map(|k| m.xor(high(k), low(k))).collect();
+    // A 2, where the digit is even; nothing comes from below plane 0.
+    let two: Vec<Net> = (0..pairs).map(|k| if k == 0 { high(0) } else { m.xor(high(k), low(k)) }).collect();
 
     // Whether a 2 of plane k is negative.
     let mut negative = vec![high(pairs - 1); pairs];
@@ -41,7 +42,7 @@ pub(super) fn recode(m: &mut ModuleBuilder, code: &[Net], plane: Net) -> [Net; 3
     // Whether plane k takes the digit ±1 of the plane above: it has none of its own, or has given it down.
     let mut takes: Vec<Net> = Vec::new();
     for k in 0..pairs - 1 {
-        let some = m.or(odd[k], differ[k]);
+        let some = m.or(odd[k], two[k]);
         let zero = m.not(some);
         let free = takes.last().map_or(zero, |moved| m.or(zero, *moved));
         takes.push(m.and(free, odd[k + 1]));
@@ -53,18 +54,17 @@ pub(super) fn recode(m: &mut ModuleBuilder, code: &[Net], plane: Net) -> [Net; 3
         m.select(plane, &planes)
     };
     let one = here(&|k| odd[k]);
-    let differ = here(&|k| differ[k]);
+    let two = here(&|k| two[k]);
     let sign = here(&high);
     let negative = here(&|k| negative[k]);
     let moved = here(&|k| if k == 0 { none } else { takes[k - 1] });
     let takes = here(&|k| *takes.get(k).unwrap_or(&none));
     let sign_above = here(&|k| high((k + 1).min(pairs - 1)));
     let takes = m.name(takes, "takes", "the digit is that of the plane above, four times, by lane");
-    let (kept, even, own) = (m.not(moved), m.not(one), m.not(takes));
+    let (kept, even) = (m.not(moved), m.not(one));
     let one = m.and(one, kept);
-    let two = m.and(even, differ);
-    let (of_one, of_two) = (m.and(one, sign), m.and(two, negative));
+    let two = m.and(even, two);
+    let (of_one, of_two, of_above) = (m.and(one, sign), m.and(two, negative), m.and(takes, sign_above));
     let sign = m.or(of_one, of_two);
-    let (sign, sign_above) = (m.and(sign, own), m.and(sign_above, takes));
-    [m.or(one, takes), m.or(two, takes), m.or(sign, sign_above)]
+    [m.or(one, takes), m.or(two, takes), m.or(sign, of_above)]
 }

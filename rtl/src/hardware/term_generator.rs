@@ -104,8 +104,7 @@ pub(super) fn term_generator(machine: &Machine) -> Result<Module, NetlistError> 
 
 /// A constant of each weight type; an index behind the last type is the last.
 fn by_type(m: &mut ModuleBuilder, weight_type: Net, values: &[u64], width: u32) -> Net {
-    let count = 1 << weight_type.width;
-    let values: Vec<Net> = (0..count).map(|t| m.constant(values[t.min(values.len() - 1)], width)).collect();
+    let values: Vec<Net> = values.iter().map(|v| m.constant(*v, width)).collect();
     m.select(weight_type, &values)
 }
 
@@ -208,7 +207,8 @@ fn lookup(m: &mut ModuleBuilder, executed: &ExecutedType, code: Net, plane: Net)
     let magnitude = m.slice(found, 0, digit_set.magnitude_bits());
     let sign = m.bit(found, digit_set.magnitude_bits());
     let code_sign = m.bit(code, code_bits - 1);
-    let sign = m.xor(sign, code_sign);
+    let is_negative = (0..rows).any(|code| (0..*terms).any(|k| digit(code, k).is_some_and(|d| d.value() < 0)));
+    let sign = if is_negative { m.xor(sign, code_sign) } else { code_sign };
     signed_digit(m, magnitude, sign)
 }
 

@@ -131,7 +131,7 @@ fn corners() -> Module {
             }
         }
     }
-    // Tables: choices that are all constants, for every value of the index.
+    // Tables: choices that are all constants, for every value of the index or nearly.
     for (index, width) in [(2, 1), (3, 3), (4, 5), (7, 8), (8, 64), (3, 64)] {
         let index = find(format!("u{index}_i"));
         for signed in [false, true] {
@@ -142,6 +142,8 @@ fn corners() -> Module {
                     if signed { b.as_signed(entry) } else { entry }
                 })
                 .collect();
+            let short = b.select(index, &entries[..entries.len() - 1]);
+            results.push((format!("short table of {width} bits"), short));
             let table = b.select(index, &entries);
             results.push((format!("table of {width} bits"), table));
             results.push((format!("part of a table of {width} bits"), b.slice(table, width / 3, width.div_ceil(2))));
