@@ -170,6 +170,11 @@ impl<'a> Plan<'a> {
         self.references[net.index()] == 1 && whole && !self.named(net)
     }
 
+    /// The tables as functions.
+    pub(super) fn functions(&self) -> String {
+        self.tables.iter().enumerate().map(|(place, table)| table.text(place) + "\n").collect()
+    }
+
     /// The operands of the expression for a net as they are written.
     pub(super) fn operands(&self, net: NetId) -> Vec<Pieces> {
         let Some(op) = self.op(net) else { return vec![] };
