@@ -195,7 +195,7 @@ fn block(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleU
         kind: PeWidths::Block(BlockPe {
             significand_bits: w,
             product_bits: w + digit_bits,
-            tree_bits: w + digit_bits + ceil_log2(common.lanes) + u32::from(w < 12),
+            tree_bits: w + digit_bits + ceil_log2(common.lanes),
             triple_bits: if common.digit_set == DigitSet::Radix8 { w + 2 } else { 0 },
         }),
     };
@@ -372,14 +372,14 @@ mod tests {
     #[test]
     fn widths_of_the_default_tile() {
         let machine = crate::load("mosaic-tile").unwrap();
-        // W 14, 8 lanes, groups to 256, INT8 down to -128 (8 bits).
+        // W 16, 8 lanes, groups to 256, INT8 down to -128 (8 bits).
         assert_eq!(
             machine.pe.kind,
-            PeWidths::Block(BlockPe { significand_bits: 14, product_bits: 16, tree_bits: 19, triple_bits: 0 })
+            PeWidths::Block(BlockPe { significand_bits: 16, product_bits: 18, tree_bits: 21, triple_bits: 0 })
         );
-        assert_eq!(machine.pe.accumulator_bits, 13 + 8 + 8 + 1);
+        assert_eq!(machine.pe.accumulator_bits, 15 + 8 + 8 + 1);
         assert_eq!(machine.scale_unit.units, 2);
-        assert_eq!(machine.scale_unit.exponent_offset, -27);
+        assert_eq!(machine.scale_unit.exponent_offset, -29);
         assert_eq!(machine.pe_of_unit(1, 0), Some((0, 4)));
         assert_eq!(machine.pe_of_unit(1, 31), Some((7, 7)));
         assert_eq!(machine.pe_of_unit(0, 32), None);

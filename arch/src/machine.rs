@@ -103,10 +103,10 @@ pub enum PeWidths {
 pub struct BlockPe {
     /// Aligned activation, sign included (W).
     pub significand_bits: u32,
-    /// Digit times activation in ones' complement (the carry is added apart): W + log2 of the largest digit, rounded up,
+    /// Digit times activation in ones' complement, whose carry the additions take: W + log2 of the largest digit, rounded up,
     /// since |activation| <= 2^(W-1).
     pub product_bits: u32,
-    /// Sum of `lanes` products: log2 lanes more, and one more where alignment can round to -2^(W-1) (W < 12).
+    /// Sum of `lanes` products, less the carry of the last lane, which the accumulator's addition takes: log2 lanes more.
     pub tree_bits: u32,
     /// Three times an activation, for digits that need it: W + 2; 0 for others.
     pub triple_bits: u32,

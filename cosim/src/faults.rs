@@ -28,10 +28,15 @@ const fn fault(name: &'static str, module: &'static str, place: &'static str, ch
 /// The named faults.
 pub const FAULTS: &[Fault] = &[
     fault("special-digit-of-another-selector", "term_generator", "special_digit", "rotated"),
-    fault("lane-sign-or", "block_pe", "product_0", "or"),
-    fault("last-lane-sign-or", "block_pe", "product_7", "or"),
-    fault("group-sum-without-its-start", "block_pe", "accumulator_d/truncate.0/add.0", "swapped"),
-    fault("accumulator-stays-between-planes", "block_pe", "accumulator_d/truncate.0/add.0/mux.2", "swapped"),
+    fault("lane-sign-or", "block_pe", "signed_0", "or"),
+    fault("last-lane-sign-or", "block_pe", "signed_7", "or"),
+    fault("group-sum-without-its-start", "block_pe", "accumulator_d/truncate.0/truncate.0/add.0/add.0", "swapped"),
+    fault(
+        "accumulator-stays-between-planes",
+        "block_pe",
+        "accumulator_d/truncate.0/truncate.0/add.0/add.0/mux.2",
+        "swapped",
+    ),
     fault("triple-not-doubled", "tile", "triple_0_0", "only the second"),
     fault("triple-without-its-single", "tile", "triple_1_3", "only the first"),
     fault("largest-exponent-the-smallest", "float_pe", "largest", "swapped"),

@@ -4,15 +4,11 @@ use bitmosaic_arch::{load, presets};
 use bitmosaic_cosim::random::{self, Random};
 use bitmosaic_cosim::{Case, Engine, ExternalSettings, STALL_SETTINGS, cosimulate, standard_case};
 
-/// Icarus is slow: a part of a design's program, spread over types, groups and kinds of activations; of the larger tiles the
-/// shortest groups, a layer of every type.
+/// Icarus is slow: a part of a design's program, a layer of every type, spread over groups and kinds of activations.
 fn slice(case: &Case) -> Case {
-    let is_large = case.machine.pes() > 16;
-    let shortest = case.layers.iter().map(|l| l.weights.group).min().unwrap();
-    let layers: Vec<_> = case.layers.iter().filter(|l| !is_large || l.weights.group == shortest).collect();
-    let wanted = if is_large { case.machine.types.len() } else { case.machine.types.len().max(6) };
-    let stride = (layers.len() / wanted).max(1);
-    let layers = (0..wanted).map(|i| layers[i * stride + i * 7 % stride].clone()).collect();
+    let wanted = case.machine.types.len().max(6).min(case.layers.len());
+    let stride = case.layers.len() / wanted;
+    let layers = (0..wanted).map(|i| case.layers[i * stride + i * 7 % stride].clone()).collect();
     Case::new(case.machine.clone(), layers, case.stalls, case.state_seed).unwrap()
 }
 
@@ -42,8 +38,7 @@ fn presets_agree_with_verilator() {
 
 #[test]
 fn presets_agree_with_icarus_and_no_unknown_bit_gets_out() {
-    // Icarus takes minutes for each of the design with every type; `real_layers.rs` runs its types there one by one.
-    for preset in presets().iter().filter(|p| p.name != "mosaic-types") {
+    for preset in presets() {
         let machine = load(preset.name).unwrap();
         for (name, stalls) in [STALL_SETTINGS[0], STALL_SETTINGS[3]] {
             let case = slice(&standard_case(&machine, 2, stalls).unwrap());

@@ -19,7 +19,8 @@
 //! Accuracy beside FP16 accumulation (`tests/accuracy.rs`; g128, mean |error| / Σ|a·w| of `bitmod-fp4`, W = 14 against FP16
 //! at K 1024): normal activations 1.0e-5 against 1.7e-4, heavy tails 1.6e-5 against 1.9e-4, heavy tails with 1 % outlier
 //! channels 20 to 100 times larger 1.0e-4 against 6.6e-4. W = 14 does not win everywhere: in short
-//! reductions (K 128) with such outliers its largest error often exceeds FP16's (row D7 of DEVIATIONS.md).
+//! reductions (K 128) with such outliers its largest error often exceeds FP16's. W = 16, that of the default machine, does, but
+//! for 2-bit integers (row D7 of DEVIATIONS.md).
 
 use bitmosaic_numerics::exact::power_of_two;
 use bitmosaic_numerics::fp16::{CANONICAL_NAN, decode};

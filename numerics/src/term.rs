@@ -65,10 +65,17 @@ impl DigitSet {
         if self == DigitSet::Radix8 { 3 } else { 2 }
     }
 
-    /// The digits in canonical order of preference for equally short, equally low representations.
+    /// The digits, by magnitude in the order of their codes.
     pub fn digits(self) -> Vec<Digit> {
         let signed = |m: &i8| if *m == 0 { vec![Digit(0)] } else { vec![Digit(*m), Digit(-m)] };
         self.magnitudes().iter().flat_map(signed).collect()
+    }
+
+    /// Place of the digit's magnitude in the canonical order: zero and powers of the radix first, each ascending.
+    fn preference(self, digit: Digit) -> (bool, u8) {
+        let magnitude = digit.0.unsigned_abs();
+        let first = magnitude == 0 || magnitude.is_power_of_two() && magnitude.ilog2() % self.radix_bits() == 0;
+        (!first, magnitude)
     }
 
     /// The digit's bits on the wires; 0 for a digit that the set has not.
@@ -90,14 +97,14 @@ impl DigitSet {
     }
 
     /// The canonical representation of `value` in `planes` planes, if there is one: fewest non-zero digits, then non-zero
-    /// digits in the lowest planes, then the digits first in [`DigitSet::digits`], compared from plane 0.
+    /// digits in the lowest planes, then from the highest plane down the magnitude that comes first in the order 0, powers of
+    /// the radix, others. That leaves one, and of `-value` its negative.
     pub fn canonical_digits(self, value: i64, planes: usize) -> Option<Digits> {
         // No sum of digits goes further; beyond it the search could overflow.
         if value.unsigned_abs() > self.largest_value(planes).into() {
             return None;
         }
-        let mut search =
-            Search { all: self.digits(), radix: 1 << self.radix_bits(), digits: Digits::default(), best: None };
+        let mut search = Search { set: self, all: self.digits(), digits: Digits::default(), best: None };
         search.plane(value as i32, 0, planes.min(MAX_PLANES));
         search.best.map(|(_, d)| d)
     }
@@ -113,12 +120,12 @@ impl std::fmt::Display for DigitSet {
 /// Digits of one value, lowest plane first.
 pub type Digits = [Digit; MAX_PLANES];
 
-/// (non-zero digits, planes they occupy as a bit mask, preference per plane)
-type Key = (u32, u32, [usize; MAX_PLANES]);
+/// (non-zero digits, planes they occupy as a bit mask, preference per plane, the highest first)
+type Key = (u32, u32, [(bool, u8); MAX_PLANES]);
 
 struct Search {
+    set: DigitSet,
     all: Vec<Digit>,
-    radix: i32,
     digits: Digits,
     best: Option<(Key, Digits)>,
 }
@@ -129,7 +136,8 @@ impl Search {
             if rest == 0 {
                 let occupied = self.digits.iter().enumerate().filter(|(_, d)| d.0 != 0);
                 let mask = occupied.fold(0, |m, (k, _)| m | 1 << k);
-                let preference = self.digits.map(|d| self.all.iter().position(|a| *a == d).unwrap_or(0));
+                let mut preference = self.digits.map(|d| self.set.preference(d));
+                preference.reverse();
                 let key = (u32::count_ones(mask), mask, preference);
                 if self.best.as_ref().is_none_or(|(k, _)| key < *k) {
                     self.best = Some((key, self.digits));
@@ -139,9 +147,10 @@ impl Search {
         }
         for index in 0..self.all.len() {
             let remaining = rest - self.all[index].value();
-            if remaining % self.radix == 0 {
+            let radix = 1 << self.set.radix_bits();
+            if remaining % radix == 0 {
                 self.digits[plane] = self.all[index];
-                self.plane(remaining / self.radix, plane + 1, planes);
+                self.plane(remaining / radix, plane + 1, planes);
             }
         }
         self.digits[plane] = Digit::default();
@@ -304,7 +313,8 @@ mod tests {
         let digits = |v| set.canonical_digits(v, 2).unwrap().map(Digit::value);
         assert_eq!(digits(4), [4, 0, 0, 0]); // not 1·4
         assert_eq!(digits(3), [-1, 1, 0, 0]);
-        assert_eq!(digits(12), [4, 2, 0, 0]); // not -4 + 4·4
+        assert_eq!(digits(12), [-4, 4, 0, 0]); // not 4 + 2·4
+        assert_eq!(digits(6), [2, 1, 0, 0]); // not -2 + 2·4
         assert_eq!(digits(16), [0, 4, 0, 0]);
         assert_eq!(digits(20), [4, 4, 0, 0]);
         assert_eq!(set.canonical_digits(21, 2), None);
@@ -321,6 +331,7 @@ mod tests {
                 let value = sum(set, &candidate);
                 let best = set.canonical_digits(value, 3).unwrap();
                 assert_eq!(sum(set, &best), value);
+                assert_eq!(set.canonical_digits(-value, 3), Some(best.map(|d| Digit(-d.0))));
                 assert!(non_zero(&best) <= non_zero(&candidate), "{value}: {best:?} {candidate:?}");
             }
         }

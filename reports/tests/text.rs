@@ -96,7 +96,7 @@ fn rtl() {
 fn list() {
     let entry = |name: &str, summary: &str| ListEntry { name: name.into(), summary: summary.into() };
     let document = ListDocument(vec![
-        entry("mosaic-tile", "8x8 bit-serial-block PEs, 8 lanes, 14-bit significands, two scale units"),
+        entry("mosaic-tile", "8x8 bit-serial-block PEs, 8 lanes, 16-bit significands, two scale units"),
         entry("mosaic-tiny", "the smallest machine of its kind"),
     ]);
     insta::assert_snapshot!(list_text(&document));

@@ -1,6 +1,8 @@
 //! Resources counted in the netlist: two-input gate equivalents of the operations, flip-flops, RAM bits. A quick estimate
 //! without synthesis; constants and shared logic are not optimised away. `scripts/evidence` prints it beside yosys' counts.
 
+use std::collections::BTreeSet;
+
 use crate::netlist::{Design, Module, NetId, Op};
 
 /// Resources of one module, children excluded.
@@ -69,7 +71,13 @@ pub fn cost(design: &Design) -> Vec<ModuleCost> {
 fn cells(module: &Module, op: &Op, result: NetId) -> u64 {
     let width = |net: NetId| u64::from(module.shape(net).width);
     let bits = width(result);
-    let constant = |net: NetId| module.ops.iter().any(|o| o.result == net && matches!(o.op, Op::Constant(_)));
+    let value = |net: NetId| {
+        module.ops.iter().find_map(|o| match o.op {
+            Op::Constant(value) if o.result == net => Some(value),
+            _ => None,
+        })
+    };
+    let constant = |net: NetId| value(net).is_some();
     match op {
         Op::Constant(_) => 0,
         Op::Not(a) => width(*a),
@@ -85,10 +93,11 @@ fn cells(module: &Module, op: &Op, result: NetId) -> u64 {
         Op::Eq(a, _) | Op::Ne(a, _) => 2 * width(*a) - 1,
         Op::Lt(a, b) => 3 * width(*a).max(width(*b)),
         Op::Mux { .. } => bits,
-        Op::Select { choices, .. } => bits * (choices.len() as u64 - 1),
-        Op::ShiftLeft { a, amount } | Op::ShiftRight { a, amount } if !constant(*a) => bits * width(*amount),
-        // A constant shifted by a code is a table: one bit of each output, half of the multiplexers fold away.
-        Op::ShiftLeft { amount, .. } | Op::ShiftRight { amount, .. } => 4 * width(*amount),
+        Op::Select { choices, .. } => match choices.iter().map(|c| value(*c)).collect::<Option<Vec<u64>>>() {
+            Some(values) => table_cells(&values, bits),
+            None => bits * (choices.len() as u64 - 1),
+        },
+        Op::ShiftLeft { amount, .. } | Op::ShiftRight { amount, .. } => bits * width(*amount),
         Op::Slice { .. }
         | Op::Concat(_)
         | Op::Replicate(_)
@@ -96,5 +105,53 @@ fn cells(module: &Module, op: &Op, result: NetId) -> u64 {
         | Op::Truncate(_)
         | Op::Reinterpret(_)
         | Op::ShiftLeftConst { .. } => 0,
+    }
+}
+
+/// Multiplexers of a table of constants: the nodes of its decision diagram. A part of the table that stands in it twice, or
+/// in that of another bit, is there once; one that is an index bit or its complement is free.
+fn table_cells(values: &[u64], bits: u64) -> u64 {
+    let last = values[values.len() - 1];
+    let padded = values.iter().copied().chain(std::iter::repeat(last)).take(values.len().next_power_of_two());
+    let padded: Vec<u64> = padded.collect();
+    let mut parts = BTreeSet::new();
+    for bit in 0..bits {
+        let table: Vec<bool> = padded.iter().map(|v| v >> bit & 1 == 1).collect();
+        add_parts(&table, &mut parts);
+    }
+    parts.len() as u64
+}
+
+fn add_parts(table: &[bool], parts: &mut BTreeSet<Vec<bool>>) {
+    let (low, high) = table.split_at(table.len() / 2);
+    let is_constant = |part: &[bool]| part.iter().all(|entry| *entry == part[0]);
+    if table.len() == 1 || is_constant(low) && is_constant(high) {
+        return;
+    }
+    if low == high {
+        add_parts(low, parts);
+    } else if parts.insert(table.to_vec()) {
+        add_parts(low, parts);
+        add_parts(high, parts);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_cost_their_different_parts() {
+        let table = |f: fn(u64) -> u64, bits| table_cells(&(0..8).map(f).collect::<Vec<_>>(), bits);
+        // Index bits, constants.
+        assert_eq!(table(|i| i, 3), 0);
+        assert_eq!(table(|i| 7 - i, 3), 0);
+        assert_eq!(table(|_| 5, 3), 0);
+        // Parity of three: a multiplexer of the parity of two and its complement, a multiplexer each.
+        assert_eq!(table(|i| (i.count_ones() & 1).into(), 1), 3);
+        // And of three; the second bit is a part of the first.
+        assert_eq!(table(|i| u64::from(i == 7) | u64::from(i & 3 == 3) << 1, 2), 2);
+        // Behind the last entry it stands again.
+        assert_eq!(table_cells(&[0, 1, 1], 1), table_cells(&[0, 1, 1, 1], 1));
     }
 }

@@ -149,25 +149,38 @@ fn proofs_of_faulty_term_generators_fail_with_a_counterexample() {
     let folder = Folder::new("proof-term-generator-faults");
     let sound = machine("bitmod-tiny", |spec| spec.processing_element.lanes = 2);
     let tile = build(&sound).unwrap().tile;
-    // Every table of every lane, its first code's digit changed; the multiplexers of the special digit swapped.
-    let table = |change: u64| {
-        move |_: &Module, op: &Op| match op {
-            Op::Constant(word) if *word > 0xFFFF => Some(Op::Constant(word ^ change)),
-            _ => None,
-        }
+    // Every table, its first digit that of the second code; the multiplexers of the special digit swapped; the recoder's carry
+    // and digits.
+    let table = |module: &Module, op: &Op| {
+        let Op::Select { index, choices } = op else { return None };
+        let is_constant = |net| module.ops.iter().any(|o| o.result == net && matches!(o.op, Op::Constant(_)));
+        let mut entries = choices.clone();
+        entries[0] = entries[1];
+        let is_table = entries.len() > 2 && entries != *choices && entries.iter().all(|e| is_constant(*e));
+        is_table.then_some(Op::Select { index: *index, choices: entries })
     };
-    let digits = faults::of(&tile, "term_generator", table(1));
-    let planes = sound.types.iter().map(|t| t.table.terms).sum::<usize>();
-    assert_eq!(digits.len(), 2 * planes);
+    let digits = faults::of(&tile, "term_generator", table);
+    assert_eq!(digits.len(), 2);
     let special = faults::of(&tile, "term_generator", |_, op| swapped(op));
     assert_eq!(special.len(), 2);
-    let faulty = digits.into_iter().chain(special).map(|faulty| (&sound, faulty));
-    // The mark of the codebook's first unused code, and what would be one in the tables of `int4`.
-    let with_unused = codebook_machine(&folder);
-    let tile = build(&with_unused).unwrap().tile;
-    let unused = faults::of(&tile, "term_generator", table(0b1000 << (2 * 4)));
-    assert_eq!(unused.len(), 4 * (2 * 4 + 2));
-    for (machine, faulty) in faulty.chain(unused.into_iter().step_by(5).map(|faulty| (&with_unused, faulty))) {
+    let recoded = ["carry_1", "odd_1"].map(|name| {
+        let of = |module: &Module, op: &Op| {
+            let is_it = module.ops.iter().any(|o| Some(o.result) == module.net(name) && o.op == *op);
+            match op {
+                Op::And(a, b) if is_it => Some(Op::Or(*a, *b)),
+                Op::Xor(a, b) if is_it => Some(Op::Or(*a, *b)),
+                _ => None,
+            }
+        };
+        faults::of(&tile, "term_generator", of)
+    });
+    assert_eq!(recoded.each_ref().map(Vec::len), [1, 1]);
+    let faulty = digits.into_iter().chain(special).chain(recoded.into_iter().flatten()).map(|faulty| (&sound, faulty));
+    let with_codebook = codebook_machine(&folder);
+    let tile = build(&with_codebook).unwrap().tile;
+    let entries = faults::of(&tile, "term_generator", table);
+    assert_eq!(entries.len(), 4);
+    for (machine, faulty) in faulty.chain(entries.into_iter().map(|faulty| (&with_codebook, faulty))) {
         let found = term_generator::prove(&folder, machine, &faulty).unwrap_err();
         assert!(found.contains("code_i") && found.contains("weight_type_i"), "no counterexample: {found}");
     }

@@ -30,6 +30,22 @@ pub const EQUIVALENTS: &[Equivalent] = &[
         reason: "a shift this far empties kept bits and guard; the sticky bit alone never rounds up",
     },
     Equivalent {
+        module: "term_generator",
+        places: &["digit_o/concat.3/mux.2/select.0/select.5"],
+        change: "lowest bit",
+        reason: "an index behind the last of three sources of digits means the last",
+    },
+    Equivalent {
+        module: "term_generator",
+        places: &[
+            "digit_o/concat.3/mux.2/select.1/concat.2/slice.0/or.1/and.1/select.1/mux.0/select.3",
+            "digit_o/concat.3/mux.2/select.1/concat.2/slice.0/or.1/and.1/select.1/mux.0/select.4",
+            "digit_o/concat.3/mux.2/select.1/concat.2/slice.0/or.1/and.1/select.1/mux.0/select.5",
+        ],
+        change: "lowest bit",
+        reason: "which width the recoder takes for the types that look their digits up",
+    },
+    Equivalent {
         module: "tile_control",
         places: &["finish/and.0"],
         change: "only the second",

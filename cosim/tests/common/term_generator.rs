@@ -64,10 +64,12 @@ fn programs(set: DigitSet, terms: usize, is_programmable: bool) -> Vec<[Digits; 
     (0..count).map(|i| std::array::from_fn(|s| reachable[(i + 7 * s) % reachable.len()])).collect()
 }
 
+/// Zeros with a sign: they stand for the same.
 fn pack(set: DigitSet, special: &[Digits; SPECIAL_VALUES]) -> [u64; 1] {
     let mut words = [0];
     for (i, digit) in special.iter().flatten().enumerate() {
-        put(&mut words, i as u32 * DIGIT_BITS, u64::from(set.encode(*digit)));
+        let bits = if digit.value() == 0 { 1 << set.magnitude_bits() } else { set.encode(*digit) };
+        put(&mut words, i as u32 * DIGIT_BITS, bits.into());
     }
     const { assert!(SPECIAL_VALUES as u32 * MAX_PLANES as u32 * DIGIT_BITS <= 64) }
     words

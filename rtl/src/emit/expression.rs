@@ -8,6 +8,7 @@
 //! alone, as the right-hand side of an assignment of the width of their result.
 
 use super::plan::Plan;
+use super::table::Table;
 use crate::netlist::wiring::{self, Piece};
 use crate::netlist::{NetId, Op};
 
@@ -133,7 +134,13 @@ impl<'a> Expressions<'a> {
             Op::Lt(a, _) if is_signed(*a) => signed("<", Binding::Infix("<")),
             Op::Lt(..) => infix("<"),
             Op::Mux { .. } => choice(&text[0], &text[1], &text[2].text),
-            Op::Select { index, .. } => self.tree(*index, &text[1..]),
+            Op::Select { index, .. } => match Table::of(plan, net) {
+                Some(table) => {
+                    let place = plan.tables.iter().position(|t| *t == table).unwrap_or(0);
+                    Text::new(format!("{}({})", Table::name(place), text[0].text), Binding::Atom)
+                }
+                None => self.tree(*index, &text[1..]),
+            },
             Op::ShiftLeft { .. } => infix("<<"),
             Op::ShiftRight { a, .. } if is_signed(*a) => {
                 let (a, amount) = (&text[0].text, text[1].beside(">>>"));

@@ -4,6 +4,7 @@ pub mod array_testbench;
 mod expression;
 mod plan;
 pub mod readme;
+mod table;
 pub mod verilog;
 mod waveform;
 pub mod wrapper;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::table::Table;
 use crate::netlist::wiring::{self, Nets, Piece};
 use crate::netlist::{Driver, Module, NetId, Op, Shape};
 
@@ -31,6 +32,8 @@ pub(super) struct Plan<'a> {
     pub(super) assigned: Vec<bool>,
     /// Bits read, by net.
     read: Vec<Vec<bool>>,
+    /// The different tables that nets look up, written as functions.
+    pub(super) tables: Vec<Table>,
 }
 
 impl Nets for Plan<'_> {
@@ -62,9 +65,17 @@ impl<'a> Plan<'a> {
             last: vec![(0, 0); count],
             assigned: vec![false; count],
             read: module.nets.iter().map(|n| vec![false; n.shape.width as usize]).collect(),
+            tables: vec![],
         };
         plan.choose_origins();
         plan.trace_reads();
+        for net in plan.order.clone() {
+            if let Some(table) = Table::of(&plan, net)
+                && !plan.tables.contains(&table)
+            {
+                plan.tables.push(table);
+            }
+        }
         Some(plan)
     }
 
@@ -127,6 +138,7 @@ impl<'a> Plan<'a> {
                 }
                 if let Op::Select { index, choices } = op
                     && choices.len() > 2
+                    && Table::of(self, net).is_none()
                 {
                     // Its bits are written more than once.
                     self.reference(&wiring::whole(self, *index), false);
@@ -156,6 +168,11 @@ impl<'a> Plan<'a> {
     pub(super) fn used_once(&self, net: NetId) -> bool {
         let whole = self.last[net.index()] == (0, self.width[net.index()]);
         self.references[net.index()] == 1 && whole && !self.named(net)
+    }
+
+    /// The tables as functions.
+    pub(super) fn functions(&self) -> String {
+        self.tables.iter().enumerate().map(|(place, table)| table.text(place) + "\n").collect()
     }
 
     /// The operands of the expression for a net as they are written.

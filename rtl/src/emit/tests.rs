@@ -217,3 +217,44 @@ endmodule
 ";
     assert_eq!(files[0].1, expected);
 }
+
+/// A table is a function, shared by nets that look up the same; what it says of unread bits goes, behind its end is the last.
+#[test]
+fn a_table() {
+    let mut b = ModuleBuilder::new("squares", "Squares.");
+    let entries: Vec<_> = (0..4).map(|x| b.constant(x * x, 4)).collect();
+    for name in ["first", "second"] {
+        let index = b.input(&format!("{name}_i"), 2, "");
+        let square = b.select(index, &entries);
+        b.output(&format!("{name}_o"), square, "");
+    }
+    let index = b.input("low_i", 2, "");
+    let square = b.select(index, &entries[..3]);
+    let low = b.slice(square, 0, 1);
+    b.output("low_o", low, "");
+    let files = verilog_files(&Design::new(b.finish().unwrap(), vec![]).unwrap());
+    let expected = "\
+    function [3:0] _table_0(input [1:0] index);
+        case (index)
+            2'd0: _table_0 = 4'd0;
+            2'd1: _table_0 = 4'd1;
+            2'd2: _table_0 = 4'd4;
+            2'd3: _table_0 = 4'd9;
+            default: _table_0 = 4'bx;
+        endcase
+    endfunction
+
+    function _table_1(input [1:0] index);
+        case (index)
+            2'd0, 2'd2, 2'd3: _table_1 = 1'b0;
+            2'd1: _table_1 = 1'b1;
+            default: _table_1 = 1'bx;
+        endcase
+    endfunction
+
+    assign first_o = _table_0(first_i);
+    assign second_o = _table_0(second_i);
+    assign low_o = _table_1(low_i);
+";
+    assert!(files[0].1.contains(expected), "{}", files[0].1);
+}

@@ -121,6 +121,7 @@ impl Writer<'_> {
         self.text = begin(&self.module.doc);
         let _ = writeln!(self.text, "module {} (\n{});", self.module.name, self.ports());
         self.declare_registers();
+        self.text.push_str(&self.plan.functions());
         let mut expressions = Expressions::new(self.plan);
         self.write_nets(&mut expressions);
         self.write_registers(&expressions);
@@ -183,8 +184,7 @@ impl Writer<'_> {
             let info = &self.module.nets[net.index()];
             (format!("{kind}{}", range(info.shape.width)), info.name.clone(), info.doc.clone())
         });
-        let text = declarations(&items.collect::<Vec<_>>(), ";");
-        self.text.push_str(&text);
+        self.text.push_str(&declarations(&items.collect::<Vec<_>>(), ";"));
     }
 
     fn declare_registers(&mut self) {

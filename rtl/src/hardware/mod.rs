@@ -6,6 +6,7 @@ mod drain_control;
 mod float;
 mod output_stage;
 pub mod pe;
+mod recoder;
 mod scale_decoder;
 mod scale_unit;
 mod term_generator;

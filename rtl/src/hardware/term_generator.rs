@@ -1,19 +1,16 @@
-//! Term generator of a column: the digit of every lane's code in the current plane.
+//! Term generator of a column: the digit of every lane's code in the current plane. Two's complement types share a recoder,
+//! the others look their digits up.
 
-use bitmosaic_arch::Machine;
-use bitmosaic_numerics::term::{DIGIT_BITS, MAX_PLANES};
-use bitmosaic_numerics::{SPECIAL_VALUES, TermTable};
+use bitmosaic_arch::{ExecutedType, Machine};
+use bitmosaic_numerics::term::{DIGIT_BITS, Digit, MAX_PLANES};
+use bitmosaic_numerics::{CodeValue, DigitSet, SPECIAL_VALUES, TermTable, WeightType};
 
+use super::recoder::recode;
 use crate::hardware::index_bits;
 use crate::netlist::{Module, ModuleBuilder, Net, NetlistError};
 
-/// A table entry is the digit, and a mark above it where the group's special value stands; its bits are rounded up to this
-/// pitch, of which a 64-bit constant holds a power of two.
-fn pitch(digit_bits: u32) -> u32 {
-    (digit_bits + 1).next_power_of_two()
-}
-
-/// Module `term_generator`. The tables are the canonical ones of `bitmosaic_numerics::TermTable`.
+/// Module `term_generator`. The digits are the canonical ones of `bitmosaic_numerics::TermTable`. What no program asks for is not
+/// defined: codes without a weight, planes from the type's terms on.
 pub(super) fn term_generator(machine: &Machine) -> Result<Module, NetlistError> {
     let (lanes, bits, planes) = (machine.pe.lanes, machine.code_bits, machine.max_terms);
     let names: Vec<_> = machine.types.iter().map(|t| t.weight_type.name).collect();
@@ -41,44 +38,63 @@ pub(super) fn term_generator(machine: &Machine) -> Result<Module, NetlistError> 
         .collect();
     let special_digit = m.select(selector, &values);
     let special_digit = m.name(special_digit, "special_digit", "digit of the group's special value in this plane");
+    let magnitude = m.slice(special_digit, 0, machine.pe.digit_set.magnitude_bits());
+    let sign = m.bit(special_digit, machine.pe.digit_set.magnitude_bits());
+    let special_digit = signed_digit(&mut m, magnitude, sign);
     // A machine may have one type, no special values, fewer planes than a command has room for.
-    for input in [special, selector, weight_type, plane] {
+    for input in [codes, special, selector, weight_type, plane] {
         m.ignore(input);
     }
+
+    // What gives the digits of each type: the recoder, or the table of one of the types, which others may share.
+    let mut sources: Vec<Option<&ExecutedType>> = Vec::new();
+    let source_of: Vec<u64> = machine
+        .types
+        .iter()
+        .map(|t| {
+            let source = (!is_recoded(t)).then_some(t);
+            let shared = |s: &Option<&ExecutedType>| s.map(|s| &s.table) == source.map(|s| &s.table);
+            let place = sources.iter().position(shared).unwrap_or_else(|| {
+                sources.push(source);
+                sources.len() - 1
+            });
+            place as u64
+        })
+        .collect();
+    let source = by_type(&mut m, weight_type, &source_of, index_bits(sources.len() as u32));
+    let recoded = sources.contains(&None).then(|| recoded_digits(&mut m, machine, codes, weight_type, plane));
+    let special_codes = special_codes(machine);
+    let has_special: Vec<Net> = special_codes
+        .iter()
+        .map(|code| {
+            let has: Vec<u64> =
+                machine.types.iter().map(|t| (special_code(&t.weight_type) == Some(*code)).into()).collect();
+            by_type(&mut m, weight_type, &has, 1)
+        })
+        .collect();
 
     let mut digits = Vec::new();
     for lane in 0..lanes {
         let code = m.slice(codes, lane * bits, bits);
-        // Types of one table share its lookup.
-        let mut tables: Vec<(&TermTable, Net)> = Vec::new();
-        let by_type: Vec<Net> = machine
-            .types
+        let by_source: Vec<Net> = sources
             .iter()
-            .map(|t| {
-                if let Some((_, digit)) = tables.iter().find(|(table, _)| **table == t.table) {
-                    return *digit;
-                }
-                // A type looks up its own code width in its own planes: above them its digits are zero, and no command
-                // of the type asks for them.
-                let code = m.slice(code, 0, t.weight_type.code_bits);
-                let by_plane: Vec<Net> = (0..t.table.terms)
-                    .map(|k| {
-                        let entry = |code: usize| match t.table.digits.get(code) {
-                            Some(Some(digits)) => u64::from(machine.pe.digit_set.encode(digits[k])),
-                            _ => 1 << digit_bits,
-                        };
-                        lookup(&mut m, code, digit_bits, &entry)
-                    })
-                    .collect();
-                let own_plane = m.slice(plane, 0, index_bits(t.table.terms as u32));
-                let digit = m.select(own_plane, &by_plane);
-                tables.push((&t.table, digit));
-                digit
+            .map(|source| match (source, &recoded) {
+                (Some(t), _) => lookup(&mut m, t, code, plane),
+                (None, Some(recoded)) => recoded[lane as usize],
+                (None, None) => m.constant(0, digit_bits),
             })
             .collect();
-        let entry = m.select(weight_type, &by_type);
-        let digit = m.slice(entry, 0, digit_bits);
-        let is_special = m.bit(entry, digit_bits);
+        let digit = m.select(source, &by_source);
+        let is_special: Vec<Net> = special_codes
+            .iter()
+            .zip(&has_special)
+            .map(|(&(code_bits, special), has)| {
+                let (own, special) = (m.slice(code, 0, code_bits), m.constant(special, code_bits));
+                let is_it = m.eq(own, special);
+                m.and(is_it, *has)
+            })
+            .collect();
+        let is_special = m.or_all(&is_special);
         digits.push(m.mux(is_special, special_digit, digit));
     }
     let digits = m.concat(&digits);
@@ -86,25 +102,119 @@ pub(super) fn term_generator(machine: &Machine) -> Result<Module, NetlistError> 
     m.finish()
 }
 
-/// Table lookup: as many entries as fit a 64-bit constant, which the code shifts; longer tables are chosen among by its high
-/// bits.
-fn lookup(m: &mut ModuleBuilder, code: Net, digit_bits: u32, entry: &dyn Fn(usize) -> u64) -> Net {
-    let pitch = pitch(digit_bits);
-    let low_bits = code.width.min((64 / pitch).ilog2());
-    let low = m.slice(code, 0, low_bits);
-    let zeros = m.constant(0, pitch.ilog2());
-    let amount = m.concat(&[zeros, low]);
-    let words: Vec<Net> = (0..1usize << (code.width - low_bits))
-        .map(|high| {
-            let word = (0..1usize << low_bits).rev().fold(0, |w, i| w << pitch | entry(high << low_bits | i));
-            let table = m.constant(word, pitch << low_bits);
-            let shifted = m.shift_right(table, amount);
-            m.slice(shifted, 0, digit_bits + 1)
+/// A constant of each weight type; an index behind the last type is the last.
+fn by_type(m: &mut ModuleBuilder, weight_type: Net, values: &[u64], width: u32) -> Net {
+    let values: Vec<Net> = values.iter().map(|v| m.constant(*v, width)).collect();
+    m.select(weight_type, &values)
+}
+
+/// Whether the recoder gives the digits: integers in two's complement, in the planes that their bits fill.
+fn is_recoded(executed: &ExecutedType) -> bool {
+    let bits = executed.weight_type.code_bits;
+    let is_integer = |(code, value): (usize, &CodeValue)| {
+        let code = code as i64;
+        match value {
+            CodeValue::Value(v) => *v == code - ((code >> (bits - 1)) << bits),
+            CodeValue::Special | CodeValue::Paired { .. } | CodeValue::Victim => false,
+            CodeValue::Unused => true,
+        }
+    };
+    executed.table.digit_set == DigitSet::Radix4
+        && executed.table.terms == bits.div_ceil(2) as usize
+        && executed.weight_type.codes.iter().enumerate().all(is_integer)
+}
+
+/// Digits of all lanes, as the recoder gives them for the types that are recoded.
+fn recoded_digits(m: &mut ModuleBuilder, machine: &Machine, codes: Net, weight_type: Net, plane: Net) -> Vec<Net> {
+    let lanes = machine.pe.lanes;
+    let width = |t: &ExecutedType| is_recoded(t).then_some(t.weight_type.code_bits);
+    let mut widths: Vec<u32> = machine.types.iter().filter_map(width).collect();
+    widths.sort_unstable();
+    widths.dedup();
+    let widest = widths[widths.len() - 1];
+    let mut bits: Vec<Net> = (0..widest)
+        .map(|bit| {
+            let of_lanes: Vec<Net> = (0..lanes).map(|lane| m.bit(codes, lane * machine.code_bits + bit)).collect();
+            let of_lanes = m.concat(&of_lanes);
+            m.name(of_lanes, &format!("code_{bit}"), "a bit of every code")
         })
         .collect();
-    if words.len() == 1 {
-        return words[0];
+    bits.extend((widest % 2 == 1).then(|| bits[widest as usize - 1]));
+    let filled = bits.len();
+    // The sign of a narrower type fills the pair that it is in and the next: the digits below depend on no more.
+    for narrow in widths[..widths.len() - 1].iter().rev() {
+        let is_narrow: Vec<u64> = machine.types.iter().map(|t| (width(t) == Some(*narrow)).into()).collect();
+        let is_narrow = by_type(m, weight_type, &is_narrow, 1);
+        let sign = bits[*narrow as usize - 1];
+        let end = narrow.next_multiple_of(2) as usize + 2;
+        for bit in bits[..end.min(filled)].iter_mut().skip(*narrow as usize) {
+            *bit = m.mux(is_narrow, sign, *bit);
+        }
     }
-    let high = m.slice(code, low_bits, code.width - low_bits);
-    m.select(high, &words)
+    let digit = recode(m, &bits, plane);
+    let lane = |lane| {
+        let bits = digit.map(|bits| m.bit(bits, lane));
+        m.concat(&bits)
+    };
+    (0..lanes).map(lane).collect()
+}
+
+/// Code and bits of a type's special value, if it has one.
+fn special_code(weight_type: &WeightType) -> Option<(u32, u64)> {
+    let code = weight_type.codes.iter().position(|c| *c == CodeValue::Special)?;
+    Some((weight_type.code_bits, code as u64))
+}
+
+/// The special codes that types of the machine have, each once.
+fn special_codes(machine: &Machine) -> Vec<(u32, u64)> {
+    let mut codes: Vec<(u32, u64)> = machine.types.iter().filter_map(|t| special_code(&t.weight_type)).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    codes
+}
+
+/// The digit of a code as the type's table has it in this plane. Where the highest bit of the code only changes signs, the table
+/// has the other half.
+fn lookup(m: &mut ModuleBuilder, executed: &ExecutedType, code: Net, plane: Net) -> Net {
+    let TermTable { digit_set, terms, digits } = &executed.table;
+    let code_bits = executed.weight_type.code_bits;
+    let half = digits.len() / 2;
+    let digit = |code: usize, k: usize| if k < *terms { digits[code].map(|d| d[k]) } else { None };
+    let negated = |code: usize, k: usize| match (digit(code, k), digit(half + code, k)) {
+        (Some(a), Some(b)) => a.value() == -b.value(),
+        (None, Some(_)) => false,
+        (_, None) => true,
+    };
+    let is_signed = half > 1 && (0..half).all(|code| (0..*terms).all(|k| negated(code, k)));
+    let rows = if is_signed { half } else { digits.len() };
+    let index_planes = if *terms > 1 { 1 << index_bits(*terms as u32) } else { 1 };
+    let entry = |code: usize, k: usize| digit_set.encode(digit(code, k).unwrap_or(Digit::default()));
+    // Constants of one value are one net.
+    let constants: Vec<Net> = (0..1u64 << digit_set.bits()).map(|v| m.constant(v, digit_set.bits())).collect();
+    let entries: Vec<Net> = (0..index_planes)
+        .flat_map(|k| (0..rows).map(move |code| (code, k)))
+        .map(|(code, k)| constants[usize::from(entry(code, k))])
+        .collect();
+    let mut index = vec![m.slice(code, 0, code_bits - u32::from(is_signed))];
+    if *terms > 1 {
+        index.push(m.slice(plane, 0, index_bits(*terms as u32)));
+    }
+    let index = m.concat(&index);
+    let found = m.select(index, &entries);
+    if !is_signed {
+        return found;
+    }
+    let magnitude = m.slice(found, 0, digit_set.magnitude_bits());
+    let sign = m.bit(found, digit_set.magnitude_bits());
+    let code_sign = m.bit(code, code_bits - 1);
+    let is_negative = (0..rows).any(|code| (0..*terms).any(|k| digit(code, k).is_some_and(|d| d.value() < 0)));
+    let sign = if is_negative { m.xor(sign, code_sign) } else { code_sign };
+    signed_digit(m, magnitude, sign)
+}
+
+/// A digit; zero has no sign.
+fn signed_digit(m: &mut ModuleBuilder, magnitude: Net, sign: Net) -> Net {
+    let some = m.reduce_or(magnitude);
+    let sign = m.and(some, sign);
+    m.concat(&[magnitude, sign])
 }

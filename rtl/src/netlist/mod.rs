@@ -24,8 +24,8 @@ pub use module::{
     Driver, Instance, InstanceOutput, Module, ModulePort, Net, NetInfo, Operation, Ram, RamShape, Register,
     address_bits,
 };
-pub(crate) use name::UNUSED;
 pub use name::{CLOCK, RESET};
+pub(crate) use name::{TABLE, UNUSED};
 pub use op::{MAX_ARITHMETIC_BITS, MAX_NET_BITS, NetId, Op, Shape, low_mask};
 
 #[cfg(test)]

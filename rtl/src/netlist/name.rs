@@ -8,6 +8,8 @@ pub const CLOCK: &str = "clk_i";
 pub const RESET: &str = "rst_i";
 /// Collects the bits that nothing reads; linters know the idiom.
 pub(crate) const UNUSED: &str = "_unused_ok";
+/// Begins the names of the functions that hold tables.
+pub(crate) const TABLE: &str = "_table_";
 
 /// Keywords of Verilog-2005 and SystemVerilog-2017, sorted. Tools read `.v` as SystemVerilog.
 #[rustfmt::skip]
@@ -56,6 +58,7 @@ pub(super) fn check(name: &str) -> Result<(), Problem> {
     }
     match name {
         CLOCK | RESET | UNUSED => Err(Problem::OwnName { name: owned() }),
+        _ if name.starts_with(TABLE) => Err(Problem::OwnName { name: owned() }),
         _ => Ok(()),
     }
 }
@@ -78,7 +81,9 @@ mod tests {
         for name in ["reg", "logic", "xnor", "accept_on", "uwire"] {
             assert_eq!(check(name), Err(Problem::ReservedWord { name: word(name) }));
         }
-        assert_eq!(check("clk_i"), Err(Problem::OwnName { name: word("clk_i") }));
+        for name in ["clk_i", "_table_7"] {
+            assert_eq!(check(name), Err(Problem::OwnName { name: word(name) }));
+        }
         assert_eq!(check("_a9_q"), Ok(()));
     }
 }

@@ -131,6 +131,25 @@ fn corners() -> Module {
             }
         }
     }
+    // Tables: choices that are all constants, for every value of the index or nearly.
+    for (index, width) in [(2, 1), (3, 3), (4, 5), (7, 8), (8, 64), (3, 64)] {
+        let index = find(format!("u{index}_i"));
+        for signed in [false, true] {
+            let entry = |i: u64| i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - width);
+            let entries: Vec<Net> = (0..1 << index.width)
+                .map(|i| {
+                    let entry = b.constant(entry(i), width);
+                    if signed { b.as_signed(entry) } else { entry }
+                })
+                .collect();
+            let short = b.select(index, &entries[..entries.len() - 1]);
+            results.push((format!("short table of {width} bits"), short));
+            let table = b.select(index, &entries);
+            results.push((format!("table of {width} bits"), table));
+            results.push((format!("part of a table of {width} bits"), b.slice(table, width / 3, width.div_ceil(2))));
+            results.push((format!("extended table of {width} bits"), b.extend(table, width + 5)));
+        }
+    }
     // A signed shift of one bit inside an unsigned expression and inside a join: its context must
     // not make it a logical shift.
     let (bit, amount) = (find("s1_i".to_string()), find("u2_i".to_string()));
@@ -299,8 +318,17 @@ impl Random {
             17 => {
                 let width = 1 + self.below(5);
                 let index = self.shaped(width, false);
-                let count = 1 + self.below(1 << width);
-                let choices: Vec<Net> = (0..count).map(|_| self.shaped(x.width, x.signed)).collect();
+                let is_table = self.below(3) == 0;
+                let count = if is_table { 1 << width } else { 1 + self.below(1 << width) };
+                let choice = |this: &mut Self| {
+                    if !is_table {
+                        return this.shaped(x.width, x.signed);
+                    }
+                    let value = this.random.next_u64();
+                    let constant = this.b.constant(value, 64);
+                    this.fit(constant, x.width, x.signed)
+                };
+                let choices: Vec<Net> = (0..count).map(|_| choice(self)).collect();
                 ("select", self.b.select(index, &choices))
             }
             18 | 19 => {

@@ -5,11 +5,10 @@
 //! - the digits of a code with a value sum to it: Σ digit · radix^plane over the planes of the type is the code's value as the
 //!   codebook has it;
 //! - the digits are those of the type's canonical table; those of the special code are the ones programmed for the group's
-//!   selector, whatever they are, so that they sum to the special value.
+//!   selector, whatever they are (-0 is 0), so that they sum to the special value.
 //!
-//! Encodings that no program uses are part of the second, as the netlist documents them: a code without a weight stands for
-//! the special value, bits of the code above the type's own are ignored, a type index behind the last means the last type.
-//! Planes from the type's terms on are left out: no command asks for them.
+//! Bits of the code above the type's own are free, and a type index behind the last means the last type. Codes without a weight
+//! and planes from the type's terms on are left out: no program has them.
 
 use std::fmt::Write;
 
@@ -79,20 +78,22 @@ fn property(machine: &Machine, design: &Design) -> String {
             text,
             "  wire [{0}:0] plane_{k};\n  term_generator u_{k} (.code_i(code_i), .selector_i(selector_i), \
              .weight_type_i(weight_type_i), .plane_i({1}'d{k}), .special_digits_i(special_digits_i), .digit_o(plane_{k}));\n  \
-             wire [{4}:0] special_{k} = special_digits_i >> ({2} * selector_i + {3});",
+             wire [{4}:0] programmed_{k} = special_digits_i >> ({2} * selector_i + {3});\n  \
+             wire [{4}:0] special_{k} = programmed_{k}[{5}:0] == 0 ? 0 : programmed_{k};",
             lanes * digit_bits - 1,
             width("plane_i"),
             MAX_PLANES as u32 * DIGIT_BITS,
             k * DIGIT_BITS,
-            digit_bits - 1
+            digit_bits - 1,
+            set.magnitude_bits() - 1
         );
     }
     for lane in 0..lanes {
         let _ = writeln!(
             text,
-            "  wire signed [{0}:0] value_{lane};\n  wire is_special_{lane};\n  wire [{2}:0] there_{lane};\n  \
+            "  wire signed [{0}:0] value_{lane};\n  wire is_special_{lane}, is_unused_{lane};\n  wire [{2}:0] there_{lane};\n  \
              wire [{1}:0] table_{lane};\n  codebook u_codebook_{lane} (weight_type_i, code_i[{3}:{4}], value_{lane}, \
-             is_special_{lane}, there_{lane}, table_{lane});",
+             is_special_{lane}, is_unused_{lane}, there_{lane}, table_{lane});",
             VALUE_BITS - 1,
             MAX_PLANES * DIGIT_BITS as usize - 1,
             MAX_PLANES - 1,
@@ -119,8 +120,8 @@ fn property(machine: &Machine, design: &Design) -> String {
         let _ = writeln!(
             text,
             "  wire signed [{}:0] sum_{lane} = {};\n  \
-             assign sum_{lane}_ok = is_special_{lane} || sum_{lane} == value_{lane};\n  \
-             assign digits_{lane}_ok = {};",
+             assign sum_{lane}_ok = is_unused_{lane} || is_special_{lane} || sum_{lane} == value_{lane};\n  \
+             assign digits_{lane}_ok = is_unused_{lane} || {};",
             VALUE_BITS - 1,
             sum.collect::<Vec<_>>().join(" + "),
             right.collect::<Vec<_>>().join(" && ")
@@ -139,8 +140,8 @@ fn digit_values(set: DigitSet) -> String {
 fn codebook(machine: &Machine, type_bits: u32) -> String {
     let mut text = format!(
         "module codebook (\n  input wire [{}:0] weight_type,\n  input wire [{}:0] code,\n  output reg signed [{}:0] value,\n  \
-         output reg special,\n  output reg [{}:0] planes,\n  output reg [{}:0] digits\n);\n  \
-         always @* begin\n    value = 0;\n    special = 1;\n    digits = 0;\n    case (weight_type)\n",
+         output reg special,\n  output reg unused,\n  output reg [{}:0] planes,\n  output reg [{}:0] digits\n);\n  \
+         always @* begin\n    value = 0;\n    special = 0;\n    unused = 1;\n    digits = 0;\n    case (weight_type)\n",
         type_bits - 1,
         machine.code_bits - 1,
         VALUE_BITS - 1,
@@ -157,13 +158,21 @@ fn codebook(machine: &Machine, type_bits: u32) -> String {
             kind.code_bits - 1
         );
         for (code, value) in kind.codes.iter().enumerate() {
-            let CodeValue::Value(value) = value else { continue };
+            let value = match value {
+                CodeValue::Value(value) => value,
+                CodeValue::Special => {
+                    let _ = writeln!(text, "          {code}: begin special = 1; unused = 0; end");
+                    continue;
+                }
+                // Pairs have no terms: host only.
+                CodeValue::Unused | CodeValue::Paired { .. } | CodeValue::Victim => continue,
+            };
             let digits = executed.table.digits[code].unwrap();
             let digits = digits
                 .iter()
                 .rev()
                 .fold(0u32, |word, d| word << DIGIT_BITS | u32::from(machine.pe.digit_set.encode(*d)));
-            let _ = writeln!(text, "          {code}: begin value = {value}; special = 0; digits = {digits}; end");
+            let _ = writeln!(text, "          {code}: begin value = {value}; unused = 0; digits = {digits}; end");
         }
         text.push_str("          default: ;\n        endcase\n      end\n");
     }

@@ -21,12 +21,30 @@ pub struct Sum {
 pub struct PeState {
     /// Lane products (pipeline register 2).
     pub lanes: Vec<Sum>,
+    /// Whether the digit of the last lane is negative.
+    pub last_is_negative: bool,
     /// Sum of the lane products (pipeline register 1).
     pub tree: Sum,
+    /// `last_is_negative` beside the sum: the part of it that `bit-serial-block` leaves to the accumulator's addition.
+    pub carry: bool,
     /// Group accumulator.
     pub accumulator: Sum,
     /// Finished group sum on its way to the scale unit.
     pub hold: Sum,
+}
+
+impl PeState {
+    /// Products of the lanes.
+    pub fn multiply(&mut self, arithmetic: &Arithmetic, digits: &[Digit], activations: &[i32]) {
+        arithmetic.products(digits, activations, &mut self.lanes);
+        self.last_is_negative = digits.last().is_some_and(|d| d.value() < 0);
+    }
+
+    /// Sum of the products.
+    pub fn add_lanes(&mut self, arithmetic: &Arithmetic) {
+        self.tree = arithmetic.sum(&self.lanes);
+        self.carry = self.last_is_negative;
+    }
 }
 
 /// What a kind of PE computes.

@@ -206,8 +206,8 @@ impl<'m> TileStep<'m> {
             let digits = &self.digits[column * lanes..(column + 1) * lanes];
             let fresh = self.operand.activations.get(row * lanes..(row + 1) * lanes).unwrap_or_default();
             if self.pipeline.is_empty() {
-                arithmetic.products(digits, fresh, &mut pe.lanes);
-                pe.tree = arithmetic.sum(&pe.lanes);
+                pe.multiply(arithmetic, digits, fresh);
+                pe.add_lanes(arithmetic);
             }
             if let Some(term) = term {
                 let accumulator = if term.clear { Sum::default() } else { pe.accumulator };
@@ -217,12 +217,12 @@ impl<'m> TileStep<'m> {
                 }
             }
             if self.pipeline.len() == 2 {
-                pe.tree = arithmetic.sum(&pe.lanes);
+                pe.add_lanes(arithmetic);
             }
             if step && !self.pipeline.is_empty() {
-                arithmetic.products(digits, fresh, &mut pe.lanes);
+                pe.multiply(arithmetic, digits, fresh);
                 if self.pipeline.len() == 1 {
-                    pe.tree = arithmetic.sum(&pe.lanes);
+                    pe.add_lanes(arithmetic);
                 }
             }
         }

@@ -88,7 +88,12 @@ pub(super) fn collect(tile: &TileStep<'_>, control: &Control) -> Vec<Probe> {
             }
         };
         if let Some(flags) = oldest {
-            push("tree", pe.tree, tree_bits, flags.origin);
+            let mut tree = pe.tree;
+            if module == "block_pe" {
+                tree.significand -= i64::from(pe.carry);
+                push("carry", Sum { significand: pe.carry.into(), exponent: 0 }, 1, flags.origin);
+            }
+            push("tree", tree, tree_bits, flags.origin);
         }
         if let Some(origin) = tile.accumulated {
             push("accumulator", pe.accumulator, machine.pe.accumulator_bits, origin);

@@ -4,7 +4,7 @@
 use bitmosaic_arch::{BlockPe, Machine, TermOrder};
 use bitmosaic_numerics::DigitSet;
 
-use super::tree;
+use super::{add_with_carry, tree_with_carries};
 use crate::hardware::index_bits;
 use crate::netlist::{Module, ModuleBuilder, Net, NetlistError};
 
@@ -22,7 +22,8 @@ pub(super) fn block_pe(machine: &Machine, block: &BlockPe) -> Result<Module, Net
         ),
     );
     let (digit_bits, magnitude_bits) = (pe.digit_set.bits(), pe.digit_set.magnitude_bits());
-    let doc = format!("digits of the column: sign, then the place of the magnitude among {}", ascii(pe.digit_set));
+    let magnitudes = ascii(pe.digit_set);
+    let doc = format!("digits of the column: sign, none for 0, then the place of the magnitude among {magnitudes}");
     let digits = m.input("digit_i", lanes * digit_bits, &doc);
     let lane_bits = w + block.triple_bits;
     let triples = if block.triple_bits > 0 { ", three times each above it" } else { "" };
@@ -44,38 +45,39 @@ pub(super) fn block_pe(machine: &Machine, block: &BlockPe) -> Result<Module, Net
     let shift = m.input("shift_i", 1, "the hold chain moves by one");
     let chain = m.input_signed("chain_i", pe.accumulator_bits, "hold register of the next PE in the chain");
 
-    // -x is ~x + 1: the ones are counted apart, so that no lane needs an adder of its own.
+    // -x is ~x + 1: the sign inverts the activation and fills the places below it; the ones are carries of the additions.
     let mut products = Vec::new();
     let mut negatives = Vec::new();
     for lane in 0..lanes {
         let magnitude = m.slice(digits, lane * digit_bits, magnitude_bits);
         let negative = m.bit(digits, lane * digit_bits + magnitude_bits);
-        let activation = m.slice(activations, lane * lane_bits, w);
-        let activation = m.as_signed(activation);
-        let triple = (block.triple_bits > 0).then(|| {
+        let magnitudes = pe.digit_set.magnitudes();
+        let is_triple = |magnitude: &i8| block.triple_bits > 0 && *magnitude > 0 && magnitude % 3 == 0;
+        let mut activation = m.slice(activations, lane * lane_bits, w);
+        activation = m.as_signed(activation);
+        if block.triple_bits > 0 {
             let triple = m.slice(activations, lane * lane_bits + w, block.triple_bits);
-            m.as_signed(triple)
-        });
-        let multiples: Vec<Net> = pe
-            .digit_set
-            .magnitudes()
+            let triple = m.as_signed(triple);
+            let once = m.extend(activation, block.triple_bits);
+            let multiples: Vec<Net> = magnitudes.iter().map(|d| if is_triple(d) { triple } else { once }).collect();
+            activation = m.select(magnitude, &multiples);
+        }
+        let signs = m.replicate(negative, activation.width);
+        let signs = m.as_signed(signs);
+        let signed = m.xor(activation, signs);
+        let signed = m.name(signed, &format!("signed_{lane}"), "ones' complement where the digit is negative");
+        let multiples: Vec<Net> = magnitudes
             .iter()
-            .map(|magnitude| {
-                let base = if magnitude % 3 == 0 { triple } else { None };
-                let factor = if base.is_some() { magnitude / 3 } else { *magnitude };
-                match factor {
-                    0 => m.constant_signed(0, block.product_bits),
-                    _ => {
-                        let shifted = m.shift_left_const(base.unwrap_or(activation), factor.ilog2());
-                        m.extend(shifted, block.product_bits)
-                    }
+            .map(|digit| {
+                let factor = if is_triple(digit) { digit / 3 } else { *digit };
+                if factor == 0 {
+                    return m.constant_signed(0, block.product_bits);
                 }
+                let multiple = filled(&mut m, signed, negative, factor.ilog2());
+                fit(&mut m, multiple, block.product_bits)
             })
             .collect();
-        let multiple = m.select(magnitude, &multiples);
-        let sign = m.replicate(negative, block.product_bits);
-        let sign = m.as_signed(sign);
-        let product = m.xor(multiple, sign);
+        let product = m.select(magnitude, &multiples);
         products.push(m.name(product, &format!("product_{lane}"), "ones' complement of the product where negative"));
         negatives.push(negative);
     }
@@ -87,46 +89,38 @@ pub(super) fn block_pe(machine: &Machine, block: &BlockPe) -> Result<Module, Net
         let signs = m.reg("negative_q", signs, advance, None, "signs of the lanes");
         negatives = (0..lanes).map(|lane| m.bit(signs, lane)).collect();
     }
-    let sum = tree(&mut m, products, ModuleBuilder::add);
-    let ones = tree(&mut m, negatives, ModuleBuilder::add);
-    let ones = m.extend(ones, block.tree_bits);
-    let ones = m.as_signed(ones);
-    let sum = m.extend(sum, block.tree_bits);
-    let sum = m.add(sum, ones);
-    let mut sum = m.truncate(sum, block.tree_bits);
+    // A lane more than additions: the last carry waits for the accumulator's.
+    let mut carry = negatives[lanes as usize - 1];
+    let mut sum = tree_with_carries(&mut m, products, negatives);
+    let (doc, carry_doc) = ("sum of the lanes without the last carry", "the last lane is negative");
     if pe.pipeline_registers > 0 {
-        sum = m.reg("tree_q", sum, advance, None, "sum of the lanes");
+        sum = m.reg("tree_q", sum, advance, None, doc);
+        carry = m.reg("carry_q", carry, advance, None, carry_doc);
     } else {
-        sum = m.name(sum, "tree", "sum of the lanes");
+        sum = m.name(sum, "tree", doc);
+        carry = m.name(carry, "carry", carry_doc);
     }
 
-    let fit = |m: &mut ModuleBuilder, net: Net| {
-        if net.width > pe.accumulator_bits {
-            m.truncate(net, pe.accumulator_bits)
-        } else {
-            m.extend(net, pe.accumulator_bits)
-        }
-    };
     let accumulator = m.register("accumulator_q", pe.accumulator_bits, true, "group sum so far");
     let zero = m.constant_signed(0, pe.accumulator_bits);
     let (term, base) = match pe.order {
         TermOrder::WeightMajor => {
             let planes: Vec<Net> = (0..machine.max_terms)
                 .map(|k| {
-                    let weighted = m.shift_left_const(sum, radix_bits * k);
-                    fit(&mut m, weighted)
+                    let weighted = filled(&mut m, sum, carry, radix_bits * k);
+                    fit(&mut m, weighted, pe.accumulator_bits)
                 })
                 .collect();
             (m.select(plane, &planes), m.mux(clear, zero, accumulator))
         }
         TermOrder::PlaneMajor => {
             let moved = m.shift_left_const(accumulator, radix_bits);
-            let moved = fit(&mut m, moved);
+            let moved = fit(&mut m, moved, pe.accumulator_bits);
             let base = m.mux(plane, moved, accumulator);
-            (fit(&mut m, sum), m.mux(clear, zero, base))
+            (fit(&mut m, sum, pe.accumulator_bits), m.mux(clear, zero, base))
         }
     };
-    let total = m.add(base, term);
+    let total = add_with_carry(&mut m, base, term, carry);
     let total = m.truncate(total, pe.accumulator_bits);
     let total = m.name(total, "accumulator_d", "group sum with this term; exact, it cannot overflow");
     m.drive(accumulator, total, Some(accumulate), None);
@@ -136,6 +130,21 @@ pub(super) fn block_pe(machine: &Machine, block: &BlockPe) -> Result<Module, Net
     let hold = m.reg("hold_q", next, Some(enable), None, "finished group sum on its way to the scale unit");
     m.output("chain_o", hold, "hold register");
     m.finish()
+}
+
+/// Moved up, with the sign below, whose carry then counts at the lowest place: `~x << n` and ones are `~(x << n)`.
+fn filled(m: &mut ModuleBuilder, x: Net, sign: Net, places: u32) -> Net {
+    if places == 0 {
+        return x;
+    }
+    let below = m.replicate(sign, places);
+    let joined = m.concat(&[below, x]);
+    m.as_signed(joined)
+}
+
+/// Sign-extended or cut.
+fn fit(m: &mut ModuleBuilder, net: Net, width: u32) -> Net {
+    if net.width > width { m.truncate(net, width) } else { m.extend(net, width) }
 }
 
 /// A digit set for comments in Verilog, in plain ASCII.

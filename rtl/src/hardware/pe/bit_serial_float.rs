@@ -3,7 +3,7 @@
 
 use bitmosaic_arch::{FloatPe, Machine};
 
-use super::tree;
+use super::{tree, tree_with_carries};
 use crate::hardware::float::gate;
 use crate::hardware::index_bits;
 use crate::netlist::{Module, ModuleBuilder, Net, NetlistError};
@@ -76,7 +76,7 @@ pub(super) fn float_pe(machine: &Machine, widths: &FloatPe) -> Result<Module, Ne
         largest = m.reg("largest_q", largest, advance, None, "lane register");
     }
 
-    // Align: the magnitude is truncated, then the sign applied as ones' complement with the ones counted apart.
+    // Align: the magnitude is truncated, then the sign applied as ones' complement; the ones are carries of the additions.
     let mut aligned = Vec::new();
     let mut negatives = Vec::new();
     for (lane, [significand, exponent, sign]) in lane_values.into_iter().enumerate() {
@@ -92,12 +92,11 @@ pub(super) fn float_pe(machine: &Machine, widths: &FloatPe) -> Result<Module, Ne
         aligned.push(m.name(value, &format!("aligned_{lane}"), "aligned product, ones' complement where negative"));
         negatives.push(sign);
     }
-    let sum = tree(&mut m, aligned, ModuleBuilder::add);
-    let ones = tree(&mut m, negatives, ModuleBuilder::add);
-    let ones = m.extend(ones, widths.sum_bits);
-    let ones = m.as_signed(ones);
-    let sum = m.extend(sum, widths.sum_bits);
-    let sum = m.add(sum, ones);
+    let last = negatives[lanes as usize - 1];
+    let sum = tree_with_carries(&mut m, aligned, negatives);
+    let last = m.extend(last, sum.width);
+    let last = m.as_signed(last);
+    let sum = m.add(sum, last);
     let mut sum = m.truncate(sum, widths.sum_bits);
     let mut sum_exponent = largest;
     if pe.pipeline_registers > 0 {

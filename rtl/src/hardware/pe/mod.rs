@@ -16,9 +16,28 @@ pub(crate) fn processing_element(machine: &Machine) -> Result<Module, NetlistErr
 }
 
 /// Balanced tree of a binary operation.
-fn tree(m: &mut ModuleBuilder, mut level: Vec<Net>, join: fn(&mut ModuleBuilder, Net, Net) -> Net) -> Net {
+fn tree(m: &mut ModuleBuilder, mut level: Vec<Net>, mut join: impl FnMut(&mut ModuleBuilder, Net, Net) -> Net) -> Net {
     while level.len() > 1 {
-        level = level.chunks(2).map(|pair| if pair.len() == 2 { join(m, pair[0], pair[1]) } else { pair[0] }).collect();
+        let mut next = |pair: &[Net]| if pair.len() == 2 { join(m, pair[0], pair[1]) } else { pair[0] };
+        level = level.chunks(2).map(&mut next).collect();
     }
     level[0]
+}
+
+/// `a + b + carry` of signed nets, one bit wider than the wider.
+fn add_with_carry(m: &mut ModuleBuilder, a: Net, b: Net, carry: Net) -> Net {
+    let sum = m.add(a, b);
+    let carry = m.extend(carry, sum.width);
+    let carry = m.as_signed(carry);
+    let total = m.add(sum, carry);
+    m.truncate(total, sum.width)
+}
+
+/// Balanced tree of additions of signed nets, each of which takes a carry too, in order: all carries but the last.
+fn tree_with_carries(m: &mut ModuleBuilder, values: Vec<Net>, carries: Vec<Net>) -> Net {
+    let mut carries = carries.into_iter();
+    tree(m, values, |m, a, b| match carries.next() {
+        Some(carry) => add_with_carry(m, a, b, carry),
+        None => m.add(a, b),
+    })
 }
