@@ -97,6 +97,11 @@ pub fn aligned_activations(
     };
     *beats = rest;
     let (lanes, w) = (machine.pe.lanes, machine.pe.activation_bits);
+    let bits = machine.aligner.as_ref().map_or(0, |aligner| aligner.output_beat_bits);
+    if let Some(beat) = own.iter().find(|beat| beat.data.len() != bits.div_ceil(64) as usize) {
+        let found = format!("{} words", beat.data.len());
+        return Err(MappingError::field("aligned beats", found, format!("a beat has {bits} bits")));
+    }
     let mut own = own.iter();
     let mut group = |chunks: usize| {
         let mut group = AlignedGroup {

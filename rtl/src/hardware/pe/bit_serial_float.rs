@@ -3,7 +3,7 @@
 
 use bitmosaic_arch::{FloatPe, Machine};
 
-use super::{tree, tree_with_carries};
+use super::{add_carry, tree, tree_with_carries};
 use crate::hardware::float::gate;
 use crate::hardware::index_bits;
 use crate::netlist::{Module, ModuleBuilder, Net, NetlistError};
@@ -94,10 +94,7 @@ pub(super) fn float_pe(machine: &Machine, widths: &FloatPe) -> Result<Module, Ne
     }
     let last = negatives[lanes as usize - 1];
     let sum = tree_with_carries(&mut m, aligned, negatives);
-    let last = m.extend(last, sum.width);
-    let last = m.as_signed(last);
-    let sum = m.add(sum, last);
-    let mut sum = m.truncate(sum, widths.sum_bits);
+    let mut sum = add_carry(&mut m, sum, last);
     let mut sum_exponent = largest;
     if pe.pipeline_registers > 0 {
         sum = m.reg("tree_q", sum, advance, None, "sum of the lanes");

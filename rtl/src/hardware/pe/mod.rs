@@ -27,7 +27,12 @@ fn tree(m: &mut ModuleBuilder, mut level: Vec<Net>, mut join: impl FnMut(&mut Mo
 /// `a + b + carry` of signed nets, one bit wider than the wider.
 fn add_with_carry(m: &mut ModuleBuilder, a: Net, b: Net, carry: Net) -> Net {
     let sum = m.add(a, b);
-    let carry = m.extend(carry, sum.width);
+    add_carry(m, sum, carry)
+}
+
+/// `sum + carry` in the bits of the signed sum.
+fn add_carry(m: &mut ModuleBuilder, sum: Net, carry: Net) -> Net {
+    let carry = m.extend(carry, 2);
     let carry = m.as_signed(carry);
     let total = m.add(sum, carry);
     m.truncate(total, sum.width)
