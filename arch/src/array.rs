@@ -9,6 +9,8 @@ pub const ADDRESS_BITS: u32 = 48;
 pub const HOP_QUEUE: u32 = 2;
 /// Commands that each of the queues load, compute and store holds.
 pub const COMMAND_QUEUE: u32 = 4;
+/// Bits of a counter of tokens between queues.
+pub const TOKEN_BITS: u32 = 8;
 /// Commands that one fetch asks for; twice as many may be fetched ahead of the queues.
 pub const FETCH_COMMANDS: u32 = 4;
 /// No AXI4 burst crosses a multiple of this many bytes.

@@ -1,5 +1,11 @@
 //! Whole machines: one program and its memory on every engine.
 
+mod compare;
+mod standard;
+
+pub use compare::{EventDifference, compare_arrays, cosimulate_array, first_difference};
+pub use standard::{MEMORY_SETTINGS, standard_array_case};
+
 use bitmosaic_arch::Machine;
 use bitmosaic_mappings::{Accelerator, ArrayProgram, Burst, Lfsr, Reader, Start, WriteBeat, lower_array, ports};
 use bitmosaic_numerics::f16;
@@ -59,6 +65,11 @@ impl ArrayCase {
         let program = lower_array(&machine, &operands)?;
         let units = build(&machine)?;
         Ok(ArrayCase { machine, units, layers, program, timing, state_seed })
+    }
+
+    /// Output values of the program.
+    pub fn real_outputs(&self) -> usize {
+        self.program.outputs.iter().map(|region| region.tokens * region.output_channels).sum()
     }
 
     /// Outputs of each layer in a memory.
