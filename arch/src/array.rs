@@ -78,6 +78,18 @@ impl Array {
             + chunks as u64 * u64::from(code_bits)
     }
 
+    /// Beats of a row of activations in memory: whole chunks, rounded up.
+    pub fn activation_row_beats(&self, machine: &Machine, input_channels: u32) -> u64 {
+        let lanes = machine.pe.lanes;
+        let bits = u64::from(input_channels.div_ceil(lanes)) * u64::from(16 * lanes);
+        bits.div_ceil(self.data_bits.into())
+    }
+
+    /// Beats of a row of outputs in memory.
+    pub fn output_row_beats(&self, output_channels: u32) -> u64 {
+        (u64::from(output_channels) * 16).div_ceil(self.data_bits.into())
+    }
+
     /// Bytes of both halves of the weight buffer, records and channel scales included.
     pub fn weight_buffer_bytes(&self, machine: &Machine) -> u64 {
         let codes = u64::from(self.weight_chunks) * u64::from(machine.code_bits * self.weight_word_bits);

@@ -12,6 +12,7 @@ mod localize;
 pub mod random;
 pub mod random_array;
 mod replay;
+pub mod shrink;
 mod standard;
 mod vcd;
 

@@ -85,8 +85,7 @@ impl Checker<'_> {
         dimension("m", load.tokens)?;
         let blocks = load.tokens.div_ceil(self.array.rows);
         self.activations_fit(blocks, chunks, groups)?;
-        let row_bits = u64::from(chunks) * u64::from(16 * self.machine.pe.lanes);
-        let beats = row_bits.div_ceil(u64::from(self.array.data_bits));
+        let beats = self.array.activation_row_beats(self.machine, load.input_channels);
         self.region(load.address, load.tokens, beats, load.pitch)?;
         self.activations[usize::from(load.half)] = Some((None, load.group, load.input_channels, blocks));
         Ok(())
@@ -159,7 +158,7 @@ impl Checker<'_> {
                 "the last matmul into it must have these row_blocks and at least this m and n",
             );
         }
-        let beats = u64::from(store.output_channels * 16).div_ceil(u64::from(self.array.data_bits));
+        let beats = self.array.output_row_beats(store.output_channels);
         self.region(store.address, store.tokens, beats, store.pitch)
     }
 

@@ -6,8 +6,9 @@ use bitmosaic_mappings::{Burst, Reader, WriteBeat};
 use bitmosaic_results::{CosimResult, Mismatch};
 use bitmosaic_sim::run::ArrayTrace;
 
-use super::{ArrayCase, ArrayRun, run_array_engine};
+use super::{ArrayCase, ArrayRun, localize_array, run_array_engine};
 use crate::compare::LISTED;
+use crate::localize::verilog_only;
 use crate::{CosimError, Engine, ExternalSettings};
 
 /// The first event that two runs do not share.
@@ -145,6 +146,10 @@ pub fn cosimulate_array(
                 format!("first event that differs: cycle {cycle}, {channel}: simulator {expected}, {name} {found}");
             result.localization.push(line);
         }
+    }
+    if result.mismatched_bits + result.mismatched_cycles > 0 {
+        let found = localize_array(case)?.map_or_else(verilog_only, |found| found.lines());
+        result.localization.extend(found);
     }
     Ok(result)
 }

@@ -13,18 +13,19 @@ pub const MEMORY_SETTINGS: [(&str, MemoryTiming); 4] = [
     ("gated memory", MemoryTiming { latency: 1, bytes_per_cycle: 64, outstanding: 2, seed: 7, threshold: 150 }),
 ];
 
-/// The program of `bitmosaic cosim` on a whole machine without a trace: every executed type × groups of 16, 32, 64 and 128
-/// (those the machine takes), kinds of activations in turn, with input channels that are no multiple of the group, tokens
-/// and output channels that are none of the array's rows and columns, and more of each than the array has.
+/// The programs of `bitmosaic cosim` on a whole machine without a trace, one a memory of [`MEMORY_SETTINGS`]: together every
+/// executed type × groups of 16, 32, 64 and 128 (those the machine takes), each pair in one memory, kinds of activations in
+/// turn, with input channels that are no multiple of the group, tokens and output channels that are none of the array's rows
+/// and columns, and more of each than the array has.
 ///
 /// # Errors
 /// A machine without array, or one that takes none of the groups.
-pub fn standard_array_case(machine: &Machine, seed: u64, timing: MemoryTiming) -> Result<ArrayCase, CosimError> {
+pub fn standard_array_cases(machine: &Machine, seed: u64) -> Result<Vec<(&'static str, ArrayCase)>, CosimError> {
     let (rows, columns) = machine.array.as_ref().map_or((1, 1), |array| (array.rows, array.columns));
     let lanes = machine.pe.lanes as usize;
     let groups: Vec<usize> =
         [16, 32, 64, 128].into_iter().filter(|g| g % lanes == 0 && *g <= machine.max_group as usize).collect();
-    let mut layers = Vec::new();
+    let mut layers = MEMORY_SETTINGS.map(|_| Vec::new());
     for (t, executed) in machine.types.iter().enumerate() {
         for (g, group) in groups.iter().enumerate() {
             let number = t * groups.len() + g;
@@ -36,8 +37,12 @@ pub fn standard_array_case(machine: &Machine, seed: u64, timing: MemoryTiming) -
                 group: *group,
             };
             let kind = Activation::ALL[number % Activation::ALL.len()];
-            layers.push(layer(&mut random, machine, &executed.weight_type, shape, kind));
+            let memory = (t + g) % layers.len();
+            layers[memory].push(layer(&mut random, machine, &executed.weight_type, shape, kind));
         }
     }
-    ArrayCase::new(machine.clone(), layers, timing, seed)
+    let settings = MEMORY_SETTINGS.into_iter().zip(layers).filter(|(_, layers)| !layers.is_empty());
+    settings
+        .map(|((name, timing), layers)| Ok((name, ArrayCase::new(machine.clone(), layers, timing, seed)?)))
+        .collect()
 }

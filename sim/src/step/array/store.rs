@@ -23,21 +23,24 @@ pub(super) struct Store<'m> {
     pub(super) tokens: u32,
     pub(super) bursts: Bursts,
     /// Beats of the bursts granted.
-    lengths: Queue<u32>,
+    pub(super) lengths: Queue<u32>,
     /// Beats of the oldest of them that were sent.
-    sent: u32,
+    pub(super) sent: u32,
     pub(super) writes: Queue<WriteBeat>,
-    command: Option<CommandWords>,
+    pub(super) command: Option<CommandWords>,
     /// Rows are left to read.
-    reading: bool,
-    token: u32,
+    pub(super) reading: bool,
+    pub(super) token: u32,
     /// Row within its block; pass of the block; first output channel of the beat; the same within its column block.
-    row: u32,
-    row_block: usize,
-    pass: usize,
-    channel: u32,
+    pub(super) row: u32,
+    pub(super) row_block: usize,
+    pub(super) pass: usize,
+    pub(super) channel: u32,
     block_channel: u32,
-    fetched: Option<(Beat, u32)>,
+    pub(super) fetched: Option<(Beat, u32)>,
+    /// Of the last cycle: a command started, a write beat went to its queue.
+    pub(super) started: bool,
+    pub(super) pushed: bool,
 }
 
 impl<'m> Store<'m> {
@@ -59,6 +62,8 @@ impl<'m> Store<'m> {
             channel: 0,
             block_channel: 0,
             fetched: None,
+            started: false,
+            pushed: false,
         }
     }
 
@@ -85,6 +90,7 @@ impl<'m> Store<'m> {
     /// One cycle; the write beat at the front is taken, the command retires, nothing starts.
     pub(super) fn cycle(&mut self, buffers: &Buffers, write_taken: bool, retires: bool, stop: bool) {
         let advance = self.writes.ready() && !self.lengths.is_empty();
+        (self.started, self.pushed) = (false, advance && self.fetched.is_some());
         if write_taken {
             self.writes.pop();
         }
@@ -115,7 +121,7 @@ impl<'m> Store<'m> {
             self.queue.pop();
             self.tokens -= u32::from(wait_up(&command));
             self.command = Some(command);
-            self.reading = true;
+            (self.reading, self.started) = (true, true);
             (self.token, self.row, self.row_block, self.pass, self.channel, self.block_channel) = (0, 0, 0, 0, 0, 0);
             let beats = (at(&command, field::OUTPUT_CHANNELS) as u32).div_ceil(self.values());
             let rows = at(&command, field::TOKENS) as u32;
