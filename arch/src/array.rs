@@ -46,7 +46,8 @@ pub struct Array {
     /// Passes whose outputs, and column blocks whose channel scales, are held.
     pub blocks: u32,
     /// Entries of the queues between tiles that hold scales, exponents and channel scales. A beat stays from its group's first
-    /// chunk to its capture: two are enough where a group takes at least four cycles.
+    /// chunk to its capture; with groups of one chunk two may be in the weight queue, one in the operand register, the rest
+    /// in the PE pipeline. With room for all of them metadata never keeps an operand waiting.
     pub metadata_queue: u32,
     /// Banks of a tile column's outputs: one for each scale unit that writes to it at a time.
     pub output_parts: u32,
@@ -169,7 +170,7 @@ pub(crate) fn elaborate_array(
         activation_chunks: buffers.activation_chunks,
         groups: buffers.groups,
         blocks: buffers.blocks,
-        metadata_queue: if machine.scale_unit.slots < 4 { 4 } else { HOP_QUEUE },
+        metadata_queue: HOP_QUEUE + 1 + machine.pe.pipeline_registers,
         output_parts: (tile.rows / machine.scale_unit.pes).max(1),
         data_bits: memory.data_bits,
         burst_beats: memory.burst_beats,

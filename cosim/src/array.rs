@@ -16,6 +16,7 @@ use bitmosaic_rtl::emit::array_testbench::array_testbench;
 use bitmosaic_rtl::emit::verilog_files;
 use bitmosaic_rtl::emit::wrapper::{WRAPPER, wrapper};
 use bitmosaic_rtl::hardware::{Units, build};
+use bitmosaic_sim::cycle::array::{run_timing, run_values};
 use bitmosaic_sim::memory::{IdealMemory, MemoryTiming};
 use bitmosaic_sim::run::{ArrayTrace, run_array};
 use bitmosaic_sim::step::ArrayStep;
@@ -141,7 +142,8 @@ pub fn run_array_engine(case: &ArrayCase, engine: Engine, settings: &ExternalSet
     let no_array = || no_array(&case.machine);
     let design = case.units.array.as_ref().ok_or_else(no_array)?;
     match engine {
-        Engine::Simulator | Engine::Step => {
+        Engine::Simulator => Ok(simulator(case).ok_or_else(no_array)?),
+        Engine::Step => {
             let mut step = ArrayStep::new(&case.machine).ok_or_else(no_array)?;
             in_process(case, engine, &mut step)
         }
@@ -155,6 +157,17 @@ pub fn run_array_engine(case: &ArrayCase, engine: Engine, settings: &ExternalSet
 fn no_array(machine: &Machine) -> CosimError {
     let expected = "a design with `array`, `buffers` and `memory`".into();
     bitmosaic_mappings::MappingError::Field { field: "design".into(), found: machine.name.clone(), expected }.into()
+}
+
+/// Timing and values of the event-driven engine, put together.
+fn simulator(case: &ArrayCase) -> Option<ArrayRun> {
+    let (machine, program) = (&case.machine, &case.program.program);
+    let mut trace = run_timing(machine, program, case.start(), case.timing, case.cycle_limit())?;
+    let (values, memory) = run_values(machine, program, &case.program.memory)?;
+    for ((_, beat), value) in trace.beats.iter_mut().zip(values) {
+        beat.data = value.data;
+    }
+    Some(ArrayRun { trace, memory })
 }
 
 fn in_process(case: &ArrayCase, engine: Engine, machine: &mut dyn Accelerator) -> Result<ArrayRun, CosimError> {

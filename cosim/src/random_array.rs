@@ -52,9 +52,11 @@ pub fn array_program(random: &mut Random, machine: &Machine) -> Vec<LayerTrace> 
             let executed = random.below(machine.types.len());
             let weight_type = machine.types[executed].weight_type.clone();
             let group = lanes * (1 + random.below(machine.max_group as usize / lanes));
-            let most = (array.weight_chunks.min(array.activation_chunks) as usize * lanes)
-                .min(array.groups as usize * group)
-                .min(160);
+            // Now and then more input channels than the buffers hold, unless a part would not start at a beat.
+            let cut = (2 * group).is_multiple_of(array.beat_bytes() as usize) && random.below(3) == 0;
+            let held =
+                (array.weight_chunks.min(array.activation_chunks) as usize * lanes).min(array.groups as usize * group);
+            let most = if cut { 4 * held } else { held }.min(160);
             let shape = LayerShape {
                 tokens: 1 + random.below(3 * array.rows as usize),
                 output_channels: 1 + random.below(3 * array.columns as usize),

@@ -8,6 +8,17 @@ use rayon::prelude::*;
 /// Random machines.
 const MACHINES: u64 = 300;
 
+fn head(trace: &bitmosaic_sim::run::ArrayTrace) -> String {
+    let first = |v: &Vec<u64>| v.iter().take(6).copied().collect::<Vec<_>>();
+    format!(
+        "{} cycles {:?} reads {:?} retire {:?}",
+        trace.cycles,
+        trace.status_cycles,
+        trace.reads.iter().take(5).map(|r| r.0).collect::<Vec<_>>(),
+        trace.retirements.each_ref().map(first)
+    )
+}
+
 fn failure(seed: u64) -> Option<String> {
     let settings = ExternalSettings::default();
     let case = match random_case(seed) {
@@ -15,6 +26,15 @@ fn failure(seed: u64) -> Option<String> {
         Err(e) => return Some(format!("seed {seed}: {e}")),
     };
     let run = |engine| run_array_engine(&case, engine, &settings);
+    if let (Ok(step), Ok(simulator)) = (run(Engine::Step), run(Engine::Simulator))
+        && step != simulator
+    {
+        return Some(format!(
+            "seed {seed}: step and simulator differ\n{:?}\n{:?}",
+            head(&step.trace),
+            head(&simulator.trace)
+        ));
+    }
     let what = match (run(Engine::Step), run(Engine::Netlist)) {
         (Ok(step), Ok(netlist)) => match differing_from_host(&case, &step) {
             Ok(0) if step.trace.error == 0 && step == netlist => return None,

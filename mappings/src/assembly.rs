@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use bitmosaic_numerics::{SPECIAL_VALUES, ScaleKind, term::MAX_PLANES};
 
-use crate::{Command, Halves, LoadActivations, LoadWeights, MappingError, Matmul, Program, Store, Tokens};
+use crate::{Command, Halves, LoadActivations, LoadWeights, MappingError, Matmul, Part, Program, Store, Tokens};
 
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -30,7 +30,13 @@ impl fmt::Display for Command {
                     write!(f, "{}{text}", if i == 0 { "" } else { "." })?;
                 }
                 let Halves { weight, activation, output } = matmul.halves;
-                write!(f, " halves={weight}.{activation}.{output} {}", matmul.order)
+                let part = match (matmul.part.continues, matmul.part.unfinished) {
+                    (false, false) => "whole",
+                    (false, true) => "first",
+                    (true, true) => "middle",
+                    (true, false) => "last",
+                };
+                write!(f, " part={part} halves={weight}.{activation}.{output} {}", matmul.order)
             }
             Command::Store(s) => {
                 let Store { row_blocks, tokens: m, output_channels: n, address, pitch, half, order } = s;
@@ -142,6 +148,7 @@ impl<'t> Fields<'t> {
                     "four times four hexadecimal digits, with dots between, for example 1000.2000.0000.0000",
                     special_digits,
                 )?,
+                part: self.checked("part", "whole, first, middle or last, of a reduction", part)?,
                 halves: self.checked("halves", "weights.activations.outputs, each 0 or 1", halves)?,
                 order: self.order()?,
             }),
@@ -234,6 +241,17 @@ fn special_digits(text: &str) -> Option<[[u8; MAX_PLANES]; SPECIAL_VALUES]> {
     Some(all)
 }
 
+fn part(text: &str) -> Option<Part> {
+    let (continues, unfinished) = match text {
+        "whole" => (false, false),
+        "first" => (false, true),
+        "middle" => (true, true),
+        "last" => (true, false),
+        _ => return None,
+    };
+    Some(Part { continues, unfinished })
+}
+
 fn halves(text: &str) -> Option<Halves> {
     let bit = |text: &str| text.parse::<u8>().ok().filter(|half| *half < 2);
     let parts: Vec<u8> = text.split('.').map(bit).collect::<Option<_>>()?;
@@ -249,7 +267,7 @@ mod tests {
     const TEXT: &str = "\
 load_weights type=1 group=32 n=12 k=130 address=0x480 beats=312 half=0 wait=none give=none
 load_activations group=32 m=9 k=130 address=0x8000123456c0 pitch=288 half=1 wait=down give=down
-matmul type=1 terms=2 fraction_bits=1 group=32 scales=int8 m=8 n=12 k=130 special=0120.fedc.0000.0001 halves=0.1.0 wait=up give=both
+matmul type=1 terms=2 fraction_bits=1 group=32 scales=int8 m=8 n=12 k=130 special=0120.fedc.0000.0001 part=last halves=0.1.0 wait=up give=both
 store row_blocks=2 m=9 n=37 address=0x1000 pitch=80 half=0 wait=up give=none
 end
 ";

@@ -4,7 +4,7 @@ use bitmosaic_arch::{ADDRESS_BITS, Array, Machine};
 use bitmosaic_numerics::CodeValue;
 
 use crate::command::field::DIMENSION_BITS;
-use crate::{Command, LoadActivations, LoadWeights, MappingError, Matmul, Program, Store, Tokens};
+use crate::{Command, LoadActivations, LoadWeights, MappingError, Matmul, Part, Program, Store, Tokens};
 
 mod order;
 
@@ -26,7 +26,14 @@ impl Program {
             let expected = "a whole machine has `array`, `buffers` and `memory` in its design";
             return Err(MappingError::field("design", &machine.name, expected));
         };
-        let mut checker = Checker { machine, array, weights: [None; 2], activations: [None; 2], outputs: [None; 2] };
+        let mut checker = Checker {
+            machine,
+            array,
+            weights: [None; 2],
+            activations: [None; 2],
+            outputs: [None; 2],
+            is_unfinished: false,
+        };
         for (i, command) in self.commands.iter().enumerate() {
             checker.command(command).map_err(|(found, expected)| MappingError::Command {
                 command: i + 1,
@@ -49,6 +56,8 @@ struct Checker<'m> {
     activations: [Option<Operands>; 2],
     /// Row and column blocks.
     outputs: [Option<(u32, u32)>; 2],
+    /// The last matmul left its sums for the next.
+    is_unfinished: bool,
 }
 
 impl Checker<'_> {
@@ -58,6 +67,9 @@ impl Checker<'_> {
             Command::LoadActivations(load) => self.load_activations(load),
             Command::Matmul(matmul) => self.matmul(matmul),
             Command::Store(store) => self.store(store),
+            Command::End if self.is_unfinished => {
+                refuse("`end` after an unfinished reduction", "a matmul with part=last before it")
+            }
             Command::End => Ok(()),
         }
     }
@@ -138,7 +150,17 @@ impl Checker<'_> {
                 "the last load_activations into it must have this group and k, and as many row blocks",
             );
         }
-        self.outputs[usize::from(matmul.halves.output)] = Some((rows, columns));
+        if matmul.part.continues != self.is_unfinished {
+            let found = format!("a matmul that {} sums", if self.is_unfinished { "drops" } else { "continues no" });
+            return refuse(found, "after part=first or middle comes part=middle or last, else whole or first");
+        }
+        self.is_unfinished = matmul.part.unfinished;
+        if matmul.part != Part::default() && (rows, columns) != (1, 1) {
+            return refuse(format!("{rows} x {columns} passes of a part"), "one pass, its sums stay in the tile");
+        }
+        if !matmul.part.unfinished {
+            self.outputs[usize::from(matmul.halves.output)] = Some((rows, columns));
+        }
         Ok(())
     }
 

@@ -43,6 +43,8 @@ pub mod field {
     pub const PITCH: (u32, u32) = (208, 32);
     /// See [`PITCH`].
     pub const BEATS: (u32, u32) = PITCH;
+    /// Of a `matmul`: see [`super::Part`].
+    pub const PART: (u32, u32) = (224, 2);
     /// Waits and gives, see [`super::Tokens`].
     pub const TOKEN_FLAGS: (u32, u32) = (248, 4);
     /// Halves of the buffers, see [`super::Halves`].
@@ -51,7 +53,7 @@ pub mod field {
     pub const DIMENSION_BITS: u32 = 20;
 
     /// All fields of a `matmul` as name, (low bit, bits), meaning; bits in no field are 0.
-    pub const ALL: [(&str, (u32, u32), &str); 12] = [
+    pub const ALL: [(&str, (u32, u32), &str); 13] = [
         ("opcode", OPCODE, "0 `end` (all other bits 0), 1 `matmul`"),
         ("weight_type", WEIGHT_TYPE, "index of the weight type in the machine's list"),
         ("terms", TERMS, "terms (cycles) per weight"),
@@ -66,6 +68,7 @@ pub mod field {
             SPECIAL_DIGITS,
             "digits of the four special values: selector-major, then plane, each in 4 bits",
         ),
+        ("part", PART, "whole machine: continues the sums of the command before; leaves them for the next one"),
         ("token_flags", TOKEN_FLAGS, "whole machine: wait for load, wait for store, give to load, give to store"),
         ("halves", HALVES, "whole machine: halves of weight, activation and output buffer"),
     ];
@@ -125,6 +128,16 @@ pub struct Halves {
     pub output: u8,
 }
 
+/// Place of a command in a product whose input channels are more than the buffers hold: its commands run one after the other
+/// with one pass each, and the FP32 accumulators stay where they are between them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Part {
+    /// The accumulators go on from the command before.
+    pub continues: bool,
+    /// The accumulators stay for the next command: no outputs, no channel scales.
+    pub unfinished: bool,
+}
+
 /// A matrix product `[tokens, input channels] × [input channels, output channels]`. In a whole machine tokens and output
 /// channels are the share of one tile, padding included.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,6 +160,8 @@ pub struct Matmul {
     pub input_channels: u32,
     /// Digits of the special values as the machine's digit set encodes them, by selector and plane.
     pub special_digits: [[u8; MAX_PLANES]; SPECIAL_VALUES],
+    /// Part of a longer reduction; a tile alone has whole ones.
+    pub part: Part,
     /// Order between queues; none on a tile alone.
     pub order: Tokens,
     /// Halves of all three buffers; 0 on a tile alone.
@@ -255,6 +270,7 @@ impl Command {
                 put(field::OUTPUT_CHANNELS, u64::from(m.output_channels));
                 put(field::INPUT_CHANNELS, u64::from(m.input_channels));
                 put(field::SPECIAL_DIGITS, special);
+                put(field::PART, u64::from(m.part.continues) | u64::from(m.part.unfinished) << 1);
                 put(field::TOKEN_FLAGS, m.order.bits());
                 put(field::HALVES, m.halves.bits());
             }
@@ -341,6 +357,7 @@ impl Command {
                     output_channels,
                     input_channels,
                     special_digits: std::array::from_fn(|s| std::array::from_fn(|k| digit(s * MAX_PLANES + k))),
+                    part: Part { continues: at(field::PART) & 1 == 1, unfinished: at(field::PART) & 2 == 2 },
                     order,
                     halves,
                 })
@@ -395,6 +412,7 @@ mod tests {
             output_channels: 256,
             input_channels: 1024,
             special_digits: std::array::from_fn(|s| std::array::from_fn(|k| ((3 * s + k) % 16) as u8)),
+            part: Part { continues: true, unfinished: false },
             order: Tokens { wait_up: true, give_up: true, ..Tokens::default() },
             halves: Halves { weight: 1, activation: 0, output: 1 },
         }

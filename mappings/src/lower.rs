@@ -2,7 +2,7 @@ use bitmosaic_arch::{Machine, Support, TermOrder};
 use bitmosaic_numerics::{QuantizedMatrix, ScaleKind, f16};
 
 use crate::command::field::DIMENSION_BITS;
-use crate::{BeatStream, Command, Halves, MappingError, Matmul, Program, Tokens};
+use crate::{BeatStream, Command, Halves, MappingError, Matmul, Part, Program, Tokens};
 
 /// Programs lowered for a tile: the commands and the operand beats that do not depend on alignment.
 #[derive(Debug, Clone, PartialEq)]
@@ -233,6 +233,7 @@ pub fn matmul_command(
         output_channels: output_channels as u32,
         input_channels: input_channels as u32,
         special_digits,
+        part: Part::default(),
         order: Tokens::default(),
         halves: Halves::default(),
     })

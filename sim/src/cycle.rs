@@ -1,6 +1,7 @@
 //! The event-driven engine. Timing: it jumps from group end to group end (from chunk to chunk where operand streams stall,
 //! from beat to beat where outputs drain), without data. Values: whole groups at once. Accepted only as equal to [`crate::step`].
 
+pub mod array;
 mod drain;
 mod timing;
 mod values;

@@ -29,13 +29,14 @@ impl Bits {
     }
 }
 
-/// Weight words of column blocks `blocks` of a layer, padded to whole beats: per block channel scales, then per group its
+/// Weight words of column blocks `blocks` and groups `own_groups` of a layer, padded to whole beats: per block channel scales, then per group its
 /// record and its chunks, a word a code bit. Padding channels and lanes hold zero codes, as in the tile's beats.
 pub(super) fn weight_image(
     machine: &Machine,
     array: &Array,
     weights: &QuantizedMatrix,
     blocks: Range<usize>,
+    own_groups: Range<usize>,
 ) -> Vec<u8> {
     let word = u64::from(array.weight_word_bits);
     let (columns, lanes) = (array.columns as usize, machine.pe.lanes as usize);
@@ -49,7 +50,7 @@ pub(super) fn weight_image(
             bits.push(u64::from(scale), 16);
         }
         bits.pad(word);
-        for group in 0..groups {
+        for group in own_groups.clone() {
             for channel in channels.clone() {
                 let index = channel * groups + group;
                 let (scale, zero, selector) = match real(channel) {

@@ -4,7 +4,7 @@ use bitmosaic_numerics::{QuantizedMatrix, f16};
 use super::image::{activation_image, weight_image};
 use super::tiling::{Blocks, HalfChoice, Tiling};
 use crate::{
-    Command, Halves, LoadActivations, LoadWeights, MappingError, Matmul, Program, Store, TileWalk, Tokens,
+    Command, Halves, LoadActivations, LoadWeights, MappingError, Matmul, Part, Program, Store, TileWalk, Tokens,
     matmul_command,
 };
 
@@ -185,23 +185,29 @@ impl Lowering<'_> {
         let (rows, columns, beat) = (array.rows as usize, array.columns as usize, array.beat_bytes() as usize);
         // A row of activations in memory has whole chunks and whole beats, so that the hardware never masks lanes.
         let pitch = (walk.chunks() * machine.pe.lanes as usize * 2).next_multiple_of(beat);
+        let group_bytes = 2 * weights.group;
         let blocks = Blocks {
             rows: tokens.div_ceil(rows),
             columns: n.div_ceil(columns),
             chunks: walk.chunks(),
             groups: walk.groups(),
+            group_chunks: weights.group / machine.pe.lanes as usize,
             weight_bits: array.block_words(walk.groups(), walk.chunks(), weights.weight_type.code_bits)
                 * u64::from(array.weight_word_bits),
             activation_beats: (rows * pitch / beat) as u64,
             beat_bits: u64::from(array.data_bits),
+            group_step: (1..=beat).find(|step| (step * group_bytes).is_multiple_of(beat)).unwrap_or(beat),
         };
         let tiling = Tiling::best(machine, array, blocks)?;
+        let reductions = blocks.groups.div_ceil(tiling.groups);
+        let part_groups = |part: usize| part * tiling.groups..blocks.groups.min((part + 1) * tiling.groups);
         let activations_at = self.place(&activation_image(pitch, k, activations));
         let weights_at: Vec<(usize, usize)> = (0..blocks.columns)
             .step_by(tiling.column_blocks)
-            .map(|first| {
-                let image =
-                    weight_image(machine, array, weights, first..blocks.columns.min(first + tiling.column_blocks));
+            .flat_map(|first| (0..reductions).map(move |part| (first, part)))
+            .map(|(first, part)| {
+                let columns = first..blocks.columns.min(first + tiling.column_blocks);
+                let image = weight_image(machine, array, weights, columns, part_groups(part));
                 (self.place(&image), image.len())
             })
             .collect();
@@ -210,7 +216,7 @@ impl Lowering<'_> {
 
         self.weights.next_product();
         self.activations.next_product();
-        for (row_part, column_part) in tiling.parts(blocks) {
+        for (row_part, column_part, part) in tiling.parts(blocks) {
             let step = self.matmuls.len();
             let row_block = row_part * tiling.row_blocks;
             let row_blocks = tiling.row_blocks.min(blocks.rows - row_block);
@@ -218,16 +224,19 @@ impl Lowering<'_> {
             let column_blocks = tiling.column_blocks.min(blocks.columns - column_block);
             let (first_token, first_channel) = (row_block * rows, column_block * columns);
             let own_tokens = (tokens - first_token).min(row_blocks * rows) as u32;
+            let (first_input, unfinished) = (part * tiling.groups * weights.group, part + 1 < reductions);
             let share = Matmul {
                 tokens: row_blocks as u32 * machine.tile.rows,
                 output_channels: column_blocks as u32 * machine.tile.columns,
+                input_channels: (k - first_input).min(tiling.groups * weights.group) as u32,
+                part: Part { continues: part > 0, unfinished },
                 ..matmul.clone()
             };
 
-            let (weight_half, load, last_use) = self.weights.choose(column_part, step);
+            let (weight_half, load, last_use) = self.weights.choose(column_part * reductions + part, step);
             let mut last_load = None;
             if load {
-                let (address, bytes) = weights_at[column_part];
+                let (address, bytes) = weights_at[column_part * reductions + part];
                 let order = self.before_load(last_use);
                 last_load = Some(self.commands.len());
                 self.commands.push(Command::LoadWeights(LoadWeights {
@@ -241,7 +250,7 @@ impl Lowering<'_> {
                     half: weight_half as u8,
                 }));
             }
-            let (activation_half, load, last_use) = self.activations.choose(row_part, step);
+            let (activation_half, load, last_use) = self.activations.choose(row_part * reductions + part, step);
             if load {
                 let order = self.before_load(last_use);
                 last_load = Some(self.commands.len());
@@ -249,7 +258,7 @@ impl Lowering<'_> {
                     group: share.group,
                     tokens: own_tokens,
                     input_channels: share.input_channels,
-                    address: (activations_at + first_token * pitch) as u64,
+                    address: (activations_at + first_token * pitch + 2 * first_input) as u64,
                     pitch: pitch as u32,
                     order,
                     half: activation_half as u8,
@@ -261,16 +270,21 @@ impl Lowering<'_> {
                 order.wait_up = true;
                 tokens_of(&mut self.commands[load]).give_down = true;
             }
-            let output_half = step % 2;
-            if let Some(previous) = step.checked_sub(2).filter(|store| self.compute_waits_store.due(*store)) {
+            let output_half = self.stores.len() % 2;
+            let halves =
+                Halves { weight: weight_half as u8, activation: activation_half as u8, output: output_half as u8 };
+            self.matmuls.push(self.commands.len());
+            if unfinished {
+                self.commands.push(Command::Matmul(Matmul { order, halves, ..share }));
+                continue;
+            }
+            let before = self.stores.len().checked_sub(2).filter(|store| self.compute_waits_store.due(*store));
+            if let Some(store) = before {
                 order.wait_down = true;
-                tokens_of(&mut self.commands[self.stores[previous]]).give_up = true;
+                tokens_of(&mut self.commands[self.stores[store]]).give_up = true;
             }
             // Its store waits for every product.
             order.give_down = true;
-            self.matmuls.push(self.commands.len());
-            let halves =
-                Halves { weight: weight_half as u8, activation: activation_half as u8, output: output_half as u8 };
             self.commands.push(Command::Matmul(Matmul { order, halves, ..share }));
             self.stores.push(self.commands.len());
             self.commands.push(Command::Store(Store {

@@ -15,12 +15,16 @@ pub(super) struct Blocks {
     pub(super) chunks: usize,
     /// Groups.
     pub(super) groups: usize,
-    /// Bits of the weights of one column block in memory.
+    /// Chunks of a whole group.
+    pub(super) group_chunks: usize,
+    /// Bits of the weights of one column block in memory, all its parts together.
     pub(super) weight_bits: u64,
     /// Beats of the memory port that the activations of one row block take.
     pub(super) activation_beats: u64,
     /// Bits of such a beat.
     pub(super) beat_bits: u64,
+    /// A part of the reduction starts at a multiple of this many groups, so that its activations start at a beat.
+    pub(super) group_step: usize,
 }
 
 /// Blocks of a product that one `matmul` command takes, and which operand stays while the other changes.
@@ -30,35 +34,41 @@ pub struct Tiling {
     pub row_blocks: usize,
     /// Column blocks a command.
     pub column_blocks: usize,
+    /// Groups a command; fewer than the product has where the buffers hold no more, then with one block each way.
+    pub groups: usize,
     /// Weights stay while activations change; else the other way round.
     pub weights_outer: bool,
 }
 
-/// A part of a product: its row blocks and its column blocks by number of the part.
-pub(super) type Part = (usize, usize);
+/// A part of a product: its row blocks, its column blocks and its groups by number of the part.
+pub(super) type Part = (usize, usize, usize);
 
 impl Tiling {
     /// Parts in the order of execution.
     pub(super) fn parts(self, blocks: Blocks) -> Vec<Part> {
         let (rows, columns) = (blocks.rows.div_ceil(self.row_blocks), blocks.columns.div_ceil(self.column_blocks));
-        match self.weights_outer {
+        let groups = blocks.groups.div_ceil(self.groups);
+        let pairs: Vec<(usize, usize)> = match self.weights_outer {
             true => (0..columns).flat_map(|c| (0..rows).map(move |r| (r, c))).collect(),
             false => (0..rows).flat_map(|r| (0..columns).map(move |c| (r, c))).collect(),
-        }
+        };
+        pairs.into_iter().flat_map(|(r, c)| (0..groups).map(move |g| (r, c, g))).collect()
     }
 
     /// Beats loaded over the whole product, by the same choice of halves as the lowering.
     fn loaded_beats(self, blocks: Blocks) -> u64 {
         let (mut weights, mut activations) = (HalfChoice::default(), HalfChoice::default());
         let size = |part: usize, step: usize, all: usize| (all - part * step).min(step) as u64;
+        let reductions = blocks.groups.div_ceil(self.groups);
+        let share = |all: u64, part: usize| all * size(part, self.groups, blocks.groups) / blocks.groups as u64;
         let mut beats = 0;
-        for (step, (row, column)) in self.parts(blocks).into_iter().enumerate() {
-            if weights.choose(column, step).1 {
-                let bits = size(column, self.column_blocks, blocks.columns) * blocks.weight_bits;
+        for (step, (row, column, group)) in self.parts(blocks).into_iter().enumerate() {
+            if weights.choose(column * reductions + group, step).1 {
+                let bits = size(column, self.column_blocks, blocks.columns) * share(blocks.weight_bits, group);
                 beats += bits.div_ceil(blocks.beat_bits);
             }
-            if activations.choose(row, step).1 {
-                beats += size(row, self.row_blocks, blocks.rows) * blocks.activation_beats;
+            if activations.choose(row * reductions + group, step).1 {
+                beats += size(row, self.row_blocks, blocks.rows) * share(blocks.activation_beats, group);
             }
         }
         beats
@@ -67,30 +77,35 @@ impl Tiling {
     /// The tiling that loads the fewest beats, of these the one with the fewest commands.
     ///
     /// # Errors
-    /// `Field` naming the buffer that cannot hold one block.
+    /// `Field` where a reduction must be cut and no cut falls on a beat of the memory port.
     pub(super) fn best(machine: &Machine, array: &Array, blocks: Blocks) -> Result<Tiling, MappingError> {
-        let fits = |field: &str, needed: usize, held: u32| {
-            let expected = format!(
-                "design `{}` holds {held} in a half of its buffer: raise `buffers.{field}` or split the input channels",
-                machine.name
-            );
-            match needed <= held as usize {
-                true => Ok(held as usize / needed),
-                false => Err(MappingError::field(format!("{field} of one block"), needed, expected)),
+        let (weight_chunks, activation_chunks) = (array.weight_chunks as usize, array.activation_chunks as usize);
+        let held_groups = array.groups as usize;
+        let fits = blocks.chunks <= weight_chunks.min(activation_chunks) && blocks.groups <= held_groups;
+        let (columns, rows, groups) = if fits {
+            let columns = (weight_chunks / blocks.chunks).min(held_groups / blocks.groups).min(array.blocks as usize);
+            let rows = activation_chunks / blocks.chunks;
+            let aligned = array.exponent_entry_bits.is_some();
+            (columns, if aligned { rows.min(held_groups / blocks.groups) } else { rows }, blocks.groups)
+        } else {
+            let most = (weight_chunks.min(activation_chunks) / blocks.group_chunks).min(held_groups);
+            let groups = most - most % blocks.group_step;
+            if groups == 0 {
+                let expected = format!(
+                    "parts of a long reduction start at multiples of {} groups, and the buffers of design `{}` hold {most}: \
+                     raise `buffers.weight_chunks`, `buffers.activation_chunks` or `buffers.groups`",
+                    blocks.group_step, machine.name
+                );
+                return Err(MappingError::field("groups of the product", blocks.groups, expected));
             }
+            (1, 1, groups)
         };
-        let groups = fits("groups", blocks.groups, array.groups)?;
-        let columns = fits("weight_chunks", blocks.chunks, array.weight_chunks)?.min(groups).min(array.blocks as usize);
-        let mut rows = fits("activation_chunks", blocks.chunks, array.activation_chunks)?;
-        if array.exponent_entry_bits.is_some() {
-            rows = rows.min(groups);
-        }
         let mut best: Option<(u64, usize, Tiling)> = None;
         for column_blocks in sizes(columns, blocks.columns) {
             let rows = rows.min(array.blocks as usize / column_blocks);
             for row_blocks in sizes(rows, blocks.rows) {
                 for weights_outer in [true, false] {
-                    let tiling = Tiling { row_blocks, column_blocks, weights_outer };
+                    let tiling = Tiling { row_blocks, column_blocks, groups, weights_outer };
                     let commands = blocks.rows.div_ceil(row_blocks) * blocks.columns.div_ceil(column_blocks);
                     let cost = (tiling.loaded_beats(blocks), commands);
                     if best.is_none_or(|(beats, least, _)| cost < (beats, least)) {

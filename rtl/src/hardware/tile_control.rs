@@ -49,8 +49,10 @@ pub(super) fn tile_control(machine: &Machine) -> Result<Module, NetlistError> {
     let fires = m.and(output_valid, output_ready);
     let finish = m.and(fires, output_last);
     let finish = m.name(finish, "finish", "the last beat of the command is taken");
-    let retire = m.or(finish, end);
-    let busy_changes = m.or(start, finish);
+    let captured = m.wire("captured", 1, "the last group of a command without outputs enters the hold chains");
+    let ends = m.or(finish, captured);
+    let retire = m.or(ends, end);
+    let busy_changes = m.or(start, ends);
     m.drive(busy, start, Some(busy_changes), Some(0));
     let mut command_field = |name: &str, (low, _): (u32, u32), width: u32, doc: &str| {
         let value = m.slice(command, low, width);
@@ -69,6 +71,8 @@ pub(super) fn tile_control(machine: &Machine) -> Result<Module, NetlistError> {
     let output_channels = command_field("output_channels_q", field::OUTPUT_CHANNELS, dimension, "N");
     let input_channels = command_field("input_channels_q", field::INPUT_CHANNELS, dimension, "K");
     let special = command_field("special_digits_q", field::SPECIAL_DIGITS, field::SPECIAL_DIGITS.1, "special values");
+    let unfinished =
+        command_field("unfinished_q", (field::PART.0 + 1, 1), 1, "the accumulators stay for the next command");
     m.ignore(command);
 
     // Operand register: the chunk's flags, held for its terms.
@@ -127,6 +131,8 @@ pub(super) fn tile_control(machine: &Machine) -> Result<Module, NetlistError> {
     let capture = m.and_all(&[waits, hold_free, metadata]);
     let capture = m.name(capture, "capture", "a finished group enters the hold chains");
     let not_waiting = m.not(waits);
+    let last_captured = m.and_all(&[capture, term_last, unfinished]);
+    m.assign(captured, last_captured);
     let advance = m.or(not_waiting, capture);
     let advance = m.name(advance, "advance", "the PE pipeline moves");
     let step = m.and(operand_valid, advance);
@@ -210,7 +216,10 @@ pub(super) fn tile_control(machine: &Machine) -> Result<Module, NetlistError> {
     let at_block_end = m.and(at_pass_end, last_rows);
     let at_block_end = m.name(at_block_end, "at_block_end", "the next chunk is the last of its column block");
     let at_end = m.and(at_block_end, last_columns);
-    let loaded = [starts_group, at_group_end, in_first_group, at_pass_end, at_end];
+    // Without outputs at its end a pass has no channel scales either.
+    let finished = m.not(unfinished);
+    let gives_outputs = m.and(at_pass_end, finished);
+    let loaded = [starts_group, at_group_end, in_first_group, gives_outputs, at_end];
     for (flag, next) in flags.into_iter().zip(loaded) {
         m.drive(flag, next, Some(load), None);
     }
@@ -242,7 +251,11 @@ pub(super) fn tile_control(machine: &Machine) -> Result<Module, NetlistError> {
     restart(&mut m, channel, never, next_channel, block_ends);
     let group_goes_on = m.not(at_group_end);
     let stays_first = m.and(in_first_group, group_goes_on);
-    let next_first = m.or_all(&[start, at_pass_end, stays_first]);
+    let next_first = m.or(at_pass_end, stays_first);
+    // A new sum at the start of a command, unless it goes on from the one before.
+    let continues = m.bit(command, field::PART.0);
+    let fresh = m.not(continues);
+    let next_first = m.mux(start, fresh, next_first);
     let first_changes = m.or(start, load);
     m.drive(in_first_group, next_first, Some(first_changes), None);
     let load_ends = m.and(load, at_end);

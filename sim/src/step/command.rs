@@ -17,6 +17,9 @@ pub(super) struct Running {
     pub(super) output_channels: u32,
     pub(super) input_channels: u32,
     pub(super) special_digits: [Digits; SPECIAL_VALUES],
+    /// The accumulators go on from the command before, stay for the next one.
+    pub(super) continues: bool,
+    pub(super) unfinished: bool,
 }
 
 impl Running {
@@ -41,6 +44,8 @@ impl Running {
             output_channels: at(field::OUTPUT_CHANNELS),
             input_channels: at(field::INPUT_CHANNELS),
             special_digits: std::array::from_fn(|s| std::array::from_fn(|k| special(s * MAX_PLANES + k))),
+            continues: at(field::PART) & 1 == 1,
+            unfinished: at(field::PART) & 2 == 2,
         }
     }
 

@@ -1,7 +1,7 @@
 //! One clocked state machine a unit, a plain function of state and inputs each cycle: the oracle of the simulator.
 
 mod aligner;
-mod array;
+pub(crate) mod array;
 mod command;
 pub(crate) mod fields;
 pub(crate) mod scale_unit;

@@ -139,7 +139,7 @@ impl<'m> TileStep<'m> {
         self.busy = true;
         self.feeding = true;
         (self.k, self.group_k, self.token, self.output_channel) = (0, 0, 0, 0);
-        self.first_group = true;
+        self.first_group = !self.running.continues;
     }
 
     fn load(&mut self, weights: &[u64], activations: &[u64]) {
@@ -167,7 +167,8 @@ impl<'m> TileStep<'m> {
             group_first: self.group_k == 0 && top_plane,
             group_end,
             first_group: self.first_group,
-            pass_end,
+            // Without outputs at its end a pass has no channel scales either.
+            pass_end: pass_end && !run.unfinished,
             last: pass_end && last_rows && last_columns,
             codes: (0..machine.tile.columns * lanes).map(code).collect(),
             selectors: (0..machine.tile.columns).map(selector).collect(),
@@ -333,7 +334,9 @@ impl Unit for TileStep<'_> {
             let words = values.chunks(4).map(|c| c.iter().rev().fold(0, |acc, v| acc << 16 | u64::from(*v)));
             signals.output.extend(words);
         }
-        signals.retire = finished || opcode == Some(0);
+        // A command without outputs is over with its last group in the hold chains.
+        let captured = self.running.unfinished && capture.is_some_and(|t| t.last);
+        signals.retire = finished || captured || opcode == Some(0);
         let blocked_output = u32::from(!moving) * STALL_OUTPUT;
         signals.status = match (step, ends.is_some() && capture.is_none()) {
             _ if !self.busy => 0,
@@ -387,7 +390,7 @@ impl Unit for TileStep<'_> {
         if opcode.is_some_and(|o| o != 0) {
             self.accept(inputs.data[COMMAND]);
         }
-        if finished {
+        if finished || captured {
             self.busy = false;
         }
     }

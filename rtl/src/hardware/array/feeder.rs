@@ -109,6 +109,8 @@ pub(super) fn feeder(machine: &Machine, array: &Array) -> Result<Module, Netlist
     let any_k = m.reduce_or(k);
     let pass_starts = and_not(&mut m, group_starts, any_k);
     m.drive(with_group, group_starts, Some(read), None);
+    let unfinished = keep(&mut m, "unfinished_q", (field::PART.0 + 1, 1), 1, "no outputs, hence no channel scales");
+    let pass_starts = and_not(&mut m, pass_starts, unfinished);
     m.drive(with_channels, pass_starts, Some(read), None);
     let back = and_not(&mut m, plane_end, last_plane);
     let back = m.name(back, "back", "the next chunk is the group's first in a lower plane");

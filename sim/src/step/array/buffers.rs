@@ -3,28 +3,28 @@
 use bitmosaic_arch::{Array, Machine};
 
 /// A word of any width.
-pub(super) type Word = Vec<u64>;
+pub(crate) type Word = Vec<u64>;
 
 /// Weight, activation and output buffer. Entries never written are zero here and unknown in the hardware; nothing that counts
 /// reads them.
 #[derive(Debug, Clone)]
-pub(super) struct Buffers {
+pub(crate) struct Buffers {
     /// `[chunk][code bit]`
-    pub(super) weights: [Vec<Vec<Word>>; 2],
+    pub(crate) weights: [Vec<Vec<Word>>; 2],
     /// `[group][word]`
-    pub(super) records: [Vec<Vec<Word>>; 2],
+    pub(crate) records: [Vec<Vec<Word>>; 2],
     /// `[column block][word]`
-    pub(super) channels: [Vec<Vec<Word>>; 2],
+    pub(crate) channels: [Vec<Vec<Word>>; 2],
     /// `[chunk][row]`
-    pub(super) activations: [Vec<Vec<Word>>; 2],
+    pub(crate) activations: [Vec<Vec<Word>>; 2],
     /// `[group][row]`: exponent, flag, sum.
-    pub(super) exponents: [Vec<Vec<u64>>; 2],
+    pub(crate) exponents: [Vec<Vec<u64>>; 2],
     /// `[pass][row][column]`
-    pub(super) outputs: [Vec<Vec<Vec<u16>>>; 2],
+    pub(crate) outputs: [Vec<Vec<Vec<u16>>>; 2],
 }
 
 impl Buffers {
-    pub(super) fn new(machine: &Machine, array: &Array) -> Buffers {
+    pub(crate) fn new(machine: &Machine, array: &Array) -> Buffers {
         let words = |entries: u32, words: u32, bits: u32| {
             let word: Word = vec![0; bits.div_ceil(64) as usize];
             [0, 1].map(|_| vec![vec![word.clone(); words as usize]; entries as usize])

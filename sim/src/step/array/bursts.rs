@@ -5,12 +5,12 @@ use bitmosaic_mappings::Burst;
 
 /// Rows of `row_beats` beats at a pitch, burst by burst.
 #[derive(Debug, Clone)]
-pub(super) struct Bursts {
+pub(crate) struct Bursts {
     beat_bytes: u64,
     burst_beats: u32,
     limit: u32,
     /// Bursts are left to ask for.
-    pub(super) active: bool,
+    pub(crate) active: bool,
     pub(super) address: u64,
     pub(super) beats_left: u32,
     pub(super) row_address: u64,
@@ -18,11 +18,11 @@ pub(super) struct Bursts {
     pub(super) rows_left: u32,
     pitch: u32,
     /// Bursts on their way.
-    pub(super) outstanding: u32,
+    pub(crate) outstanding: u32,
 }
 
 impl Bursts {
-    pub(super) fn new(array: &Array, limit: u32) -> Bursts {
+    pub(crate) fn new(array: &Array, limit: u32) -> Bursts {
         Bursts {
             beat_bytes: u64::from(array.beat_bytes()),
             burst_beats: array.burst_beats,
@@ -39,7 +39,7 @@ impl Bursts {
     }
 
     /// Starts with the next cycle.
-    pub(super) fn start(&mut self, address: u64, row_beats: u32, rows: u32, pitch: u32) {
+    pub(crate) fn start(&mut self, address: u64, row_beats: u32, rows: u32, pitch: u32) {
         self.active = true;
         (self.address, self.row_address) = (address, address);
         (self.beats_left, self.row_beats) = (row_beats, row_beats);
@@ -47,7 +47,7 @@ impl Bursts {
     }
 
     /// The burst asked for.
-    pub(super) fn request(&self) -> Option<Burst> {
+    pub(crate) fn request(&self) -> Option<Burst> {
         (self.active && self.outstanding < self.limit).then_some(Burst { address: self.address, beats: self.beats() })
     }
 
@@ -58,7 +58,7 @@ impl Bursts {
     }
 
     /// The request is granted at this edge.
-    pub(super) fn grant(&mut self, burst: Burst) {
+    pub(crate) fn grant(&mut self, burst: Burst) {
         self.outstanding += 1;
         self.address += u64::from(burst.beats) * self.beat_bytes;
         self.beats_left -= burst.beats;

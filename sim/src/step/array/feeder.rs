@@ -8,23 +8,23 @@ use super::fields::{CommandWords, at, half};
 
 /// Beats read together: `[tile column]` or `[tile row]`.
 #[derive(Debug, Clone)]
-pub(super) struct Fetched {
-    pub(super) weights: Vec<Word>,
-    pub(super) activations: Vec<Word>,
+pub(crate) struct Fetched {
+    pub(crate) weights: Vec<Word>,
+    pub(crate) activations: Vec<Word>,
     /// Scales, and exponents if the machine has any: with the first chunk of a group.
-    pub(super) group: Option<(Vec<Word>, Vec<Word>)>,
+    pub(crate) group: Option<(Vec<Word>, Vec<Word>)>,
     /// Channel scales: with the first chunk of a pass.
-    pub(super) channels: Option<Vec<Word>>,
+    pub(crate) channels: Option<Vec<Word>>,
 }
 
 /// The feeder.
 #[derive(Debug, Clone)]
-pub(super) struct Feeder<'m> {
+pub(crate) struct Feeder<'m> {
     machine: &'m Machine,
     array: &'m Array,
     pub(super) command: CommandWords,
     /// Chunks are left to read.
-    pub(super) feeding: bool,
+    pub(crate) feeding: bool,
     pub(super) k: u32,
     pub(super) group_k: u32,
     /// Planes of the group that follow this one; 0 in weight-major order.
@@ -34,7 +34,7 @@ pub(super) struct Feeder<'m> {
     pub(super) block: usize,
     pub(super) weight: Place,
     pub(super) activation: Place,
-    pub(super) fetched: Option<Fetched>,
+    pub(crate) fetched: Option<Fetched>,
 }
 
 /// Where an operand is read: its chunk and group, those of the group's start, and those of the block's.
@@ -58,7 +58,7 @@ impl Place {
 }
 
 impl<'m> Feeder<'m> {
-    pub(super) fn new(machine: &'m Machine, array: &'m Array) -> Feeder<'m> {
+    pub(crate) fn new(machine: &'m Machine, array: &'m Array) -> Feeder<'m> {
         Feeder {
             machine,
             array,
@@ -84,7 +84,7 @@ impl<'m> Feeder<'m> {
         }
     }
 
-    pub(super) fn start(&mut self, command: &CommandWords) {
+    pub(crate) fn start(&mut self, command: &CommandWords) {
         self.command = *command;
         self.feeding = true;
         (self.k, self.group_k, self.token, self.output_channel, self.block) = (0, 0, 0, 0, 0);
@@ -93,7 +93,7 @@ impl<'m> Feeder<'m> {
     }
 
     /// One cycle: `advance` tells whether the fetched beats are taken at this edge.
-    pub(super) fn cycle(&mut self, buffers: &Buffers, advance: bool) {
+    pub(crate) fn cycle(&mut self, buffers: &Buffers, advance: bool) {
         if self.fetched.is_some() && !advance {
             return;
         }
@@ -120,7 +120,9 @@ impl<'m> Feeder<'m> {
             };
             (scales, exponents)
         });
-        let channels = (group_start && self.k == 0).then(|| {
+        // A command without outputs needs no channel scales.
+        let unfinished = at(&self.command, field::PART) & 2 == 2;
+        let channels = (group_start && self.k == 0 && !unfinished).then(|| {
             let words = &buffers.channels[weight_half][self.block];
             across.clone().map(|j| self.channel_beat(words, j)).collect()
         });

@@ -174,7 +174,7 @@ impl<'m> Grid<'m> {
             retired |= u64::from(signals.retire) << index;
             if signals.output_valid {
                 let place = &mut self.places[index];
-                collect(self.machine, signals, (i, j), *place, &mut buffers.outputs[half]);
+                collect(self.machine, &signals.output, (i, j), *place, &mut buffers.outputs[half]);
                 place.0 += 1;
                 if place.0 == self.machine.scale_unit.pes {
                     *place = (0, place.1 + 1);
@@ -207,16 +207,29 @@ impl<'m> Grid<'m> {
 /// Writes an output beat of tile `(i, j)`, beat and pass `place`.
 fn collect(
     machine: &Machine,
-    signals: &Signals,
+    data: &[u64],
     (i, j): (usize, usize),
     (beat, pass): (u32, usize),
     outputs: &mut [Vec<Vec<u16>>],
 ) {
     for unit in 0..machine.scale_unit.units {
         let Some((row, column)) = machine.pe_of_unit(unit, beat) else { continue };
-        let value = (signals.output[(unit / 4) as usize] >> (16 * (unit % 4))) as u16;
+        let value = (data[(unit / 4) as usize] >> (16 * (unit % 4))) as u16;
         let row = i * machine.tile.rows as usize + row as usize;
         let column = j * machine.tile.columns as usize + column as usize;
         outputs[pass][row][column] = value;
+    }
+}
+
+/// Writes all output beats of a product on tile `(i, j)`.
+pub(crate) fn store_output_beats(
+    machine: &Machine,
+    beats: &[Vec<u64>],
+    tile: (usize, usize),
+    outputs: &mut [Vec<Vec<u16>>],
+) {
+    let pes = machine.scale_unit.pes as usize;
+    for (i, beat) in beats.iter().enumerate() {
+        collect(machine, beat, tile, ((i % pes) as u32, i / pes), outputs);
     }
 }

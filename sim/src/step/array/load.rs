@@ -11,7 +11,7 @@ use super::queue::Queue;
 use crate::step::AlignerStep;
 
 /// Commands between generator and sink.
-const SINK_QUEUE: usize = 2;
+pub(crate) const SINK_QUEUE: usize = 2;
 
 /// The load unit.
 #[derive(Debug, Clone)]
@@ -303,4 +303,62 @@ impl Sink {
 /// Bits of a word as a word.
 fn take_bits(word: &[u64], low: u32, bits: u32) -> Vec<u64> {
     (0..bits).step_by(64).map(|i| read_bits(word, low + i, (bits - i).min(64))).collect()
+}
+
+/// Loads what a command names from memory into the buffers, without time. Bytes beyond the memory are zero.
+pub(crate) fn load_buffers(
+    machine: &Machine,
+    array: &Array,
+    command: &CommandWords,
+    memory: &[u8],
+    buffers: &mut Buffers,
+) {
+    let address = at(command, field::ADDRESS) as usize;
+    let mut sink = Sink::new(*command);
+    let word = |bit: usize, bits: u32| -> Vec<u64> {
+        let byte = |i: usize| u64::from(memory.get(i).copied().unwrap_or(0));
+        let part = |low: usize, bits: u32| {
+            let value = (0..9).rev().fold(0u128, |value, i| value << 8 | u128::from(byte(low / 8 + i)));
+            (value >> (low % 8)) as u64 & (u64::MAX >> (64 - bits))
+        };
+        (0..bits).step_by(64).map(|i| part(bit + i as usize, (bits - i).min(64))).collect()
+    };
+    if sink.weights {
+        let bits = array.weight_word_bits;
+        let mut bit = 8 * address;
+        while !sink.weight_word(machine, array, word(bit, bits), buffers) {
+            bit += bits as usize;
+        }
+        return;
+    }
+    let bits = 16 * machine.pe.lanes;
+    let chunks = (at(command, field::INPUT_CHANNELS) as u32).div_ceil(machine.pe.lanes) as usize;
+    let rows = at(command, field::TOKENS) as usize;
+    let pitch = at(command, field::PITCH) as usize;
+    let mut fp16 =
+        (0..rows).flat_map(|row| (0..chunks).map(move |chunk| 8 * (address + row * pitch) + chunk * bits as usize));
+    let Some(_) = &machine.aligner else {
+        fp16.any(|bit| sink.activation_word(machine, array, &word(bit, bits), buffers));
+        return;
+    };
+    let mut aligner = AlignerStep::new(machine);
+    let mut signals = Signals::default();
+    let mut chunk = None;
+    let mut start = Some(command);
+    loop {
+        chunk = chunk.or_else(|| fp16.next().map(|bit| word(bit, bits)));
+        let inputs = PortInputs {
+            valid: u32::from(start.is_some()) | u32::from(chunk.is_some()) << 1,
+            data: vec![command, chunk.as_deref().unwrap_or_default()],
+            output_ready: true,
+        };
+        aligner.cycle(&inputs, &mut signals);
+        start = None;
+        if signals.ready >> 1 & 1 == 1 {
+            chunk = None;
+        }
+        if signals.output_valid && sink.activation_word(machine, array, &signals.output, buffers) {
+            return;
+        }
+    }
 }

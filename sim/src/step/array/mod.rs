@@ -16,20 +16,26 @@ mod store;
 use bitmosaic_arch::{Array, COMMAND_QUEUE, Machine};
 use bitmosaic_mappings::{Accelerator, AxiInputs, AxiOutputs, Burst, ReadBeat, Reader, field, opcode};
 
-use buffers::Buffers;
-use feeder::Feeder;
+pub(crate) use buffers::Buffers;
+pub(crate) use bursts::Bursts;
+pub(crate) use feeder::{Feeder, Fetched};
+pub(crate) use fields::CommandWords;
+pub(crate) use grid::store_output_beats;
+pub(crate) use load::{SINK_QUEUE, load_buffers};
+pub(crate) use queue::Queue;
+pub(crate) use store::{LENGTH_QUEUE, StoreReader, WRITE_QUEUE};
+
 use fetch::Fetch;
-use fields::{CommandWords, at, give_down, give_up, half, wait_down, wait_up};
+use fields::{at, give_down, give_up, half, wait_down, wait_up};
 use grid::Grid;
 use load::Load;
-use queue::Queue;
 use store::Store;
 
 use super::{AlignerStep, TileStep};
 use crate::probe::{Probe, Probed};
 
 /// Beats between the memory port and the blocks.
-const READ_QUEUE: usize = 2;
+pub(crate) const READ_QUEUE: usize = 2;
 
 /// Error codes of [`Accelerator::error`].
 const READ_ERROR: u32 = 1;

@@ -268,14 +268,14 @@ fn store(machine: &ArrayStep<'_>, core: &mut Scope<'_>) {
     scope.commands("u_queue", &store.queue);
     scope.bursts(&store.bursts);
     scope.flag("busy_q", store.command.is_some());
-    scope.flag("reading_q", store.reading);
+    scope.flag("reading_q", store.reader.is_some());
     scope.flag("fetched_q", store.fetched.is_some());
-    if store.reading {
-        scope.push("token_q", store.token);
-        scope.push("channel_q", store.channel);
-        scope.push("row_q", store.row);
-        scope.push("row_block_q", store.row_block as u64);
-        scope.push("pass_q", store.pass as u64);
+    if let Some(reader) = &store.reader {
+        scope.push("token_q", reader.token);
+        scope.push("channel_q", reader.channel);
+        scope.push("row_q", reader.row);
+        scope.push("row_block_q", reader.row_block as u64);
+        scope.push("pass_q", reader.pass as u64);
     }
     scope.queue("u_lengths", &store.lengths, |beats| vec![u64::from(*beats)]);
     scope.push("sent_q", store.sent);

@@ -11,8 +11,8 @@ use super::fields::{CommandWords, at, give_up, half, wait_up};
 use super::queue::Queue;
 
 /// Bursts granted ahead of their data, and write beats ahead of the memory.
-const LENGTH_QUEUE: usize = 4;
-const WRITE_QUEUE: usize = 2;
+pub(crate) const LENGTH_QUEUE: usize = 4;
+pub(crate) const WRITE_QUEUE: usize = 2;
 
 /// The store unit.
 #[derive(Debug, Clone)]
@@ -29,7 +29,18 @@ pub(super) struct Store<'m> {
     pub(super) writes: Queue<WriteBeat>,
     pub(super) command: Option<CommandWords>,
     /// Rows are left to read.
-    pub(super) reading: bool,
+    pub(super) reader: Option<StoreReader<'m>>,
+    pub(super) fetched: Option<(Beat, u32)>,
+    /// Of the last cycle: a command started, a write beat went to its queue.
+    pub(super) started: bool,
+    pub(super) pushed: bool,
+}
+
+/// Walks the outputs of a product token by token, column block by column block, a beat of the memory port at a time.
+#[derive(Debug, Clone)]
+pub(crate) struct StoreReader<'m> {
+    array: &'m Array,
+    pub(super) command: CommandWords,
     pub(super) token: u32,
     /// Row within its block; pass of the block; first output channel of the beat; the same within its column block.
     pub(super) row: u32,
@@ -37,10 +48,6 @@ pub(super) struct Store<'m> {
     pub(super) pass: usize,
     pub(super) channel: u32,
     block_channel: u32,
-    pub(super) fetched: Option<(Beat, u32)>,
-    /// Of the last cycle: a command started, a write beat went to its queue.
-    pub(super) started: bool,
-    pub(super) pushed: bool,
 }
 
 impl<'m> Store<'m> {
@@ -54,13 +61,7 @@ impl<'m> Store<'m> {
             sent: 0,
             writes: Queue::new(WRITE_QUEUE),
             command: None,
-            reading: false,
-            token: 0,
-            row: 0,
-            row_block: 0,
-            pass: 0,
-            channel: 0,
-            block_channel: 0,
+            reader: None,
             fetched: None,
             started: false,
             pushed: false,
@@ -104,9 +105,11 @@ impl<'m> Store<'m> {
                 }
                 self.writes.push(WriteBeat { data, strobes, last });
             }
-            if let Some(command) = self.command.filter(|_| self.reading) {
-                self.fetched = Some(self.read(&command, buffers));
-                self.step(&command);
+            if let Some(reader) = &mut self.reader {
+                self.fetched = Some(reader.read(buffers));
+                if !reader.step() {
+                    self.reader = None;
+                }
             }
         }
         if retires {
@@ -121,9 +124,9 @@ impl<'m> Store<'m> {
             self.queue.pop();
             self.tokens -= u32::from(wait_up(&command));
             self.command = Some(command);
-            (self.reading, self.started) = (true, true);
-            (self.token, self.row, self.row_block, self.pass, self.channel, self.block_channel) = (0, 0, 0, 0, 0, 0);
-            let beats = (at(&command, field::OUTPUT_CHANNELS) as u32).div_ceil(self.values());
+            self.reader = Some(StoreReader::new(self.array, &command));
+            self.started = true;
+            let beats = (at(&command, field::OUTPUT_CHANNELS) as u32).div_ceil(self.array.data_bits / 16);
             let rows = at(&command, field::TOKENS) as u32;
             self.bursts.start(at(&command, field::ADDRESS), beats, rows, at(&command, field::PITCH) as u32);
         }
@@ -134,6 +137,21 @@ impl<'m> Store<'m> {
         self.lengths.edge();
         self.writes.edge();
     }
+}
+
+impl<'m> StoreReader<'m> {
+    pub(crate) fn new(array: &'m Array, command: &CommandWords) -> StoreReader<'m> {
+        StoreReader { array, command: *command, token: 0, row: 0, row_block: 0, pass: 0, channel: 0, block_channel: 0 }
+    }
+
+    /// Data and strobes of all beats.
+    pub(crate) fn beats(mut self, buffers: &Buffers) -> Vec<(Beat, u32)> {
+        let mut beats = vec![self.read(buffers)];
+        while self.step() {
+            beats.push(self.read(buffers));
+        }
+        beats
+    }
 
     /// Values of a beat.
     fn values(&self) -> u32 {
@@ -141,9 +159,9 @@ impl<'m> Store<'m> {
     }
 
     /// Data and strobes of the beat at the present place.
-    fn read(&self, command: &CommandWords, buffers: &Buffers) -> (Beat, u32) {
-        let channels = at(command, field::OUTPUT_CHANNELS) as u32;
-        let row = &buffers.outputs[half(command, 2)][self.pass][self.row as usize];
+    fn read(&self, buffers: &Buffers) -> (Beat, u32) {
+        let channels = at(&self.command, field::OUTPUT_CHANNELS) as u32;
+        let row = &buffers.outputs[half(&self.command, 2)][self.pass][self.row as usize];
         let (mut data, mut strobes) = (Beat::default(), 0);
         for i in (0..self.values()).filter(|i| self.channel + i < channels) {
             let value = row[(self.block_channel + i) as usize];
@@ -153,9 +171,10 @@ impl<'m> Store<'m> {
         (data, strobes)
     }
 
-    fn step(&mut self, command: &CommandWords) {
+    /// On to the next beat; false after the last.
+    fn step(&mut self) -> bool {
         let values = self.values();
-        let row_end = self.channel + values >= at(command, field::OUTPUT_CHANNELS) as u32;
+        let row_end = self.channel + values >= at(&self.command, field::OUTPUT_CHANNELS) as u32;
         self.channel += values;
         self.block_channel += values;
         if row_end {
@@ -167,10 +186,12 @@ impl<'m> Store<'m> {
                 self.row_block += 1;
             }
             self.pass = self.row_block;
-            self.reading = self.token < at(command, field::TOKENS) as u32;
-        } else if self.block_channel == self.array.columns {
-            self.block_channel = 0;
-            self.pass += at(command, field::ROW_BLOCKS) as usize;
+            return self.token < at(&self.command, field::TOKENS) as u32;
         }
+        if self.block_channel == self.array.columns {
+            self.block_channel = 0;
+            self.pass += at(&self.command, field::ROW_BLOCKS) as usize;
+        }
+        true
     }
 }

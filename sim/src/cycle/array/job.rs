@@ -1,0 +1,143 @@
+//! A program's commands as the timing engine needs them.
+
+use bitmosaic_arch::{Array, Machine};
+use bitmosaic_mappings::{Command, Latency, LoadActivations, LoadWeights, Matmul, Store, TileWalk};
+
+/// A command.
+#[derive(Debug, Clone)]
+pub(super) enum Job {
+    Load(LoadJob),
+    Compute(ComputeJob),
+    Store(StoreJob),
+    End,
+}
+
+/// Rows of beats from memory, and what becomes of them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LoadJob {
+    pub(super) address: u64,
+    pub(super) row_beats: u32,
+    pub(super) rows: u32,
+    pub(super) pitch: u32,
+    /// Words of a row: weight words, or chunks of activations.
+    pub(super) row_words: u64,
+    /// Chunks of a whole group, and of the last one of a row; 0 for weights.
+    pub(super) group_chunks: u32,
+    pub(super) weights: bool,
+    pub(super) wait: bool,
+    pub(super) give: bool,
+}
+
+/// A product on all tiles. Edges of the first tile are counted from the one that starts the command; no stream ever holds it
+/// back, only the drain of a command that it continues.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ComputeJob {
+    /// First and last capture of the command.
+    pub(super) captures: (u64, u64),
+    /// From the last capture to the retirement; of a command without outputs none.
+    pub(super) tail: u64,
+    /// Later by this much at the last tile.
+    pub(super) skew: u64,
+    /// Cycles of the first tile's status bits.
+    pub(super) status: [u64; 4],
+    pub(super) wait_load: bool,
+    pub(super) wait_store: bool,
+    pub(super) give_load: bool,
+    pub(super) give_store: bool,
+}
+
+/// Rows of outputs to memory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StoreJob {
+    pub(super) address: u64,
+    pub(super) row_beats: u32,
+    pub(super) rows: u32,
+    pub(super) pitch: u32,
+    /// Strobes of a row's last beat; all bytes of the others are written.
+    pub(super) last_strobes: u32,
+    pub(super) wait: bool,
+    pub(super) give: bool,
+}
+
+impl Job {
+    pub(super) fn new(machine: &Machine, array: &Array, command: &Command) -> Job {
+        match command {
+            Command::Matmul(matmul) => Job::Compute(compute(machine, array, matmul)),
+            Command::LoadWeights(load) => Job::Load(weights(machine, array, load)),
+            Command::LoadActivations(load) => Job::Load(activations(machine, array, load)),
+            Command::Store(command) => Job::Store(store(array, command)),
+            Command::End => Job::End,
+        }
+    }
+}
+
+fn weights(machine: &Machine, array: &Array, load: &LoadWeights) -> LoadJob {
+    let (k, lanes) = (load.input_channels, machine.pe.lanes);
+    let code_bits = machine.types[usize::from(load.weight_type) % machine.types.len()].weight_type.code_bits;
+    let (groups, chunks) = (k.div_ceil(u32::from(load.group)) as usize, k.div_ceil(lanes) as usize);
+    let blocks = u64::from(load.output_channels.div_ceil(machine.tile.columns));
+    LoadJob {
+        address: load.address,
+        row_beats: load.beats,
+        rows: 1,
+        pitch: 0,
+        row_words: blocks * array.block_words(groups, chunks, code_bits),
+        group_chunks: 0,
+        weights: true,
+        wait: load.order.wait_down,
+        give: load.order.give_down,
+    }
+}
+
+fn activations(machine: &Machine, array: &Array, load: &LoadActivations) -> LoadJob {
+    let lanes = machine.pe.lanes;
+    let chunks = load.input_channels.div_ceil(lanes);
+    LoadJob {
+        address: load.address,
+        row_beats: (chunks * 16 * lanes).div_ceil(array.data_bits),
+        rows: load.tokens,
+        pitch: load.pitch,
+        row_words: u64::from(chunks),
+        group_chunks: u32::from(load.group) / lanes,
+        weights: false,
+        wait: load.order.wait_down,
+        give: load.order.give_down,
+    }
+}
+
+/// The tile sees the command a cycle after the start and its first operands two cycles later, one more than a tile alone; the
+/// feeder sends a chunk a cycle; tile (i, j) is `i + j` cycles behind.
+fn compute(machine: &Machine, array: &Array, matmul: &Matmul) -> ComputeJob {
+    let walk = TileWalk::new(machine, matmul);
+    let latency = Latency::new(machine, matmul);
+    let slots = u64::from(machine.scale_unit.slots);
+    let steps: Vec<u64> = walk.group_chunks().map(|chunks| chunks as u64 * u64::from(matmul.terms)).collect();
+    let passes = walk.pass_count() as u64;
+    let pass_stalls: u64 = steps.iter().map(|steps| slots.saturating_sub(*steps)).sum();
+    let first_stall = steps.first().map_or(0, |steps| slots.saturating_sub(*steps));
+    ComputeJob {
+        captures: (2 + latency.first_capture, 2 + latency.last_capture),
+        tail: if matmul.part.unfinished { 0 } else { latency.last_output - latency.last_capture },
+        skew: u64::from(array.down + array.across - 2),
+        status: [passes * steps.iter().sum::<u64>(), 1, passes * pass_stalls - first_stall, 0],
+        wait_load: matmul.order.wait_up,
+        wait_store: matmul.order.wait_down,
+        give_load: matmul.order.give_up,
+        give_store: matmul.order.give_down,
+    }
+}
+
+fn store(array: &Array, store: &Store) -> StoreJob {
+    let values = array.data_bits / 16;
+    let row_beats = store.output_channels.div_ceil(values);
+    let last_values = store.output_channels - (row_beats - 1) * values;
+    StoreJob {
+        address: store.address,
+        row_beats,
+        rows: store.tokens,
+        pitch: store.pitch,
+        last_strobes: u32::MAX >> (32 - 2 * last_values),
+        wait: store.order.wait_up,
+        give: store.order.give_up,
+    }
+}

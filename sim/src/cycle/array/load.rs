@@ -1,0 +1,237 @@
+//! Timing of the load unit: `sim/src/step/array/load.rs` without data.
+
+use bitmosaic_arch::{Array, COMMAND_QUEUE, Machine};
+
+use super::job::LoadJob;
+use crate::step::array::{Bursts, Queue, SINK_QUEUE};
+
+/// Splits beats into words or joins them, one of the two ratios is 1.
+#[derive(Debug, Clone, Copy)]
+struct Adapter {
+    words: u32,
+    beats: u32,
+    held: bool,
+    index: u32,
+}
+
+impl Adapter {
+    fn new(beat_bits: u32, word_bits: u32) -> Adapter {
+        Adapter { words: (beat_bits / word_bits).max(1), beats: (word_bits / beat_bits).max(1), held: false, index: 0 }
+    }
+
+    /// A word is offered.
+    fn word(&self, beat: bool) -> bool {
+        match self.words {
+            1 => beat && self.index + 1 == self.beats,
+            _ => self.held,
+        }
+    }
+
+    /// Takes the edge; whether the offered beat was taken.
+    fn edge(&mut self, beat: bool, taken: bool, row_end: bool, command_end: bool) -> bool {
+        if self.words == 1 {
+            let takes = beat && (self.index + 1 < self.beats || taken);
+            if takes {
+                self.index = (self.index + 1) % self.beats;
+            }
+            return takes;
+        }
+        if taken {
+            self.index += 1;
+            if row_end || self.index == self.words {
+                (self.held, self.index) = (false, 0);
+            }
+        }
+        let takes = beat && !self.held && !(taken && command_end);
+        self.held |= takes;
+        takes
+    }
+}
+
+/// The aligner: `AlignerStep` without data.
+#[derive(Debug, Clone, Copy, Default)]
+struct Aligner {
+    /// Chunks in each group buffer, and whether it is full.
+    chunks: [u32; 2],
+    full: [bool; 2],
+    write: usize,
+    read: usize,
+    read_chunk: u32,
+    fetched: bool,
+    output: bool,
+}
+
+impl Aligner {
+    /// Whether a chunk is taken.
+    fn ready(&self) -> bool {
+        !self.full[self.write]
+    }
+
+    /// Takes the edge, with a chunk taken that ends its group or not. Gives whether a beat left the output register.
+    fn edge(&mut self, taken: Option<bool>) -> bool {
+        let left = self.output;
+        self.output = self.fetched;
+        self.fetched = self.full[self.read];
+        if self.fetched {
+            self.read_chunk += 1;
+            if self.read_chunk == self.chunks[self.read] {
+                self.full[self.read] = false;
+                self.chunks[self.read] = 0;
+                self.read_chunk = 0;
+                self.read ^= 1;
+            }
+        }
+        if let Some(group_end) = taken {
+            self.chunks[self.write] += 1;
+            if group_end {
+                self.full[self.write] = true;
+                self.write ^= 1;
+            }
+        }
+        left
+    }
+
+    fn is_moving(&self) -> bool {
+        self.output || self.fetched || self.full[self.read]
+    }
+}
+
+/// The command in the sink.
+#[derive(Debug, Clone, Copy)]
+struct Sink {
+    job: LoadJob,
+    /// Words left to take; words left of the row, and chunks left of the group.
+    words_left: u64,
+    row_left: u64,
+    group_left: u32,
+    /// Words left to write.
+    unwritten: u64,
+}
+
+/// The load unit.
+#[derive(Debug, Clone)]
+pub(super) struct Load {
+    pub(super) queue: Queue<LoadJob>,
+    pub(super) tokens: u32,
+    pub(super) bursts: Bursts,
+    sink_queue: Queue<LoadJob>,
+    sink: Option<Sink>,
+    words: Adapter,
+    chunks: Adapter,
+    aligner: Option<Aligner>,
+}
+
+/// What happened in a cycle.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct LoadEdge {
+    pub(super) beat_taken: bool,
+    pub(super) retired: Option<bool>,
+    pub(super) waits: bool,
+    /// Something moved: the next cycle may be another.
+    pub(super) moved: bool,
+}
+
+impl Load {
+    pub(super) fn new(machine: &Machine, array: &Array) -> Load {
+        Load {
+            queue: Queue::new(COMMAND_QUEUE as usize),
+            tokens: 0,
+            bursts: Bursts::new(array, array.outstanding_reads),
+            sink_queue: Queue::new(SINK_QUEUE),
+            sink: None,
+            words: Adapter::new(array.data_bits, array.weight_word_bits),
+            chunks: Adapter::new(array.data_bits, 16 * machine.pe.lanes),
+            aligner: machine.aligner.as_ref().map(|_| Aligner::default()),
+        }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.queue.is_empty() && !self.bursts.active && self.sink_queue.is_empty() && self.sink.is_none()
+    }
+
+    pub(super) fn cycle(&mut self, beat: bool) -> LoadEdge {
+        let mut edge = LoadEdge::default();
+        let next = self.queue.front().copied();
+        let room = self.sink_queue.ready() && !self.bursts.active;
+        let accept = if self.sink.is_none() { self.sink_queue.front().copied() } else { None };
+        if let Some(sink) = &mut self.sink {
+            let done = if sink.job.weights {
+                sink.weights(&mut self.words, beat, &mut edge)
+            } else {
+                sink.activations(&mut self.chunks, self.aligner.as_mut(), beat, &mut edge)
+            };
+            if done {
+                edge.retired = Some(sink.job.give);
+                self.sink = None;
+            }
+        }
+        if let Some(job) = accept {
+            self.sink_queue.pop();
+            self.sink = Some(Sink::new(job));
+            edge.moved = true;
+        }
+        if let Some(job) = next {
+            let token = !job.wait || self.tokens > 0;
+            edge.waits = !token;
+            if room && token {
+                self.queue.pop();
+                self.tokens -= u32::from(job.wait);
+                self.bursts.start(job.address, job.row_beats, job.rows, job.pitch);
+                self.sink_queue.push(job);
+                edge.moved = true;
+            }
+        }
+        edge
+    }
+
+    pub(super) fn edge(&mut self) {
+        self.queue.edge();
+        self.sink_queue.edge();
+    }
+}
+
+impl Sink {
+    fn new(job: LoadJob) -> Sink {
+        let words = job.row_words * u64::from(job.rows);
+        Sink { job, words_left: words, row_left: job.row_words, group_left: job.group_chunks, unwritten: words }
+    }
+
+    /// A cycle of a command that loads weights; whether it is done.
+    fn weights(&mut self, words: &mut Adapter, beat: bool, edge: &mut LoadEdge) -> bool {
+        let taken = words.word(beat);
+        self.words_left -= u64::from(taken);
+        let end = taken && self.words_left == 0;
+        edge.beat_taken = words.edge(beat, taken, end, end);
+        edge.moved = taken || edge.beat_taken;
+        end
+    }
+
+    /// Likewise for activations.
+    fn activations(
+        &mut self,
+        chunks: &mut Adapter,
+        aligner: Option<&mut Aligner>,
+        beat: bool,
+        edge: &mut LoadEdge,
+    ) -> bool {
+        let beat = beat && self.words_left > 0;
+        let chunk = self.words_left > 0 && chunks.word(beat);
+        let fed = chunk && aligner.as_ref().is_none_or(|aligner| aligner.ready());
+        let row_end = self.row_left == 1;
+        let command_end = self.words_left == 1;
+        let group_end = row_end || self.group_left == 1;
+        let (moving, written) = match aligner {
+            Some(aligner) => (aligner.is_moving(), aligner.edge(fed.then_some(group_end))),
+            None => (false, fed),
+        };
+        if fed {
+            self.words_left -= 1;
+            self.row_left = if row_end { self.job.row_words } else { self.row_left - 1 };
+            self.group_left = if group_end { self.job.group_chunks } else { self.group_left - 1 };
+        }
+        edge.beat_taken = chunks.edge(beat, fed, row_end, command_end);
+        self.unwritten -= u64::from(written);
+        edge.moved = moving || fed || edge.beat_taken;
+        self.unwritten == 0
+    }
+}
