@@ -110,7 +110,7 @@ impl NetlistArray {
         self.simulator.set(self.control.w_strobe, 15);
         self.simulator.set(self.control.b_ready, 1);
         self.simulator.set(self.control.r_ready, 1);
-        self.write(register("interrupt_enable"), 1);
+        self.write_register(register("interrupt_enable"), 1);
     }
 
     fn step(&mut self) {
@@ -131,7 +131,7 @@ impl NetlistArray {
     }
 
     /// Writes a register while no program runs.
-    fn write(&mut self, address: u32, value: u32) {
+    pub fn write_register(&mut self, address: u32, value: u32) {
         self.offer_write(address, value);
         // The write, and its response.
         self.step();
@@ -162,6 +162,11 @@ impl NetlistArray {
             .collect()
     }
 
+    /// Starts from empty buffers, as the step engine's are.
+    pub fn clear_memories(&mut self) {
+        self.simulator.clear_memories();
+    }
+
     /// The simulator, to look at nets after a cycle's logic has settled.
     pub fn simulator(&self) -> &Simulator {
         &self.simulator
@@ -170,9 +175,9 @@ impl NetlistArray {
     /// Sets the inputs of a cycle and settles; the edge is the caller's. A start takes the cycles of its writes before.
     pub fn settle(&mut self, inputs: &AxiInputs, outputs: &mut AxiOutputs) {
         if let Some(start) = inputs.start {
-            self.write(register("program_address_low"), start.address as u32);
-            self.write(register("program_address_high"), (start.address >> 32) as u32);
-            self.write(register("program_commands"), start.commands);
+            self.write_register(register("program_address_low"), start.address as u32);
+            self.write_register(register("program_address_high"), (start.address >> 32) as u32);
+            self.write_register(register("program_commands"), start.commands);
             self.offer_write(register("start"), 1);
         }
         let s = &mut self.simulator;

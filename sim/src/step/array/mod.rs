@@ -254,8 +254,8 @@ impl Accelerator for ArrayStep<'_> {
 
         if self.probed {
             let grants = [fetch_request.is_some(), load_request.is_some(), store_request.is_some()];
-            let (computed, stored) = (computed.is_some(), store_retires.is_some());
-            let decisions = probes::Decisions { grants, pushes, error, load: load_edge, computed, stored, status };
+            let (load, stored) = (load_edge, store_retires);
+            let decisions = probes::Decisions { grants, pushes, error, load, computed, stored, status };
             let mut probes = std::mem::take(&mut self.probes);
             probes::decisions(self, &decisions, sink.as_ref(), &mut probes);
             self.probes = probes;

@@ -2,11 +2,11 @@
 //! decisions are what the blocks made of them in the same cycle.
 
 use bitmosaic_arch::{Array, Machine};
-use bitmosaic_mappings::{BeatStream, WriteBeat};
+use bitmosaic_mappings::{BeatStream, WriteBeat, field};
 
 use super::adapter::Adapter;
 use super::bursts::Bursts;
-use super::fields::{CommandWords, half};
+use super::fields::{CommandWords, at, give_down, give_up, half};
 use super::grid::Chain;
 use super::load::{LoadEdge, Phase, Sink};
 use super::queue::Queue;
@@ -61,6 +61,7 @@ impl Scope<'_> {
         let mut scope = self.below("u_bursts");
         scope.flag("active_q", bursts.active);
         scope.push("outstanding_q", bursts.outstanding);
+        scope.flag("request_o", bursts.request().is_some());
         if bursts.active {
             scope.push("address_q", bursts.address);
             scope.push("beats_left_q", bursts.beats_left);
@@ -107,6 +108,8 @@ pub(super) fn registers(machine: &ArrayStep<'_>) -> Vec<Probe> {
     scope.push("left_q", fetch.left);
     scope.push("reserved_q", fetch.reserved);
     scope.push("outstanding_q", fetch.outstanding);
+    scope.flag("request_o", fetch.request().is_some());
+    scope.flag("last_o", fetch.is_last());
     if let Some(burst) = fetch.request() {
         scope.push("address_q", burst.address);
         scope.push("beats_o", burst.beats);
@@ -173,6 +176,11 @@ fn load(machine: &ArrayStep<'_>, core: &mut Scope<'_>) {
 fn compute(machine: &ArrayStep<'_>, core: &mut Scope<'_>) {
     let (of, array, compute) = (machine.machine, machine.array, &machine.compute);
     let feeder = &compute.feeder;
+    if let Some(command) = &compute.command {
+        let weight_type = at(command, field::WEIGHT_TYPE) as usize % of.types.len();
+        let mask = (1u64 << of.types[weight_type].weight_type.code_bits) - 1;
+        core.push("u_compute.u_feeder.code_mask_o", mask);
+    }
     if let Some(fetched) = &feeder.fetched {
         let beats = |beats: &[Vec<u64>], bits: u32| {
             let field = |beat: &[u64], i: u32| (beat[i as usize], (bits - 64 * i).min(64));
@@ -277,8 +285,12 @@ fn store(machine: &ArrayStep<'_>, core: &mut Scope<'_>) {
         scope.push("row_block_q", reader.row_block as u64);
         scope.push("pass_q", reader.pass as u64);
     }
-    scope.queue("u_lengths", &store.lengths, |beats| vec![u64::from(*beats)]);
+    if let Some((_, strobes)) = store.fetched {
+        let values = (0..array.data_bits / 16).fold(0, |bits, i| bits | u64::from(strobes >> (2 * i) & 1) << i);
+        scope.push("strobe_q", values);
+    }
     scope.push("sent_q", store.sent);
+    scope.queue("u_lengths", &store.lengths, |beats| vec![u64::from(*beats)]);
     scope.queue("u_writes", &store.writes, |beat: &WriteBeat| {
         let strobes = (u64::from(beat.strobes), array.beat_bytes());
         beat_fields(array, &beat.data, &[strobes, (beat.last.into(), 1)])
@@ -292,8 +304,8 @@ pub(super) struct Decisions {
     pub(super) pushes: [bool; 3],
     pub(super) error: u32,
     pub(super) load: LoadEdge,
-    pub(super) computed: bool,
-    pub(super) stored: bool,
+    pub(super) computed: Option<CommandWords>,
+    pub(super) stored: Option<bool>,
     pub(super) status: u32,
 }
 
@@ -338,13 +350,16 @@ pub(super) fn decisions(machine: &ArrayStep<'_>, of: &Decisions, sink: Option<&S
     tiles(machine.machine, array, &machine.compute, core.probes);
     let mut compute = core.below("u_compute");
     compute.flag("start", machine.compute.started);
-    compute.flag("done", of.computed);
+    compute.flag("done", of.computed.is_some());
+    compute.flag("give_load_o", of.computed.is_some_and(|command| give_up(&command)));
+    compute.flag("give_store_o", of.computed.is_some_and(|command| give_down(&command)));
     compute.push("status_o", of.status & 0x3F);
     compute.flag("u_feeder.advance", machine.compute.advanced);
     let mut store = core.below("u_store");
     store.flag("start", machine.store.started);
     store.flag("push_write", machine.store.pushed);
-    store.flag("retire", of.stored);
+    store.flag("retire", of.stored.is_some());
+    store.flag("give_o", of.stored == Some(true));
 }
 
 /// Probes of a unit that is an instance here.
