@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{compare, completions, cosim, list, quantize, rtl, run, schema, simulate};
+use crate::commands::{compare, completions, cosim, list, program, quantize, rtl, run, schema, simulate};
 use crate::error::CliError;
 
 /// Describe a bit-serial mixture-of-datatype LLM accelerator once: simulate it cycle by cycle and bit by bit, export it as
@@ -38,6 +38,8 @@ enum Command {
     Cosim(cosim::Arguments),
     /// Weight types and machines side by side: cycles, error, area by group
     Compare(compare::Arguments),
+    /// Programs of whole machines as text and as bytes
+    Program(program::Arguments),
     /// The Verilog of a design and its resources
     Rtl(rtl::Arguments),
     /// What there is: designs, types, processing elements, engines, activations
@@ -65,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Simulate(arguments) => simulate::execute(&arguments, json),
         Command::Cosim(arguments) => cosim::execute(&arguments, json),
         Command::Compare(arguments) => compare::execute(&arguments, json),
+        Command::Program(arguments) => program::execute(&arguments, json),
         Command::Rtl(arguments) => rtl::execute(&arguments, json),
         Command::List(arguments) => list::execute(&arguments, json),
         Command::Schema(arguments) => schema::execute(&arguments),

@@ -107,6 +107,95 @@ fn simulate_is_the_same_on_every_engine() {
 }
 
 #[test]
+fn whole_machines_are_simulated_with_their_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulate = |more: &[&'static str]| {
+        let mut arguments = vec![
+            "simulate",
+            "--design",
+            "mosaic-small",
+            "--matmul",
+            "9x70x21",
+            "--type",
+            "int4",
+            "--group",
+            "32",
+            "--json",
+        ];
+        arguments.extend(more);
+        arguments
+    };
+    let narrow = ["--memory-bytes-per-cycle", "3", "--memory-latency", "40"];
+    let fast = json(folder.path(), &simulate(&[]));
+    let slow = json(folder.path(), &simulate(&narrow));
+    for engine in ["step", "netlist"] {
+        let mut more = vec!["--engine", engine];
+        more.extend(narrow);
+        assert_eq!(json(folder.path(), &simulate(&more))["layers"], slow["layers"], "{engine}");
+    }
+    let number = |v: &Value| v.as_u64().unwrap();
+    for document in [&fast, &slow] {
+        let layer = &document["layers"][0];
+        let stalls: u64 = layer["stalls"].as_object().unwrap().values().map(number).sum();
+        let accounted = number(&layer["compute_cycles"]) + number(&layer["memory_cycles"]) + stalls;
+        assert_eq!(number(&layer["cycles"]), accounted);
+        let waits = &layer["memory_waits"];
+        assert_eq!(number(&layer["memory_cycles"]), number(&waits["operands"]) + number(&waits["outputs"]));
+        assert_eq!(number(&layer["bytes_written"]), 2 * 9 * 21);
+    }
+    assert!(number(&slow["cycles"]) > number(&fast["cycles"]) && number(&slow["layers"][0]["bytes_read"]) > 9 * 70 * 2);
+    let memory = "ideal: latency 40 cycles, 3 bytes a cycle, 64 reads and writes each";
+    assert_eq!(slow["provenance"]["memory"], memory);
+    assert!(slow["provenance"]["mapping"].as_str().unwrap().contains("blocks"));
+    refused(folder.path(), &simulate(&["--memory-bytes-per-cycle", "0"]), 2, &["bytes per cycle of the memory: 0"]);
+    refused(folder.path(), &simulate(&["--input-stalls", "9"]), 2, &["--memory-latency"]);
+    let tile = ["simulate", "--design", "mosaic-tiny", "--matmul", "1x64x1", "--group", "64", "--memory-latency", "9"];
+    refused(folder.path(), &tile, 2, &["--memory-latency", "mosaic-tiny"]);
+    let long = ["simulate", "--design", "mosaic-small", "--matmul", "512x1024x2048", "--engine", "netlist"];
+    refused(folder.path(), &long, 2, &["netlist would run at least", "at most 2000000"]);
+}
+
+#[test]
+fn whole_machines_are_cosimulated() {
+    let folder = tempfile::tempdir().unwrap();
+    let engines = ["cosim", "--design", "mosaic-small", "--engines", "simulator,step,netlist", "--json"];
+    let document = json(folder.path(), &engines);
+    assert_eq!((&document["mismatched_bits"], &document["mismatched_cycles"]), (&Value::from(0), &Value::from(0)));
+    assert_eq!(document["cycles"]["simulator"], document["cycles"]["netlist"]);
+    assert!(document["outputs"].as_u64().unwrap() > 2000 && document["replay"].is_null());
+    assert_eq!(document["provenance"]["memory"], "ideal: fast memory, far memory, narrow memory, gated memory");
+}
+
+#[test]
+fn programs_are_shown_and_assembled() {
+    let folder = tempfile::tempdir().unwrap();
+    let product = ["program", "show", "--design", "mosaic-small", "--matmul", "9x70x21", "--group", "32"];
+    let shown = bitmosaic(folder.path(), &[&product[..], &["--output", "p.bin"]].concat());
+    let text = String::from_utf8(shown.stdout).unwrap();
+    assert!(text.starts_with("load_weights type=0 group=32") && text.ends_with("end\n"), "{text}");
+    std::fs::write(folder.path().join("p.txt"), &text).unwrap();
+    let again = bitmosaic(folder.path(), &["program", "show", "p.bin", "--design", "mosaic-small"]);
+    assert_eq!(String::from_utf8(again.stdout).unwrap(), text);
+    let assembled = ["program", "assemble", "p.txt", "--design", "mosaic-small", "--output", "q.bin"];
+    assert!(bitmosaic(folder.path(), &assembled).status.success());
+    let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+    assert_eq!(read("p.bin"), read("q.bin"));
+    let document = json(folder.path(), &["program", "show", "p.bin", "--json"]);
+    assert_eq!(document["commands"].as_array().unwrap().len(), text.lines().count());
+
+    std::fs::write(folder.path().join("p.txt"), text.replacen("terms=2", "terms=3", 1)).unwrap();
+    refused(folder.path(), &assembled, 2, &["p.txt", "command 3", "terms=3"]);
+    std::fs::write(folder.path().join("p.txt"), text.replacen("k=70", "k=x", 1)).unwrap();
+    refused(folder.path(), &assembled, 2, &["p.txt", "line 1", "k=x"]);
+    std::fs::write(folder.path().join("p.bin"), &read("q.bin")[..33]).unwrap();
+    refused(folder.path(), &["program", "show", "p.bin"], 2, &["p.bin", "byte 32"]);
+    refused(folder.path(), &["program", "show", "none.bin"], 2, &["none.bin"]);
+    refused(folder.path(), &["program", "show"], 2, &["--matmul"]);
+    let tile = ["program", "show", "--design", "mosaic-tiny", "--matmul", "9x70x21", "--group", "32"];
+    refused(folder.path(), &tile, 2, &["mosaic-tiny", "array"]);
+}
+
+#[test]
 fn lists_and_schemas_are_documents() {
     let folder = tempfile::tempdir().unwrap();
     for what in ["designs", "types", "pe", "engines", "activations"] {
@@ -115,7 +204,7 @@ fn lists_and_schemas_are_documents() {
             list.as_array().is_some_and(|l| !l.is_empty() && l[0]["name"].is_string() && l[0]["summary"].is_string())
         );
     }
-    for command in ["run", "quantize", "simulate", "cosim", "compare", "rtl", "list"] {
+    for command in ["run", "quantize", "simulate", "cosim", "compare", "program", "rtl", "list"] {
         insta::assert_snapshot!(format!("schema_{command}"), schema(folder.path(), &["schema", "result", command]));
     }
     insta::assert_snapshot!("schema_design", schema(folder.path(), &["schema", "design"]));

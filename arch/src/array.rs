@@ -9,6 +9,8 @@ pub const ADDRESS_BITS: u32 = 48;
 pub const HOP_QUEUE: u32 = 2;
 /// Commands that each of the queues load, compute and store holds.
 pub const COMMAND_QUEUE: u32 = 4;
+/// Bits of a counter of tokens between queues.
+pub const TOKEN_BITS: u32 = 8;
 /// Commands that one fetch asks for; twice as many may be fetched ahead of the queues.
 pub const FETCH_COMMANDS: u32 = 4;
 /// No AXI4 burst crosses a multiple of this many bytes.
@@ -75,6 +77,18 @@ impl Array {
         u64::from(self.channel_words)
             + groups as u64 * u64::from(self.record_words)
             + chunks as u64 * u64::from(code_bits)
+    }
+
+    /// Beats of a row of activations in memory: whole chunks, rounded up.
+    pub fn activation_row_beats(&self, machine: &Machine, input_channels: u32) -> u64 {
+        let lanes = machine.pe.lanes;
+        let bits = u64::from(input_channels.div_ceil(lanes)) * u64::from(16 * lanes);
+        bits.div_ceil(self.data_bits.into())
+    }
+
+    /// Beats of a row of outputs in memory.
+    pub fn output_row_beats(&self, output_channels: u32) -> u64 {
+        (u64::from(output_channels) * 16).div_ceil(self.data_bits.into())
     }
 
     /// Bytes of both halves of the weight buffer, records and channel scales included.

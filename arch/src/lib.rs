@@ -8,7 +8,7 @@ mod error;
 mod machine;
 mod spec;
 
-pub use array::{ADDRESS_BITS, Array, BURST_BOUNDARY_BYTES, COMMAND_QUEUE, FETCH_COMMANDS, HOP_QUEUE};
+pub use array::{ADDRESS_BITS, Array, BURST_BOUNDARY_BYTES, COMMAND_QUEUE, FETCH_COMMANDS, HOP_QUEUE, TOKEN_BITS};
 pub use designs::{Preset, load, load_spec, parse, presets};
 pub use elaborate::{digest, elaborate};
 pub use error::ArchError;

@@ -1,22 +1,15 @@
 //! Random tiles of both kinds of processing element, random programs and stalls, through Verilator: bits and cycles beside
 //! the simulator's, bits beside the host's. Prints `docs/evidence/random-tiles.md`:
 //! `cargo run --release -p bitmosaic-cosim --example random_tiles -- [CASES]` (default 100, 10 s each).
-//!
-//! Each finished case is a line of a file in the cache, named after the hash of this program (with it, of everything that
-//! it simulates and generates) and of Verilator's version: after a stop the next call goes on behind the last line. Exit
-//! codes: 0 all agree, 1 a difference or a failing tool, 2 bad arguments.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+#[path = "common/resume.rs"]
+mod resume;
+
 use std::process::ExitCode;
 
 use bitmosaic_cosim::random::{self, Random};
-use bitmosaic_cosim::{
-    Case, CosimError, Engine, ExternalSettings, Tool, compare_with_host, cosimulate, require, run_engine,
-};
+use bitmosaic_cosim::{Case, CosimError, Engine, ExternalSettings, compare_with_host, cosimulate, run_engine};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 /// Seed of the first case; the tests' samples end below.
 const FIRST_SEED: u64 = 2000;
@@ -36,71 +29,18 @@ struct Row {
     mismatched_cycles: u64,
 }
 
+impl resume::Row for Row {
+    fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    fn is_equal(&self) -> bool {
+        self.mismatched_bits + self.mismatched_cycles == 0
+    }
+}
+
 fn main() -> ExitCode {
-    let cases = match std::env::args().nth(1).map_or(Ok(100), |text| text.parse::<u64>()) {
-        Ok(cases) => cases,
-        Err(_) => {
-            eprintln!("random_tiles: the only argument is the number of cases, for example 100");
-            return ExitCode::from(2);
-        }
-    };
-    match run(cases) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
-        Err(error) => {
-            eprintln!("random_tiles: {error}");
-            ExitCode::from(1)
-        }
-    }
-}
-
-/// Whether all cases agree.
-fn run(cases: u64) -> Result<bool, String> {
-    let settings = ExternalSettings::default();
-    let version = require(Tool::Verilator).map_err(|e| e.to_string())?;
-    let path = log(&settings.cache, &version)?;
-    let mut rows = finished(&path)?;
-    eprintln!("{}: {} cases", path.display(), rows.len());
-    for seed in FIRST_SEED..FIRST_SEED + cases {
-        if rows.iter().any(|row| row.seed == seed) {
-            continue;
-        }
-        let row = play(seed, &settings).map_err(|e| format!("seed {seed}: {e}"))?;
-        let line = serde_json::to_string(&row).map_err(|e| e.to_string())?;
-        eprintln!("{line}");
-        let file = OpenOptions::new().create(true).append(true).open(&path);
-        // One write a line, a line break in front too: what a stop cuts off spoils no other case.
-        file.and_then(|mut f| f.write_all(format!("\n{line}\n").as_bytes())).map_err(|e| place(&path, &e))?;
-        rows.push(row);
-    }
-    rows.retain(|row| (FIRST_SEED..FIRST_SEED + cases).contains(&row.seed));
-    rows.sort_by_key(|row| row.seed);
-    print(&rows, &version);
-    Ok(rows.iter().all(|row| row.mismatched_bits + row.mismatched_cycles == 0))
-}
-
-fn log(cache: &Path, version: &str) -> Result<PathBuf, String> {
-    let program = std::env::current_exe().map_err(|e| format!("the path of this program: {e}"))?;
-    let mut hash = Sha256::new();
-    hash.update(fs::read(&program).map_err(|e| place(&program, &e))?);
-    hash.update(version);
-    let hash: String = hash.finalize().iter().take(8).map(|b| format!("{b:02x}")).collect();
-    let folder = cache.join("random-tiles");
-    fs::create_dir_all(&folder).map_err(|e| place(&folder, &e))?;
-    Ok(folder.join(format!("{hash}.jsonl")))
-}
-
-/// Cases of the file, whose last line may be cut off.
-fn finished(path: &Path) -> Result<Vec<Row>, String> {
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(vec![]),
-        Err(error) => Err(place(path, &error)),
-    }
-}
-
-fn place(path: &Path, error: &std::io::Error) -> String {
-    format!("{}: {error}", path.display())
+    resume::main("random_tiles", FIRST_SEED, 100, play, print)
 }
 
 fn play(seed: u64, settings: &ExternalSettings) -> Result<Row, CosimError> {

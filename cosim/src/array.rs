@@ -1,6 +1,14 @@
 //! Whole machines: one program and its memory on every engine.
 
-use bitmosaic_arch::Machine;
+mod compare;
+mod localize;
+mod standard;
+
+pub use compare::{EventDifference, compare_arrays, cosimulate_array, first_difference};
+pub use localize::localize_array;
+pub use standard::{MEMORY_SETTINGS, standard_array_cases};
+
+use bitmosaic_arch::{Machine, elaborate};
 use bitmosaic_mappings::{Accelerator, ArrayProgram, Burst, Lfsr, Reader, Start, WriteBeat, lower_array, ports};
 use bitmosaic_numerics::f16;
 use bitmosaic_rtl::accelerator::NetlistArray;
@@ -16,7 +24,8 @@ use bitmosaic_workloads::trace::LayerTrace;
 
 use crate::external::{self, Tool, broken_line, parse_hex};
 use crate::random::Random;
-use crate::random_array::{array_machine, array_program, memory_timing};
+use crate::random_array::{array_design, array_program, memory_timing};
+use crate::shrink::ArrayPlan;
 use crate::{CosimError, Engine, ExternalSettings, Outputs, host_outputs};
 
 /// A program on a whole machine, ready for every engine.
@@ -62,6 +71,11 @@ impl ArrayCase {
         Ok(ArrayCase { machine, units, layers, program, timing, state_seed })
     }
 
+    /// Output values of the program.
+    pub fn real_outputs(&self) -> usize {
+        self.program.outputs.iter().map(|region| region.tokens * region.output_channels).sum()
+    }
+
     /// Outputs of each layer in a memory.
     pub fn outputs(&self, memory: &[u8]) -> Vec<Outputs> {
         let read = |region| bitmosaic_mappings::read_outputs(memory, region).into_iter().map(f16::from_bits).collect();
@@ -88,16 +102,23 @@ impl ArrayCase {
     }
 }
 
-/// A case of this seed: random machine, program and memory.
+/// A plan of this seed: random machine, program and memory.
 ///
 /// # Errors
 /// None on the machines that [`random_array`](crate::random_array) draws: a bug.
-pub fn random_case(seed: u64) -> Result<ArrayCase, CosimError> {
+pub fn random_plan(seed: u64) -> Result<ArrayPlan, CosimError> {
     let mut random = Random::new(seed);
-    let machine = array_machine(&mut random)?;
-    let layers = array_program(&mut random, &machine);
-    let timing = memory_timing(&mut random);
-    ArrayCase::new(machine, layers, timing, seed)
+    let design = array_design(&mut random);
+    let layers = array_program(&mut random, &elaborate(&design, "random")?);
+    Ok(ArrayPlan { design, layers, timing: memory_timing(&mut random), state_seed: seed })
+}
+
+/// The case of [`random_plan`].
+///
+/// # Errors
+/// Likewise none.
+pub fn random_case(seed: u64) -> Result<ArrayCase, CosimError> {
+    random_plan(seed)?.case()
 }
 
 /// Outputs that differ from the host's datapath, over all layers.
@@ -118,11 +139,7 @@ pub fn differing_from_host(case: &ArrayCase, run: &ArrayRun) -> Result<usize, Co
 /// # Errors
 /// A missing or failing tool, a hang, an X or Z, a broken rule of AXI4; `Field` for an engine that has no whole machine.
 pub fn run_array_engine(case: &ArrayCase, engine: Engine, settings: &ExternalSettings) -> Result<ArrayRun, CosimError> {
-    let no_array = || bitmosaic_mappings::MappingError::Field {
-        field: "design".into(),
-        found: case.machine.name.clone(),
-        expected: "a design with `array`, `buffers` and `memory`".into(),
-    };
+    let no_array = || no_array(&case.machine);
     let design = case.units.array.as_ref().ok_or_else(no_array)?;
     match engine {
         Engine::Simulator => Ok(simulator(case).ok_or_else(no_array)?),
@@ -134,6 +151,12 @@ pub fn run_array_engine(case: &ArrayCase, engine: Engine, settings: &ExternalSet
         Engine::Verilator => external(case, Tool::Verilator, settings),
         Engine::Icarus => external(case, Tool::Icarus, settings),
     }
+}
+
+/// Refusal of a design that is a tile alone.
+fn no_array(machine: &Machine) -> CosimError {
+    let expected = "a design with `array`, `buffers` and `memory`".into();
+    bitmosaic_mappings::MappingError::Field { field: "design".into(), found: machine.name.clone(), expected }.into()
 }
 
 /// Timing and values of the event-driven engine, put together.

@@ -8,7 +8,7 @@ use bitmosaic_workloads::trace::LayerTrace;
 use crate::{Case, CosimError, Engine, EngineRun, Outputs};
 
 /// Differences that a result lists one by one.
-const LISTED: usize = 16;
+pub(crate) const LISTED: usize = 16;
 
 /// Compares a run with the simulator's and adds the differences to the result.
 pub fn compare(case: &Case, engine: Engine, reference: &EngineRun, run: &EngineRun, result: &mut CosimResult) {

@@ -64,17 +64,17 @@ impl Engine {
         Engine::ALL.into_iter().find(|e| e.name() == name)
     }
 
-    /// Writes the cycles of a run into the result.
-    pub(crate) fn record(self, run: &EngineRun, result: &mut CosimResult) {
-        let place = |cycles: &mut bitmosaic_results::EngineCycles, value: u64| match self {
-            Engine::Simulator => cycles.simulator = Some(value),
-            Engine::Netlist => cycles.netlist = Some(value),
-            Engine::Verilator => cycles.verilator = Some(value),
-            Engine::Icarus => cycles.icarus = Some(value),
+    /// Writes the cycles of a run into the result, and those of an aligner that runs apart.
+    pub(crate) fn record(self, cycles: u64, aligner_cycles: Option<u64>, result: &mut CosimResult) {
+        let place = |of: &mut bitmosaic_results::EngineCycles, value: Option<u64>| match self {
+            Engine::Simulator => of.simulator = value,
+            Engine::Netlist => of.netlist = value,
+            Engine::Verilator => of.verilator = value,
+            Engine::Icarus => of.icarus = value,
             Engine::Step => {}
         };
-        place(&mut result.cycles, run.tile.cycles());
-        place(&mut result.aligner_cycles, run.aligner.cycles());
+        place(&mut result.cycles, Some(cycles));
+        place(&mut result.aligner_cycles, aligner_cycles);
     }
 }
 

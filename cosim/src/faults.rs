@@ -1,12 +1,15 @@
 //! Faults: changes of one operation, register or connection of the built netlist, in memory. No product code knows them.
 //! Everything in every module has its mutants ([`mutants`]); the ones worth a name are in [`FAULTS`].
 
+mod array;
 mod mutants;
 
 use bitmosaic_rtl::hardware::Units;
-use bitmosaic_rtl::netlist::{NetId, NetlistError, Op, Register};
+use bitmosaic_rtl::netlist::{Design, NetId, NetlistError, Op, Register};
 
-pub use mutants::mutants;
+pub use array::ARRAY_FAULTS;
+use mutants::mutants_of_module;
+pub use mutants::{array_mutants, mutants};
 
 /// A fault with a name.
 #[derive(Debug, Clone, Copy)]
@@ -109,22 +112,24 @@ pub enum Edit {
     Connection(usize, usize, NetId),
 }
 
-/// The mutant of a named fault.
+/// The mutant of a named fault: of a tile or aligner, or of a whole machine's modules.
 pub fn mutant_of(units: &Units, fault: &Fault) -> Option<Mutant> {
-    let is_it = |m: &Mutant| m.module == fault.module && m.place == fault.place && m.change == fault.change;
-    mutants(units).into_iter().find(is_it)
+    let is_it = |m: &Mutant| m.place == fault.place && m.change == fault.change;
+    let mut modules = units.designs().chain(&units.array).flat_map(Design::modules_in_order);
+    mutants_of_module(modules.find(|module| module.name == fault.module)?).into_iter().find(is_it)
 }
 
-/// Plants a mutant.
+/// Plants a mutant wherever its module stands.
 ///
 /// # Errors
 /// A combinational loop through instances, or another broken rule.
 pub fn plant(units: &mut Units, mutant: &Mutant) -> Result<(), NetlistError> {
-    for design in units.designs_mut() {
-        let Some(module) = design.module_mut(&mutant.module) else { continue };
+    let plant = |design: &mut Design| {
+        let Some(module) = design.module_mut(&mutant.module) else { return Ok(()) };
         mutant.edit.apply(module);
         design.relink();
-        design.check()?;
-    }
-    Ok(())
+        design.check()
+    };
+    units.designs_mut().try_for_each(plant)?;
+    units.array.as_mut().map_or(Ok(()), plant)
 }

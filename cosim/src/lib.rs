@@ -12,6 +12,7 @@ mod localize;
 pub mod random;
 pub mod random_array;
 mod replay;
+pub mod shrink;
 mod standard;
 mod vcd;
 
@@ -34,10 +35,10 @@ use bitmosaic_results::CosimResult;
 pub fn cosimulate(case: &Case, engines: &[Engine], settings: &ExternalSettings) -> Result<CosimResult, CosimError> {
     let reference = run_engine(case, Engine::Simulator, settings)?;
     let mut result = CosimResult { outputs: case.real_outputs() as u64, ..CosimResult::default() };
-    Engine::Simulator.record(&reference, &mut result);
+    Engine::Simulator.record(reference.tile.cycles(), Some(reference.aligner.cycles()), &mut result);
     for engine in engines.iter().filter(|e| **e != Engine::Simulator) {
         let run = run_engine(case, *engine, settings)?;
-        engine.record(&run, &mut result);
+        engine.record(run.tile.cycles(), Some(run.aligner.cycles()), &mut result);
         compare(case, *engine, &reference, &run, &mut result);
     }
     if result.mismatched_bits + result.mismatched_cycles > 0 {

@@ -1,6 +1,6 @@
 //! Random whole machines, programs and memories, by seed.
 
-use bitmosaic_arch::{ArchError, ArraySpec, BuffersSpec, DesignSpec, Machine, MemorySpec, elaborate};
+use bitmosaic_arch::{ArraySpec, BuffersSpec, DesignSpec, Machine, MemorySpec};
 use bitmosaic_sim::memory::MemoryTiming;
 use bitmosaic_workloads::trace::LayerTrace;
 
@@ -41,14 +41,6 @@ pub fn array_design(random: &mut Random) -> DesignSpec {
         outstanding_writes: random.pick(&[1, 2, 4]),
     });
     spec
-}
-
-/// Elaborates [`array_design`].
-///
-/// # Errors
-/// None that elaboration does not have on a valid design: a bug.
-pub fn array_machine(random: &mut Random) -> Result<Machine, ArchError> {
-    elaborate(&array_design(random), "random")
 }
 
 /// A random program of one to three layers that fit the machine's buffers: any executed type, any group, ragged sizes.

@@ -6,9 +6,11 @@ use std::path::Path;
 use bitmosaic_arch::{DesignSpec, elaborate};
 use bitmosaic_mappings::Stalls;
 use bitmosaic_numerics::{QuantizedMatrix, ScaleKind, f16, weight_type};
+use bitmosaic_sim::memory::MemoryTiming;
 use bitmosaic_workloads::trace::{Activations, LayerTrace};
 use serde::{Deserialize, Serialize};
 
+use crate::array::ArrayCase;
 use crate::{Case, CosimError};
 
 /// Largest replay file that is read.
@@ -24,6 +26,8 @@ pub struct Replay {
     pub design: DesignSpec,
     /// Engines, by name.
     pub engines: Vec<String>,
+    /// Memory of a whole machine; null for a tile, which has the stalls below.
+    pub memory: Option<ReplayMemory>,
     /// Seed of the stalls.
     pub stall_seed: u32,
     /// Thresholds of operand and output gates.
@@ -36,6 +40,17 @@ pub struct Replay {
     pub fault: Option<String>,
     /// Layers with their data.
     pub layers: Vec<ReplayLayer>,
+}
+
+/// Parameters of the `ideal` memory, see [`MemoryTiming`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReplayMemory {
+    latency: u32,
+    bytes_per_cycle: u32,
+    outstanding: u32,
+    seed: u32,
+    threshold: u8,
 }
 
 /// A layer's data; byte arrays as hexadecimal text.
@@ -68,6 +83,7 @@ impl Replay {
             version: env!("CARGO_PKG_VERSION").to_string(),
             design: design.clone(),
             engines: engines.iter().map(|e| e.name().to_string()).collect(),
+            memory: None,
             stall_seed: case.stalls.seed,
             input_threshold: case.stalls.input_threshold,
             output_threshold: case.stalls.output_threshold,
@@ -75,6 +91,38 @@ impl Replay {
             fault: fault.map(String::from),
             layers: case.layers.iter().map(ReplayLayer::new).collect(),
         }
+    }
+
+    /// Describes a case of a whole machine.
+    pub fn of_array(case: &ArrayCase, design: &DesignSpec, engines: &[crate::Engine], fault: Option<&str>) -> Replay {
+        let MemoryTiming { latency, bytes_per_cycle, outstanding, seed, threshold } = case.timing;
+        Replay {
+            version: env!("CARGO_PKG_VERSION").to_string(),
+            design: design.clone(),
+            engines: engines.iter().map(|e| e.name().to_string()).collect(),
+            memory: Some(ReplayMemory { latency, bytes_per_cycle, outstanding, seed, threshold }),
+            stall_seed: 0,
+            input_threshold: 0,
+            output_threshold: 0,
+            state_seed: case.state_seed,
+            fault: fault.map(String::from),
+            layers: case.layers.iter().map(ReplayLayer::new).collect(),
+        }
+    }
+
+    /// Builds the case of a whole machine again, likewise; `None` for the file of a tile.
+    ///
+    /// # Errors
+    /// As [`Replay::case`], and `File` for a memory that nothing could be read from.
+    pub fn array_case(&self) -> Result<Option<ArrayCase>, CosimError> {
+        let Some(ReplayMemory { latency, bytes_per_cycle, outstanding, seed, threshold }) = self.memory else {
+            return Ok(None);
+        };
+        let timing = MemoryTiming { latency, bytes_per_cycle, outstanding, seed, threshold };
+        timing.check().map_err(|reason| CosimError::File { path: "memory of the replay file".into(), reason })?;
+        let machine = elaborate(&self.design, "design of the replay file")?;
+        let layers = self.layers.iter().map(ReplayLayer::layer).collect::<Result<_, _>>()?;
+        ArrayCase::new(machine, layers, timing, self.state_seed).map(Some)
     }
 
     /// Builds the case again, without a fault that the file may name.

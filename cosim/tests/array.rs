@@ -43,21 +43,3 @@ fn small_machines_agree_with_host_and_netlist() {
         }
     }
 }
-
-#[test]
-#[cfg(feature = "external-tools")]
-fn small_machines_agree_with_verilog() {
-    let settings = ExternalSettings::default();
-    for name in ["mosaic-small", "bitmod-small"] {
-        let machine = load(name).unwrap();
-        for timing in TIMINGS {
-            let case = ArrayCase::new(machine.clone(), layers(&machine), timing, 7).unwrap();
-            let step = run_array_engine(&case, Engine::Step, &settings).unwrap();
-            for engine in [Engine::Verilator, Engine::Icarus] {
-                let other = run_array_engine(&case, engine, &settings).unwrap();
-                println!("{name} {}: {} {} cycles", engine.name(), step.trace.cycles, other.trace.cycles);
-                assert!(step == other, "{name} {}", engine.name());
-            }
-        }
-    }
-}

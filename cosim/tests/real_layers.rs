@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use bitmosaic_arch::{Machine, ScaleUnitSpec, elaborate, load, load_spec};
+use bitmosaic_cosim::array::{ArrayCase, MEMORY_SETTINGS, cosimulate_array, differing_from_host, run_array_engine};
 use bitmosaic_cosim::{Case, Engine, ExternalSettings, compare_with_host, cosimulate, run_engine};
 use bitmosaic_kernels::forward::embedding_layer_norm;
 use bitmosaic_mappings::Stalls;
@@ -88,6 +89,28 @@ fn whole_layers_agree_in_every_type_and_group_on_both_kinds_of_machine() {
         })
         .collect();
     assert!(failures.is_empty(), "{}", failures[0]);
+}
+
+/// All four memories, the netlist on whole layers, Verilator on a slice.
+#[test]
+fn whole_machines_run_a_real_layer_of_every_type() {
+    let layer = Layer::read();
+    let settings = ExternalSettings::default();
+    for design in ["mosaic-small", "bitmod-small"] {
+        let machine = load(design).unwrap();
+        let types = machine.types.iter().map(|t| &t.weight_type);
+        let own: Vec<LayerTrace> = types.map(|t| layer.quantized(t, 64, t.scale_kind())).collect();
+        for ((memory, timing), layer) in MEMORY_SETTINGS.into_iter().zip(&own) {
+            let case = ArrayCase::new(machine.clone(), vec![layer.clone()], timing, 1).unwrap();
+            let result = cosimulate_array(&case, &[Engine::Step, Engine::Netlist], &settings).unwrap();
+            assert_eq!(result.mismatched_bits + result.mismatched_cycles, 0, "{design}, {memory}: {result:?}");
+            let run = run_array_engine(&case, Engine::Simulator, &settings).unwrap();
+            assert_eq!(differing_from_host(&case, &run).unwrap(), 0, "{design}, {memory}");
+            let slice = ArrayCase::new(machine.clone(), vec![layer.first(33, 3).unwrap()], timing, 1).unwrap();
+            let result = cosimulate_array(&slice, &[Engine::Verilator], &settings).unwrap();
+            assert_eq!(result.mismatched_bits + result.mismatched_cycles, 0, "{design}, {memory}: {result:?}");
+        }
+    }
 }
 
 /// One build a design runs them all.

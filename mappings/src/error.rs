@@ -18,6 +18,26 @@ pub enum MappingError {
         /// What would be right.
         expected: String,
     },
+    /// Text that is no program.
+    #[error("program, line {line}: {found}; {expected}")]
+    Text {
+        /// Line, from 1.
+        line: usize,
+        /// What stands there.
+        found: String,
+        /// What would be right.
+        expected: String,
+    },
+    /// A command that a machine cannot execute.
+    #[error("program, command {command}: {found}; {expected}")]
+    Command {
+        /// Number of the command, from 1.
+        command: usize,
+        /// What stands there.
+        found: String,
+        /// What would be right.
+        expected: String,
+    },
     /// Bytes that are no program.
     #[error("program, byte {offset}: {found}; {expected}")]
     Program {

@@ -2,7 +2,9 @@
 //! place that orders operands into beats and bytes; simulator, netlist and Verilog all run what is made here.
 
 mod array;
+mod assembly;
 mod axi;
+mod check;
 mod command;
 mod error;
 mod format;

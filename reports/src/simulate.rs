@@ -1,4 +1,4 @@
-use bitmosaic_results::{EnergyPj, SimulateDocument, SimulateResult};
+use bitmosaic_results::{EnergyPj, MemoryWaits, SimulateDocument, SimulateResult};
 
 use crate::breakdown::{Breakdown, Cause};
 use crate::layers::layer_table;
@@ -35,6 +35,13 @@ pub(crate) fn performance_table(result: &SimulateResult) -> Table {
     if result.cycles > 0 {
         let rate = (read + written) as f64 / result.cycles as f64;
         table.fact("traffic", format!("{} bytes a cycle on average", trimmed(rate, 4)));
+    }
+    let waits: Vec<&MemoryWaits> = result.layers.iter().filter_map(|l| l.memory_waits.as_ref()).collect();
+    if !waits.is_empty() {
+        let sum = |of: fn(&MemoryWaits) -> u64| count(waits.iter().map(|w| u128::from(of(w))).sum());
+        table.fact("products wait for operands", format!("{} cycles", sum(|w| w.operands)));
+        table.fact("products wait for room in the output buffer", format!("{} cycles", sum(|w| w.outputs)));
+        table.fact("loads wait for room in their buffer", format!("{} cycles, beside other work", sum(|w| w.room)));
     }
     match &result.energy_pj {
         Some(energy) => {

@@ -38,7 +38,8 @@ pub struct CosimResult {
     pub outputs: u64,
     /// Output bits that differ from the simulator's, summed over the engines.
     pub mismatched_bits: u64,
-    /// Output beats, retirements, status counters and aligner beats whose cycle (or count) differs, summed over the engines.
+    /// Output beats, retirements, status counters and aligner beats whose cycle (or count) differs, summed over the engines; of
+    /// a whole machine also bursts at the memory port.
     pub mismatched_cycles: u64,
     /// Total cycles of each engine.
     pub cycles: EngineCycles,

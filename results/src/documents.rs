@@ -74,6 +74,15 @@ pub struct RtlDocument {
     pub result: RtlResult,
 }
 
+/// `bitmosaic program show --json` and `bitmosaic program assemble --json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ProgramDocument {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// The commands as text, `end` last.
+    pub commands: Vec<String>,
+}
+
 /// `bitmosaic run --json`: the main job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunDocument {

@@ -14,9 +14,9 @@ pub use accuracy::{AccuracyResult, ErrorStatistics, Fidelity};
 pub use compare::{Area, ComparePoint, CompareResult, ComparedDesign};
 pub use cosim::{CosimResult, EngineCycles, Mismatch};
 pub use documents::{
-    CompareDocument, CosimDocument, ListDocument, ListEntry, Provenance, QuantizeDocument, RtlDocument, RunDocument,
-    SCHEMA_VERSION, SimulateDocument,
+    CompareDocument, CosimDocument, ListDocument, ListEntry, ProgramDocument, Provenance, QuantizeDocument,
+    RtlDocument, RunDocument, SCHEMA_VERSION, SimulateDocument,
 };
 pub use quantize::QuantizedTensor;
 pub use resources::{ModuleResources, RtlResult};
-pub use simulate::{EnergyPj, LayerResult, SimulateResult, Stalls};
+pub use simulate::{EnergyPj, LayerResult, MemoryWaits, SimulateResult, Stalls};

@@ -27,6 +27,17 @@ pub struct EnergyPj {
     pub total: f64,
 }
 
+/// Cycles in which units of a whole machine wait for one another's data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct MemoryWaits {
+    /// A product waits for its operands.
+    pub operands: u64,
+    /// A product waits for room in the output buffer. With `operands` the memory cycles.
+    pub outputs: u64,
+    /// A load waits for room in its buffer, while something else goes on.
+    pub room: u64,
+}
+
 /// One operation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LayerResult {
@@ -40,6 +51,8 @@ pub struct LayerResult {
     pub compute_cycles: u64,
     /// Cycles in which only memory held the machine up; 0 for a tile, whose operands come as streams.
     pub memory_cycles: u64,
+    /// What the memory cycles were spent on; null for a tile.
+    pub memory_waits: Option<MemoryWaits>,
     /// The other cycles.
     pub stalls: Stalls,
     /// Operand bytes that entered the machine.

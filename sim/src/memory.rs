@@ -26,9 +26,41 @@ impl MemoryTiming {
     pub const FAST: MemoryTiming =
         MemoryTiming { latency: 20, bytes_per_cycle: 1 << 10, outstanding: 64, seed: 1, threshold: 0 };
 
+    /// Whether the parameters are in their ranges.
+    ///
+    /// # Errors
+    /// A sentence with the parameter, its value and what would be right.
+    pub fn check(&self) -> Result<(), String> {
+        let most = 1 << 20;
+        let ranges = [
+            ("latency", self.latency, most),
+            ("bytes per cycle", self.bytes_per_cycle, most),
+            ("accesses outstanding", self.outstanding, 64),
+        ];
+        match ranges.into_iter().find(|(_, value, most)| !(1..=*most).contains(value)) {
+            Some((name, value, most)) => Err(format!("{name} of the memory: {value}; 1 to {most}")),
+            None => Ok(()),
+        }
+    }
+
     /// Seed of the gate of a channel: read address, read, write address, write, response.
     pub fn channel_seed(&self, channel: u32) -> u32 {
         self.seed.wrapping_mul(8).wrapping_add(channel + 1)
+    }
+}
+
+/// One line for results.
+impl std::fmt::Display for MemoryTiming {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let MemoryTiming { latency, bytes_per_cycle, outstanding, threshold, .. } = self;
+        write!(
+            f,
+            "ideal: latency {latency} cycles, {bytes_per_cycle} bytes a cycle, {outstanding} reads and writes each"
+        )?;
+        match threshold {
+            0 => Ok(()),
+            _ => write!(f, ", each channel closed at random in {threshold}/256 of the cycles"),
+        }
     }
 }
 

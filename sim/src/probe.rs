@@ -5,13 +5,15 @@
 pub struct Probe {
     /// Path below the unit's top module, for example `u_pe_1_0.accumulator_q`.
     pub path: String,
-    /// The module that makes the value.
+    /// The module that makes the value; empty if it is the one that the path leads to.
     pub module: &'static str,
     /// Row of the PE and its token, where there is one.
     pub row: Option<(u32, u32)>,
     /// Column of the PE and its output channel, where there is one.
     pub column: Option<(u32, u32)>,
-    /// Bits; unused high bits are zero.
+    /// Word of the net, of 64 bits, 0 the lowest.
+    pub word: usize,
+    /// Its bits; unused high bits are zero.
     pub value: u64,
 }
 
@@ -24,6 +26,6 @@ pub trait Probed {
 impl Probe {
     /// A probe outside the PE array.
     pub fn new(path: impl Into<String>, module: &'static str, value: u64) -> Probe {
-        Probe { path: path.into(), module, row: None, column: None, value }
+        Probe { path: path.into(), module, row: None, column: None, word: 0, value }
     }
 }

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
-use bitmosaic_arch::{DesignSpec, load_spec};
+use bitmosaic_arch::{DesignSpec, Machine, load_spec};
+use bitmosaic_cosim::array::{ArrayCase, MEMORY_SETTINGS, cosimulate_array, standard_array_cases};
 use bitmosaic_cosim::{
     Case, Engine, ExternalSettings, Replay, STALL_SETTINGS, Tool, cosimulate, require, standard_case,
 };
@@ -58,15 +59,21 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
         }
     }
     let (spec, workload, cases) = match &replay {
-        Some(replay) => (replay.design.clone(), "replay".to_string(), vec![("replay", replay.case()?)]),
+        Some(replay) => {
+            let case = match replay.array_case()? {
+                Some(case) => AnyCase::Array(Box::new(case)),
+                None => AnyCase::Tile(Box::new(replay.case()?)),
+            };
+            (replay.design.clone(), "replay".to_string(), vec![("replay", case)])
+        }
         None => cases(arguments)?,
     };
     let mut total: Option<CosimResult> = None;
     for (name, case) in &cases {
         output::progress(&format!("{workload}, {name}: {}", names.join(", ")));
-        let mut result = cosimulate(case, &engines, &ExternalSettings::default())?;
+        let mut result = case.run(&engines)?;
         if result.mismatched_bits + result.mismatched_cycles > 0 && total.as_ref().is_none_or(|t| t.replay.is_none()) {
-            Replay::new(case, &spec, &engines, None).write(REPLAY_FILE.as_ref())?;
+            case.replay(&spec, &engines).write(REPLAY_FILE.as_ref())?;
             result.replay = Some(REPLAY_FILE.to_string());
         }
         total = Some(match total {
@@ -78,12 +85,13 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
     let result = total.ok_or_else(|| CliError::Internal("no case".into()))?;
     let failed = result.mismatched_bits + result.mismatched_cycles > 0;
     let stalls = match &cases[..] {
-        [(_, only)] => memory(only.stalls),
-        several => format!("{}; {} stall settings", super::simulate::STREAMS, several.len()),
+        [(_, only)] => only.memory(),
+        [(_, AnyCase::Tile(_)), ..] => format!("{}; {} stall settings", super::simulate::STREAMS, cases.len()),
+        several => format!("ideal: {}", several.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")),
     };
-    let machine = &cases[0].1.machine;
+    let machine = cases[0].1.machine();
     let engine = names.join(",");
-    let seed = cases[0].1.state_seed;
+    let seed = cases[0].1.seed();
     let provenance = output::provenance(machine, workload, MAPPING, engine, &stalls, seed);
     let document = CosimDocument { schema_version: SCHEMA_VERSION, provenance, result };
     if json {
@@ -103,14 +111,67 @@ fn parse_engines(names: &[String]) -> Result<Vec<Engine>, CliError> {
     names.iter().map(parse).collect()
 }
 
-type Cases = (DesignSpec, String, Vec<(&'static str, Case)>);
+type Cases = (DesignSpec, String, Vec<(&'static str, AnyCase)>);
+
+/// A case of a tile alone or of a whole machine.
+enum AnyCase {
+    Tile(Box<Case>),
+    Array(Box<ArrayCase>),
+}
+
+impl AnyCase {
+    fn machine(&self) -> &Machine {
+        match self {
+            AnyCase::Tile(case) => &case.machine,
+            AnyCase::Array(case) => &case.machine,
+        }
+    }
+
+    fn seed(&self) -> u64 {
+        match self {
+            AnyCase::Tile(case) => case.state_seed,
+            AnyCase::Array(case) => case.state_seed,
+        }
+    }
+
+    fn memory(&self) -> String {
+        match self {
+            AnyCase::Tile(case) => memory(case.stalls),
+            AnyCase::Array(case) => case.timing.to_string(),
+        }
+    }
+
+    fn run(&self, engines: &[Engine]) -> Result<CosimResult, CliError> {
+        let settings = ExternalSettings::default();
+        Ok(match self {
+            AnyCase::Tile(case) => cosimulate(case, engines, &settings)?,
+            AnyCase::Array(case) => cosimulate_array(case, engines, &settings)?,
+        })
+    }
+
+    fn replay(&self, spec: &DesignSpec, engines: &[Engine]) -> Replay {
+        match self {
+            AnyCase::Tile(case) => Replay::new(case, spec, engines, None),
+            AnyCase::Array(case) => Replay::of_array(case, spec, engines, None),
+        }
+    }
+}
 
 fn cases(arguments: &Arguments) -> Result<Cases, CliError> {
     let (spec, machine) = load_spec(arguments.design.as_deref().unwrap_or_default())?;
+    let seed = arguments.seed;
     let Some(folder) = &arguments.trace else {
-        let case =
-            |(name, stalls): (&'static str, Stalls)| Ok((name, standard_case(&machine, arguments.seed, stalls)?));
-        let cases = STALL_SETTINGS.into_iter().map(case).collect::<Result<_, CliError>>()?;
+        let tile = |(name, stalls)| {
+            let case = standard_case(&machine, seed, stalls)?;
+            Ok((name, AnyCase::Tile(Box::new(case))))
+        };
+        let cases = match machine.array {
+            None => STALL_SETTINGS.into_iter().map(tile).collect::<Result<_, CliError>>()?,
+            Some(_) => {
+                let cases = standard_array_cases(&machine, seed)?.into_iter();
+                cases.map(|(name, case)| (name, AnyCase::Array(Box::new(case)))).collect()
+            }
+        };
         return Ok((spec, "standard program".to_string(), cases));
     };
     let non_finite = if arguments.allow_non_finite { NonFinite::Allow } else { NonFinite::Refuse };
@@ -121,8 +182,20 @@ fn cases(arguments: &Arguments) -> Result<Cases, CliError> {
             layer.first(channels, arguments.tokens.unwrap_or(usize::MAX))
         })
         .collect::<Result<_, _>>()?;
-    let case = Case::new(machine, layers, Stalls { seed: arguments.seed as u32, ..Stalls::NONE }, arguments.seed)?;
-    Ok((spec, format!("trace {}", file_name(folder)), vec![("trace", case)]))
+    let cases = match machine.array {
+        None => {
+            let case = Case::new(machine, layers, Stalls { seed: seed as u32, ..Stalls::NONE }, seed)?;
+            vec![("trace", AnyCase::Tile(Box::new(case)))]
+        }
+        Some(_) => {
+            let case = |(name, timing)| {
+                let case = ArrayCase::new(machine.clone(), layers.clone(), timing, seed)?;
+                Ok((name, AnyCase::Array(Box::new(case))))
+            };
+            MEMORY_SETTINGS.into_iter().map(case).collect::<Result<_, CliError>>()?
+        }
+    };
+    Ok((spec, format!("trace {}", file_name(folder)), cases))
 }
 
 /// Two results of one design together: counts and cycles add up.

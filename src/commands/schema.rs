@@ -1,6 +1,7 @@
 use bitmosaic_arch::DesignSpec;
 use bitmosaic_results::{
-    CompareDocument, CosimDocument, ListDocument, QuantizeDocument, RtlDocument, RunDocument, SimulateDocument,
+    CompareDocument, CosimDocument, ListDocument, ProgramDocument, QuantizeDocument, RtlDocument, RunDocument,
+    SimulateDocument,
 };
 use schemars::{Schema, schema_for};
 
@@ -31,6 +32,7 @@ enum ResultOf {
     Simulate,
     Cosim,
     Compare,
+    Program,
     Rtl,
     List,
 }
@@ -44,6 +46,7 @@ pub(crate) fn execute(arguments: &Arguments) -> Result<Outcome, CliError> {
             ResultOf::Simulate => schema_for!(SimulateDocument),
             ResultOf::Cosim => schema_for!(CosimDocument),
             ResultOf::Compare => schema_for!(CompareDocument),
+            ResultOf::Program => schema_for!(ProgramDocument),
             ResultOf::Rtl => schema_for!(RtlDocument),
             ResultOf::List => schema_for!(ListDocument),
         },

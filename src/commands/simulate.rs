@@ -1,3 +1,5 @@
+mod array;
+
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -10,6 +12,8 @@ use bitmosaic_results::{LayerResult, SCHEMA_VERSION, SimulateDocument, SimulateR
 use bitmosaic_sim::cycle::tile_timing;
 use bitmosaic_workloads::generate::{LayerParameters, generate};
 use bitmosaic_workloads::trace::LayerTrace;
+
+pub(super) use array::array_program;
 
 use crate::error::CliError;
 use crate::{Outcome, output};
@@ -57,6 +61,12 @@ pub(crate) struct Arguments {
     /// Block the output stream likewise
     #[arg(long, default_value_t = 0)]
     output_stalls: u8,
+    /// Memory of a whole machine: cycles from an address to its first data [default: 20]
+    #[arg(long, value_name = "CYCLES")]
+    memory_latency: Option<u32>,
+    /// Memory of a whole machine: bytes a cycle, both directions together [default: 1024]
+    #[arg(long, value_name = "BYTES")]
+    memory_bytes_per_cycle: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -68,17 +78,7 @@ enum SimulateEngine {
 
 pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliError> {
     let machine = load(&arguments.design)?;
-    let [tokens, input_channels, output_channels] = parse_shape(&arguments.matmul)?;
-    let executed = weight_type(&arguments.weight_type)?;
-    let shape = [tokens, output_channels, input_channels];
-    let matmul = matmul_command(
-        &machine,
-        executed.name,
-        executed.special_values(),
-        executed.scale_kind(),
-        arguments.group,
-        shape,
-    )?;
+    let matmul = product(&machine, &arguments.matmul, &arguments.weight_type, arguments.group)?;
     let stalls = Stalls {
         seed: arguments.seed as u32,
         input_threshold: arguments.input_stalls,
@@ -88,15 +88,35 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
         let found = format!("`--engine {}` has no nets", engine_name(arguments.engine));
         return Err(CliError::option("--vcd", found, "only `--engine netlist` writes a waveform"));
     }
+    let op = format!("matmul {} {} g{}", arguments.matmul, arguments.weight_type, arguments.group);
+    if machine.array.is_some() {
+        let array::ArrayResult { result, mapping, memory } = array::simulate(&machine, &matmul, &op, arguments)?;
+        return print(&machine, op, arguments, &mapping, &memory, result, json);
+    }
+    if arguments.memory_latency.is_some() || arguments.memory_bytes_per_cycle.is_some() {
+        let expected = "only a whole machine (`array`, `buffers` and `memory` in its design) has one";
+        return Err(CliError::option("--memory-latency, --memory-bytes-per-cycle", &machine.name, expected));
+    }
     let trace = match arguments.engine {
         SimulateEngine::Cycle => timing(&machine, &matmul, stalls),
         SimulateEngine::Step => with_data(&machine, &matmul, arguments, stalls, Engine::Step)?,
         SimulateEngine::Netlist => with_data(&machine, &matmul, arguments, stalls, Engine::Netlist)?,
     };
-    let op = format!("matmul {} {} g{}", arguments.matmul, executed.name, arguments.group);
     let result = result(&machine, &[("matmul".to_string(), op.clone(), matmul)], &trace);
+    print(&machine, op, arguments, MAPPING, &memory(stalls), result, json)
+}
+
+fn print(
+    machine: &Machine,
+    op: String,
+    arguments: &Arguments,
+    mapping: &str,
+    memory: &str,
+    result: SimulateResult,
+    json: bool,
+) -> Result<Outcome, CliError> {
     let engine = engine_name(arguments.engine);
-    let provenance = output::provenance(&machine, op, MAPPING, engine, &memory(stalls), arguments.seed);
+    let provenance = output::provenance(machine, op, mapping, engine, memory, arguments.seed);
     let document = SimulateDocument { schema_version: SCHEMA_VERSION, provenance, result };
     if json {
         output::print_json(&document)?
@@ -104,6 +124,15 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
         output::print_text(&simulate_text(&document))?
     }
     Ok(Outcome::Done)
+}
+
+/// The command of a product given as text.
+fn product(machine: &Machine, shape: &str, name: &str, group: usize) -> Result<Matmul, CliError> {
+    let [tokens, input_channels, output_channels] = parse_shape(shape)?;
+    let executed = weight_type(name)?;
+    let shape = [tokens, output_channels, input_channels];
+    let (special, kind) = (executed.special_values(), executed.scale_kind());
+    Ok(matmul_command(machine, executed.name, special, kind, group, shape)?)
 }
 
 fn engine_name(engine: SimulateEngine) -> String {
@@ -178,22 +207,31 @@ fn with_data(
     if arguments.vcd.is_some() {
         check_vcd(machine, arguments, estimate)?;
     }
-    let layer = generate(&LayerParameters {
-        tokens: matmul.tokens as usize,
-        output_channels: matmul.output_channels as usize,
-        input_channels: matmul.input_channels as usize,
-        seed: arguments.seed,
-        ..LayerParameters::default()
-    })?;
-    let shape = [layer.output_channels, layer.input_channels];
-    let weights = quantize_matrix(&layer.weights, shape, arguments.group, &weight_type(&arguments.weight_type)?)?;
-    let layer = LayerTrace { name: "matmul".into(), weights, activations: layer.activations };
-    let case = Case::new(machine.clone(), vec![layer], stalls, arguments.seed)?;
+    let case = Case::new(
+        machine.clone(),
+        vec![generated_layer(matmul, &arguments.weight_type, arguments.seed)?],
+        stalls,
+        arguments.seed,
+    )?;
     let Some(path) = &arguments.vcd else {
         return Ok(run_engine(&case, engine, &ExternalSettings::default())?.tile);
     };
     let cycles = arguments.vcd_cycles.clone().unwrap_or(0..estimate);
     Ok(write_vcd(&case, path, cycles)?.tile)
+}
+
+/// A generated layer of the product's shape, quantized.
+fn generated_layer(matmul: &Matmul, name: &str, seed: u64) -> Result<LayerTrace, CliError> {
+    let layer = generate(&LayerParameters {
+        tokens: matmul.tokens as usize,
+        output_channels: matmul.output_channels as usize,
+        input_channels: matmul.input_channels as usize,
+        seed,
+        ..LayerParameters::default()
+    })?;
+    let shape = [layer.output_channels, layer.input_channels];
+    let weights = quantize_matrix(&layer.weights, shape, matmul.group.into(), &weight_type(name)?)?;
+    Ok(LayerTrace { name: "matmul".into(), weights, activations: layer.activations })
 }
 
 /// Refuses a waveform that would be too large, or empty.
@@ -234,6 +272,7 @@ pub(crate) fn result(machine: &Machine, layers: &[(String, String, Matmul)], tra
             cycles: result.cycles,
             compute_cycles: count(0),
             memory_cycles: 0,
+            memory_waits: None,
             stalls,
             bytes_read: walk.operand_bytes(machine),
             bytes_written: walk.output_bytes(),

@@ -13,6 +13,14 @@ pub fn mutants(units: &Units) -> Vec<Mutant> {
     modules.flat_map(mutants_of_module).collect()
 }
 
+/// Every mutant of the modules that a whole machine has around its tiles and aligner, in order; `every`th of them.
+pub fn array_mutants(units: &Units, every: usize) -> Vec<Mutant> {
+    let below: Vec<&str> = units.designs().flat_map(Design::modules_in_order).map(|m| m.name.as_str()).collect();
+    let modules = units.array.iter().flat_map(Design::modules_in_order);
+    let own = modules.filter(|module| !below.contains(&module.name.as_str()));
+    own.flat_map(mutants_of_module).step_by(every.max(1)).collect()
+}
+
 impl Edit {
     pub(super) fn apply(&self, module: &mut Module) {
         match self {
@@ -23,7 +31,7 @@ impl Edit {
     }
 }
 
-fn mutants_of_module(module: &Module) -> Vec<Mutant> {
+pub(super) fn mutants_of_module(module: &Module) -> Vec<Mutant> {
     let places = places(module);
     let mut all: Vec<(String, &'static str, Edit)> = Vec::new();
     for (index, operation) in module.ops.iter().enumerate() {

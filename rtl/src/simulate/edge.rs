@@ -161,6 +161,11 @@ impl State {
         State { reset, groups, memories, enabled, random, hazards: 0 }
     }
 
+    /// Sets all cells of all memories to zero.
+    pub(super) fn clear_memories(&mut self) {
+        self.memories.iter_mut().for_each(|memory| memory.cells.fill(0));
+    }
+
     /// Takes one clock edge on settled words.
     pub(super) fn edge(&mut self, words: &mut [u64]) {
         let in_reset = self.reset.is_some_and(|r| words[r as usize] != 0);

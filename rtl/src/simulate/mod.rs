@@ -167,6 +167,11 @@ impl Simulator {
         Ok(simulator)
     }
 
+    /// Sets all cells of all memories to zero, where a model has zeros too.
+    pub fn clear_memories(&mut self) {
+        self.state.clear_memories();
+    }
+
     fn port(&self, net: NetId) -> Port {
         let shape = self.flat.shape(net);
         Port { place: self.places[net.index()], width: shape.width, signed: shape.signed }

@@ -16,13 +16,10 @@ mod store;
 
 pub use control::{ControlRegister, control_registers, counters};
 
-use bitmosaic_arch::{Array, COMMAND_QUEUE, FETCH_COMMANDS, Machine};
+use bitmosaic_arch::{Array, COMMAND_QUEUE, FETCH_COMMANDS, Machine, TOKEN_BITS};
 use bitmosaic_mappings::field;
 
 use crate::netlist::{Design, NetlistError};
-
-/// Bits of a counter of tokens between queues.
-const TOKEN_BITS: u32 = 8;
 
 /// Bits of a place among a power of two of entries.
 fn place_bits(entries: u32) -> u32 {

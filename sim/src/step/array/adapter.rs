@@ -5,13 +5,13 @@ use bitmosaic_mappings::{Beat, read_bits};
 /// Splits a beat into words, lowest first, or joins beats to a word.
 #[derive(Debug, Clone)]
 pub(super) struct Adapter {
-    beat_bits: u32,
-    word_bits: u32,
+    pub(super) beat_bits: u32,
+    pub(super) word_bits: u32,
     /// The beat that is split, and the next word of it.
-    held: Option<Beat>,
-    index: u32,
+    pub(super) held: Option<Beat>,
+    pub(super) index: u32,
     /// Beats of the word so far.
-    collected: Vec<Beat>,
+    pub(super) collected: Vec<Beat>,
 }
 
 impl Adapter {

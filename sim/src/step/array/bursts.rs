@@ -11,11 +11,11 @@ pub(crate) struct Bursts {
     limit: u32,
     /// Bursts are left to ask for.
     pub(crate) active: bool,
-    address: u64,
-    beats_left: u32,
-    row_address: u64,
+    pub(super) address: u64,
+    pub(super) beats_left: u32,
+    pub(super) row_address: u64,
     row_beats: u32,
-    rows_left: u32,
+    pub(super) rows_left: u32,
     pitch: u32,
     /// Bursts on their way.
     pub(crate) outstanding: u32,
@@ -48,9 +48,13 @@ impl Bursts {
 
     /// The burst asked for.
     pub(crate) fn request(&self) -> Option<Burst> {
+        (self.active && self.outstanding < self.limit).then_some(Burst { address: self.address, beats: self.beats() })
+    }
+
+    /// Beats of the next burst.
+    pub(super) fn beats(&self) -> u32 {
         let to_boundary = (BURST_BOUNDARY_BYTES as u64 - self.address % BURST_BOUNDARY_BYTES as u64) / self.beat_bytes;
-        let beats = self.beats_left.min(self.burst_beats).min(to_boundary as u32);
-        (self.active && self.outstanding < self.limit).then_some(Burst { address: self.address, beats })
+        self.beats_left.min(self.burst_beats).min(to_boundary as u32)
     }
 
     /// The request is granted at this edge.

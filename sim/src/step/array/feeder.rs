@@ -22,26 +22,26 @@ pub(crate) struct Fetched {
 pub(crate) struct Feeder<'m> {
     machine: &'m Machine,
     array: &'m Array,
-    command: CommandWords,
+    pub(super) command: CommandWords,
     /// Chunks are left to read.
     pub(crate) feeding: bool,
-    k: u32,
-    group_k: u32,
+    pub(super) k: u32,
+    pub(super) group_k: u32,
     /// Planes of the group that follow this one; 0 in weight-major order.
-    planes_left: u32,
-    token: u32,
-    output_channel: u32,
-    block: usize,
-    weight: Place,
-    activation: Place,
+    pub(super) planes_left: u32,
+    pub(super) token: u32,
+    pub(super) output_channel: u32,
+    pub(super) block: usize,
+    pub(super) weight: Place,
+    pub(super) activation: Place,
     pub(crate) fetched: Option<Fetched>,
 }
 
 /// Where an operand is read: its chunk and group, those of the group's start, and those of the block's.
 #[derive(Debug, Clone, Copy, Default)]
-struct Place {
-    chunk: usize,
-    group: usize,
+pub(super) struct Place {
+    pub(super) chunk: usize,
+    pub(super) group: usize,
     group_start: usize,
     block_start: (usize, usize),
 }

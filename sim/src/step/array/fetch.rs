@@ -11,12 +11,12 @@ use super::queue::Queue;
 #[derive(Debug, Clone)]
 pub(super) struct Fetch {
     command_beats: u32,
-    address: u64,
+    pub(super) address: u64,
     /// Commands not yet asked for.
-    left: u32,
+    pub(super) left: u32,
     /// Commands asked for and not yet handed to a queue.
-    reserved: u32,
-    adapter: Adapter,
+    pub(super) reserved: u32,
+    pub(super) adapter: Adapter,
     pub(super) commands: Queue<CommandWords>,
     /// Bursts on their way.
     pub(super) outstanding: u32,

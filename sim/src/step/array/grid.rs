@@ -11,11 +11,11 @@ use crate::step::TileStep;
 
 /// A row of queues; from number `first_tap` on each serves a tile and the next queue.
 #[derive(Debug, Clone)]
-struct Chain {
-    queues: Vec<Queue<Word>>,
-    first_tap: usize,
+pub(super) struct Chain {
+    pub(super) queues: Vec<Queue<Word>>,
+    pub(super) first_tap: usize,
     /// A queue's oldest beat was taken by its tile, by the next queue, and not yet by the other.
-    taken: Vec<(bool, bool)>,
+    pub(super) taken: Vec<(bool, bool)>,
 }
 
 impl Chain {
@@ -71,14 +71,14 @@ pub(super) struct Grid<'m> {
     machine: &'m Machine,
     array: &'m Array,
     /// `[down][across]`
-    tiles: Vec<TileStep<'m>>,
+    pub(super) tiles: Vec<TileStep<'m>>,
     signals: Vec<Signals>,
     /// Per tile: output beats of the pass, passes of the command.
-    places: Vec<(u32, usize)>,
+    pub(super) places: Vec<(u32, usize)>,
     /// Chains down, `[stream][tile column]`: command, weight, scale, channel.
-    down: [Vec<Chain>; 4],
+    pub(super) down: [Vec<Chain>; 4],
     /// Chains across, `[stream][tile row]`: activation, exponent.
-    across: [Vec<Chain>; 2],
+    pub(super) across: [Vec<Chain>; 2],
 }
 
 // Streams of `Grid::down` and `Grid::across`.

@@ -22,38 +22,38 @@ pub(super) struct Load<'m> {
     /// From compute: halves that are free again.
     pub(super) tokens: u32,
     pub(super) bursts: Bursts,
-    sink_queue: Queue<CommandWords>,
-    sink: Option<Sink>,
-    words: Adapter,
-    chunks: Adapter,
-    aligner: Option<AlignerStep<'m>>,
+    pub(super) sink_queue: Queue<CommandWords>,
+    pub(super) sink: Option<Sink>,
+    pub(super) words: Adapter,
+    pub(super) chunks: Adapter,
+    pub(super) aligner: Option<AlignerStep<'m>>,
 }
 
 /// Where the sink stands in its command.
 #[derive(Debug, Clone)]
-struct Sink {
-    command: CommandWords,
-    weights: bool,
+pub(super) struct Sink {
+    pub(super) command: CommandWords,
+    pub(super) weights: bool,
     /// Feed side of activations: input channels of the row, and rows.
-    fed_k: u32,
-    fed_tokens: u32,
+    pub(super) fed_k: u32,
+    pub(super) fed_tokens: u32,
     /// The rest counts where data is written.
-    phase: Phase,
-    index: u32,
-    k: u32,
-    group_k: u32,
+    pub(super) phase: Phase,
+    pub(super) index: u32,
+    pub(super) k: u32,
+    pub(super) group_k: u32,
     /// Output channels (weights) or tokens (activations) done.
-    done: u32,
-    row: u32,
-    block: usize,
-    chunk: usize,
-    group: usize,
+    pub(super) done: u32,
+    pub(super) row: u32,
+    pub(super) block: usize,
+    pub(super) chunk: usize,
+    pub(super) group: usize,
     /// Chunk and group at the start of the row block.
     block_start: (usize, usize),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     Channels,
     Record,
     Codes,
@@ -68,6 +68,11 @@ pub(super) struct LoadEdge {
     pub(super) retired: Option<bool>,
     /// The oldest command waits for a token of compute.
     pub(super) waits: bool,
+    /// A command's bursts begin.
+    pub(super) started: bool,
+    /// A weight word, or a chunk of activations, was written.
+    pub(super) word: bool,
+    pub(super) written: bool,
 }
 
 impl<'m> Load<'m> {
@@ -113,6 +118,7 @@ impl<'m> Load<'m> {
                 self.tokens -= u32::from(wait_down(&command));
                 self.start(&command);
                 self.sink_queue.push(command);
+                edge.started = true;
             }
         }
         edge
@@ -140,6 +146,7 @@ impl<'m> Load<'m> {
         let Some(sink) = &mut self.sink else { return };
         let word = self.words.word(beat);
         let taken = word.is_some();
+        edge.word = taken;
         let mut end = false;
         if let Some(word) = word {
             end = sink.weight_word(self.machine, self.array, word, buffers);
@@ -183,6 +190,7 @@ impl<'m> Load<'m> {
             written = signals.output_valid.then_some(signals.output);
         }
         let Some(sink) = self.sink.as_mut().filter(|sink| !sink.weights) else { return };
+        edge.written = written.is_some();
         let end = written.is_some_and(|word| sink.activation_word(self.machine, self.array, &word, buffers));
         if fed {
             sink.fed_k = if row_end { 0 } else { sink.fed_k + lanes };

@@ -9,6 +9,7 @@ mod fetch;
 mod fields;
 mod grid;
 mod load;
+mod probes;
 mod queue;
 mod store;
 
@@ -30,6 +31,9 @@ use grid::Grid;
 use load::Load;
 use store::Store;
 
+use super::{AlignerStep, TileStep};
+use crate::probe::{Probe, Probed};
+
 /// Beats between the memory port and the blocks.
 pub(crate) const READ_QUEUE: usize = 2;
 
@@ -41,6 +45,8 @@ const OPCODE_ERROR: u32 = 3;
 /// Step engine of a whole machine.
 #[derive(Debug, Clone)]
 pub struct ArrayStep<'m> {
+    machine: &'m Machine,
+    array: &'m Array,
     running: bool,
     done: bool,
     error: u32,
@@ -52,6 +58,8 @@ pub struct ArrayStep<'m> {
     read_address: Option<(Reader, Burst)>,
     reads: Queue<ReadBeat>,
     write_address: Option<Burst>,
+    probed: bool,
+    probes: Vec<Probe>,
 }
 
 /// The compute unit.
@@ -66,6 +74,9 @@ struct Compute<'m> {
     retired: u64,
     feeder: Feeder<'m>,
     grid: Grid<'m>,
+    /// Of the last cycle: a command started, the tiles took the fetched beats.
+    started: bool,
+    advanced: bool,
 }
 
 impl<'m> ArrayStep<'m> {
@@ -73,6 +84,8 @@ impl<'m> ArrayStep<'m> {
     pub fn new(machine: &'m Machine) -> Option<ArrayStep<'m>> {
         let array = machine.array.as_ref()?;
         Some(ArrayStep {
+            machine,
+            array,
             running: false,
             done: false,
             error: 0,
@@ -84,7 +97,17 @@ impl<'m> ArrayStep<'m> {
             read_address: None,
             reads: Queue::new(READ_QUEUE),
             write_address: None,
+            probed: false,
+            probes: Vec::new(),
         })
+    }
+
+    /// As [`ArrayStep::new`], and keeps [`Probed::probes`] of each cycle.
+    pub fn with_probes(machine: &'m Machine) -> Option<ArrayStep<'m>> {
+        let mut step = ArrayStep { probed: true, ..ArrayStep::new(machine)? };
+        step.compute.grid.tiles.fill(TileStep::with_probes(machine));
+        step.load.aligner = machine.aligner.as_ref().map(|_| AlignerStep::with_probes(machine));
+        Some(step)
     }
 
     /// The oldest command goes to its queue if that has room; gives an error code.
@@ -138,6 +161,8 @@ impl<'m> Compute<'m> {
             retired: 0,
             feeder: Feeder::new(machine, array),
             grid: Grid::new(machine, array),
+            started: false,
+            advanced: false,
         }
     }
 
@@ -150,6 +175,7 @@ impl<'m> Compute<'m> {
         let next = self.queue.front().copied().filter(|_| self.command.is_none());
         let output_half = self.command.map_or(0, |command| half(&command, 2));
         let advance = self.feeder.fetched.as_ref().is_some_and(|fetched| self.grid.ready(fetched));
+        (self.started, self.advanced) = (false, advance);
         let (retiring, mut status) = self.grid.tiles(buffers, output_half);
         self.retired |= retiring;
         if advance && let Some(fetched) = self.feeder.fetched.clone() {
@@ -172,6 +198,7 @@ impl<'m> Compute<'m> {
                 self.grid.push_command(&command);
                 self.feeder.start(&command);
                 self.command = Some(command);
+                self.started = true;
             }
         }
         (done, status)
@@ -180,6 +207,10 @@ impl<'m> Compute<'m> {
 
 impl Accelerator for ArrayStep<'_> {
     fn cycle(&mut self, inputs: &AxiInputs, outputs: &mut AxiOutputs) {
+        let sink = self.probed.then(|| self.load.sink.clone()).flatten();
+        if self.probed {
+            self.probes = probes::registers(self);
+        }
         // What is seen at the port.
         outputs.read_address = self.read_address;
         outputs.read_ready = self.reads.ready();
@@ -206,6 +237,7 @@ impl Accelerator for ArrayStep<'_> {
         if self.running && !stop {
             error = self.dispatch(compute_idle, store_idle, load_idle);
         }
+        let pushes = [&self.load.queue, &self.compute.queue, &self.store.queue].map(Queue::has_new);
         let mut load_edge = load::LoadEdge::default();
         let beat = self.reads.front().copied();
         let beat_taken = self.route(stop, &mut load_edge);
@@ -219,6 +251,15 @@ impl Accelerator for ArrayStep<'_> {
         outputs.retire = u32::from(load_edge.retired.is_some())
             | u32::from(computed.is_some()) << 1
             | u32::from(store_retires.is_some()) << 2;
+
+        if self.probed {
+            let grants = [fetch_request.is_some(), load_request.is_some(), store_request.is_some()];
+            let (load, stored) = (load_edge, store_retires);
+            let decisions = probes::Decisions { grants, pushes, error, load, computed, stored, status };
+            let mut probes = std::mem::take(&mut self.probes);
+            probes::decisions(self, &decisions, sink.as_ref(), &mut probes);
+            self.probes = probes;
+        }
 
         // Tokens arrive with the edge.
         self.compute.load_tokens += u32::from(load_edge.retired == Some(true));
@@ -281,5 +322,11 @@ impl Accelerator for ArrayStep<'_> {
 
     fn error(&mut self) -> u32 {
         self.error
+    }
+}
+
+impl Probed for ArrayStep<'_> {
+    fn probes(&self) -> Vec<Probe> {
+        self.probes.clone()
     }
 }

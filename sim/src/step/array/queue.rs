@@ -21,6 +21,16 @@ impl<T> Queue<T> {
         self.len < self.depth
     }
 
+    /// Entries before the edge.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Something was pushed in this cycle, and nothing popped yet.
+    pub(super) fn has_new(&self) -> bool {
+        self.items.len() > self.len
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
     }

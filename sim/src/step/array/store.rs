@@ -23,27 +23,30 @@ pub(super) struct Store<'m> {
     pub(super) tokens: u32,
     pub(super) bursts: Bursts,
     /// Beats of the bursts granted.
-    lengths: Queue<u32>,
+    pub(super) lengths: Queue<u32>,
     /// Beats of the oldest of them that were sent.
-    sent: u32,
+    pub(super) sent: u32,
     pub(super) writes: Queue<WriteBeat>,
-    command: Option<CommandWords>,
+    pub(super) command: Option<CommandWords>,
     /// Rows are left to read.
-    reader: Option<StoreReader<'m>>,
-    fetched: Option<(Beat, u32)>,
+    pub(super) reader: Option<StoreReader<'m>>,
+    pub(super) fetched: Option<(Beat, u32)>,
+    /// Of the last cycle: a command started, a write beat went to its queue.
+    pub(super) started: bool,
+    pub(super) pushed: bool,
 }
 
 /// Walks the outputs of a product token by token, column block by column block, a beat of the memory port at a time.
 #[derive(Debug, Clone)]
 pub(crate) struct StoreReader<'m> {
     array: &'m Array,
-    command: CommandWords,
-    token: u32,
+    pub(super) command: CommandWords,
+    pub(super) token: u32,
     /// Row within its block; pass of the block; first output channel of the beat; the same within its column block.
-    row: u32,
-    row_block: usize,
-    pass: usize,
-    channel: u32,
+    pub(super) row: u32,
+    pub(super) row_block: usize,
+    pub(super) pass: usize,
+    pub(super) channel: u32,
     block_channel: u32,
 }
 
@@ -60,6 +63,8 @@ impl<'m> Store<'m> {
             command: None,
             reader: None,
             fetched: None,
+            started: false,
+            pushed: false,
         }
     }
 
@@ -86,6 +91,7 @@ impl<'m> Store<'m> {
     /// One cycle; the write beat at the front is taken, the command retires, nothing starts.
     pub(super) fn cycle(&mut self, buffers: &Buffers, write_taken: bool, retires: bool, stop: bool) {
         let advance = self.writes.ready() && !self.lengths.is_empty();
+        (self.started, self.pushed) = (false, advance && self.fetched.is_some());
         if write_taken {
             self.writes.pop();
         }
@@ -119,6 +125,7 @@ impl<'m> Store<'m> {
             self.tokens -= u32::from(wait_up(&command));
             self.command = Some(command);
             self.reader = Some(StoreReader::new(self.array, &command));
+            self.started = true;
             let beats = (at(&command, field::OUTPUT_CHANNELS) as u32).div_ceil(self.array.data_bits / 16);
             let rows = at(&command, field::TOKENS) as u32;
             self.bursts.start(at(&command, field::ADDRESS), beats, rows, at(&command, field::PITCH) as u32);

@@ -1,0 +1,114 @@
+//! `simulate` on a whole machine.
+
+use bitmosaic_arch::Machine;
+use bitmosaic_cosim::array::{ArrayCase, run_array_engine};
+use bitmosaic_cosim::{Engine, ExternalSettings};
+use bitmosaic_mappings::{Matmul, Program, TileWalk, Tiling, lower_array};
+use bitmosaic_results::{LayerResult, MemoryWaits, SimulateResult, Stalls};
+use bitmosaic_sim::memory::MemoryTiming;
+use bitmosaic_sim::run::ArrayTrace;
+
+use super::{Arguments, STEP_CYCLE_CAP, SimulateEngine, engine_name, generated_layer, product};
+use crate::error::CliError;
+
+/// Longest run of the netlist of a whole machine, by its least number of cycles.
+const NETLIST_CYCLE_CAP: u64 = 2_000_000;
+
+/// What a whole machine adds to a document's provenance.
+pub(super) struct ArrayResult {
+    pub(super) result: SimulateResult,
+    pub(super) mapping: String,
+    pub(super) memory: String,
+}
+
+/// Runs a generated layer of the product's shape.
+pub(super) fn simulate(
+    machine: &Machine,
+    matmul: &Matmul,
+    op: &str,
+    arguments: &Arguments,
+) -> Result<ArrayResult, CliError> {
+    if arguments.input_stalls > 0 || arguments.output_stalls > 0 {
+        let expected = "a whole machine has a memory in their place: --memory-latency, --memory-bytes-per-cycle";
+        return Err(CliError::option("--input-stalls, --output-stalls", &machine.name, expected));
+    }
+    if arguments.vcd.is_some() {
+        return Err(CliError::option("--vcd", &machine.name, "waveforms are written for tiles alone so far"));
+    }
+    let fast = MemoryTiming::FAST;
+    let timing = MemoryTiming {
+        latency: arguments.memory_latency.unwrap_or(fast.latency),
+        bytes_per_cycle: arguments.memory_bytes_per_cycle.unwrap_or(fast.bytes_per_cycle),
+        ..fast
+    };
+    timing
+        .check()
+        .map_err(|reason| CliError::option("--memory-latency, --memory-bytes-per-cycle", reason, "change it"))?;
+    let layer = generated_layer(matmul, &arguments.weight_type, arguments.seed)?;
+    let case = ArrayCase::new(machine.clone(), vec![layer], timing, arguments.seed)?;
+    let (engine, cap) = match arguments.engine {
+        SimulateEngine::Cycle => (Engine::Simulator, u64::MAX),
+        SimulateEngine::Step => (Engine::Step, STEP_CYCLE_CAP),
+        SimulateEngine::Netlist => (Engine::Netlist, NETLIST_CYCLE_CAP),
+    };
+    let least = case.program.least_cycles(machine, timing.bytes_per_cycle);
+    if least > cap {
+        return Err(CliError::option(
+            "--engine",
+            format!("{} would run at least {least} cycles one by one", engine_name(arguments.engine)),
+            format!("at most {cap}; take a smaller product or `--engine cycle`"),
+        ));
+    }
+    let run = run_array_engine(&case, engine, &ExternalSettings::default())?;
+    if run.trace.error != 0 {
+        return Err(CliError::Internal(format!("the machine ended with error {}", run.trace.error)));
+    }
+    let result = result(machine, matmul, op, &run.trace);
+    let mapping = case.program.tilings.first().map_or_else(String::new, describe);
+    Ok(ArrayResult { result, mapping, memory: timing.to_string() })
+}
+
+/// The program of a product, whatever its data.
+pub(crate) fn array_program(machine: &Machine, shape: &str, name: &str, group: usize) -> Result<Program, CliError> {
+    let layer = generated_layer(&product(machine, shape, name, group)?, name, 1)?;
+    Ok(lower_array(machine, &[(&layer.weights, &layer.activations.values[..])])?.program)
+}
+
+/// How a product was cut.
+fn describe(tiling: &Tiling) -> String {
+    let stays = if tiling.weights_outer { "weights" } else { "activations" };
+    format!(
+        "output-stationary, {} x {} blocks (tokens x output channels) a command, {stays} stay",
+        tiling.row_blocks, tiling.column_blocks
+    )
+}
+
+fn result(machine: &Machine, matmul: &Matmul, op: &str, trace: &ArrayTrace) -> SimulateResult {
+    let beat_bytes = machine.array.as_ref().map_or(0, |array| u64::from(array.beat_bytes()));
+    let tiles = machine.array.as_ref().map_or(1, |array| u64::from(array.tiles()));
+    // In the order of `ports::ARRAY_STATUS`: the first four are those of the first tile, which all others follow.
+    let [compute, operand, scale_unit, output, operands, outputs, room] = trace.status_cycles;
+    let memory_cycles = operands + outputs;
+    let fill_drain = trace.cycles - compute - operand - scale_unit - output - memory_cycles;
+    let layer = LayerResult {
+        name: "matmul".to_string(),
+        op: op.to_string(),
+        cycles: trace.cycles,
+        compute_cycles: compute,
+        memory_cycles,
+        memory_waits: Some(MemoryWaits { operands, outputs, room }),
+        stalls: Stalls { operand, scale_unit, output, fill_drain },
+        bytes_read: trace.reads.iter().map(|(_, _, burst)| u64::from(burst.beats) * beat_bytes).sum(),
+        bytes_written: trace.beats.iter().map(|(_, beat)| u64::from(beat.strobes.count_ones())).sum(),
+        energy_pj: None,
+    };
+    let offered = u128::from(trace.cycles) * u128::from(tiles * u64::from(machine.pes() * machine.pe.lanes));
+    let useful = u128::from(TileWalk::new(machine, matmul).macs()) * u128::from(matmul.terms);
+    SimulateResult {
+        cycles: trace.cycles,
+        seconds: trace.cycles as f64 / (f64::from(machine.clock_mhz) * 1e6),
+        layers: vec![layer],
+        energy_pj: None,
+        utilization: if offered == 0 { 0.0 } else { useful as f64 / offered as f64 },
+    }
+}
