@@ -144,7 +144,7 @@ fn commands(text: &mut String, machine: &Machine) {
     );
     let row =
         |(name, (low, bits), meaning): (&str, (u32, u32), &str)| vec![range(low, bits), name.into(), meaning.into()];
-    table(text, "bits | field | meaning", field::ALL.map(row));
+    table(text, "bits | field | meaning", field::MATMUL.map(row));
 }
 
 fn range(low: u32, bits: u32) -> String {
