@@ -55,7 +55,7 @@ impl CliError {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             CliError::Cosim(CosimError::MissingTool { .. }) => 3,
-            CliError::Cosim(CosimError::Watchdog { .. } | CosimError::Unknown { .. }) => 1,
+            CliError::Cosim(CosimError::Watchdog { .. } | CosimError::Unknown { .. } | CosimError::Differs { .. }) => 1,
             CliError::Cosim(CosimError::Netlist(_) | CosimError::Tool { .. }) => 4,
             CliError::Internal(_) => 4,
             _ => 2,

@@ -14,6 +14,7 @@ pub mod random_array;
 mod replay;
 mod standard;
 mod vcd;
+pub mod vectors;
 
 pub use case::{Case, Outputs};
 pub use compare::{compare, compare_with_host, host_outputs};
