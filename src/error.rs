@@ -59,7 +59,8 @@ impl CliError {
                 CosimError::Watchdog { .. }
                 | CosimError::ArrayWatchdog { .. }
                 | CosimError::Unknown { .. }
-                | CosimError::Protocol { .. },
+                | CosimError::Protocol { .. }
+                | CosimError::Differs { .. },
             ) => 1,
             CliError::Cosim(CosimError::Netlist(_) | CosimError::Tool { .. }) => 4,
             CliError::Internal(_) => 4,

@@ -235,6 +235,26 @@ fn rtl_writes_every_file_it_names() {
 }
 
 #[test]
+fn rtl_of_a_whole_machine_is_a_bundle() {
+    let folder = tempfile::tempdir().unwrap();
+    let document = json(folder.path(), &["rtl", "--design", "mosaic-ecp5", "-o", "out", "--json"]);
+    let files: Vec<&str> = document["files"].as_array().unwrap().iter().map(|f| f.as_str().unwrap()).collect();
+    let read = |name: &str| std::fs::read_to_string(folder.path().join("out").join(name)).unwrap();
+    assert!(files.iter().all(|file| !read(file).is_empty()));
+    for name in ["README.md", "tile.md", "bitmosaic.core", "build.tcl", "package_ip.tcl", "Makefile", "rtl/bitmosaic.v"]
+    {
+        assert!(files.contains(&name), "{name}");
+    }
+    let modules = document["modules"].as_array().unwrap();
+    assert_eq!(modules.last().unwrap()["name"], "accelerator");
+    assert_eq!(modules.iter().find(|m| m["name"] == "block_pe").unwrap()["instances"], 16);
+    // The design's clock is below the bound of the constraints.
+    assert!(read("bitmosaic.lpf").contains("FREQUENCY PORT \"aclk\" 60 MHZ;"));
+    assert!(read("bitmosaic.xdc").contains("-period 16.667 "));
+    assert!(read("vectors/expected.txt").ends_with("e 2\ndone\n"));
+}
+
+#[test]
 fn simulate_writes_waveforms_of_the_netlist() {
     let folder = tempfile::tempdir().unwrap();
     let simulate = ["simulate", "--design", "mosaic-tiny", "--matmul", "2x64x4", "--group", "32", "--engine"];

@@ -29,6 +29,7 @@ pub fn presets() -> &'static [Preset] {
         preset!("bitmod-tiny"),
         preset!("mosaic-small"),
         preset!("bitmod-small"),
+        preset!("mosaic-ecp5"),
     ];
     PRESETS
 }

@@ -191,16 +191,33 @@ fn external(case: &ArrayCase, tool: Tool, settings: &ExternalSettings) -> Result
     files.push((format!("{WRAPPER}.v"), wrapper(design)));
     let room = memory_beats.next_power_of_two().max(LEAST_MEMORY_BEATS);
     files.push(("testbench.v".to_string(), array_testbench(array, room)));
-    let mut text = String::with_capacity(case.program.memory.len() * 2 + memory_beats as usize);
-    for beat in case.program.memory.chunks(beat_bytes) {
+    let text = memory_hex(&case.program.memory, beat_bytes);
+    let arguments = plusargs(case);
+    let files = external::Files { sources: &files, inputs: &[("memory.hex".to_string(), text)] };
+    let text = external::simulate(tool, "machine", &files, &arguments, case.state_seed, settings)?;
+    let trace = parse_trace(tool, &text, array.data_bits)?;
+    let memory = written(&case.program.memory, &trace, beat_bytes);
+    Ok(ArrayRun { trace, memory })
+}
+
+/// A memory for `$readmemh`, a beat a line.
+pub(crate) fn memory_hex(memory: &[u8], beat_bytes: usize) -> String {
+    let mut text = String::with_capacity(memory.len() * 2 + memory.len() / beat_bytes + 1);
+    for beat in memory.chunks(beat_bytes) {
         // Beats are numbers: the highest byte first; the last may be short.
         text.extend(std::iter::repeat_n("00", beat_bytes - beat.len()));
         text.extend(beat.iter().rev().map(|byte| format!("{byte:02x}")));
         text.push('\n');
     }
+    text
+}
+
+/// Plusargs of the testbench.
+pub(crate) fn plusargs(case: &ArrayCase) -> Vec<String> {
     let timing = &case.timing;
+    let beat_bytes = case.data_bits() as usize / 8;
     let mut arguments = vec![
-        format!("+memory_beats={memory_beats}"),
+        format!("+memory_beats={}", case.program.memory.len().div_ceil(beat_bytes)),
         format!("+commands={}", case.program.program.commands.len()),
         format!("+limit={}", case.cycle_limit()),
         format!("+latency={}", timing.latency),
@@ -211,11 +228,7 @@ fn external(case: &ArrayCase, tool: Tool, settings: &ExternalSettings) -> Result
     for channel in 0..5 {
         arguments.push(format!("+seed_{channel}={}", Lfsr::new(timing.channel_seed(channel)).state()));
     }
-    let files = external::Files { sources: &files, inputs: &[("memory.hex".to_string(), text)] };
-    let text = external::simulate(tool, "machine", &files, &arguments, case.state_seed, settings)?;
-    let trace = parse_trace(tool, &text, array.data_bits)?;
-    let memory = written(&case.program.memory, &trace, beat_bytes);
-    Ok(ArrayRun { trace, memory })
+    arguments
 }
 
 /// Memory after the write beats of a trace.
@@ -235,7 +248,7 @@ fn written(before: &[u8], trace: &ArrayTrace, beat_bytes: usize) -> Vec<u8> {
     memory
 }
 
-fn parse_trace(tool: Tool, text: &str, data_bits: u32) -> Result<ArrayTrace, CosimError> {
+pub(crate) fn parse_trace(tool: Tool, text: &str, data_bits: u32) -> Result<ArrayTrace, CosimError> {
     let mut trace = ArrayTrace::default();
     let mut done = false;
     let unit = "machine";

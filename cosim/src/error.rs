@@ -70,6 +70,16 @@ pub enum CosimError {
         /// Cycle.
         cycle: String,
     },
+    /// A whole machine's outputs are not the host's.
+    #[error("design `{design}`: {differing} outputs of its vectors differ from the host's, error code {error}")]
+    Differs {
+        /// Design.
+        design: String,
+        /// Outputs that differ.
+        differing: usize,
+        /// Why the program ended, 0 for a good end.
+        error: u32,
+    },
     /// A file could not be read or written.
     #[error("{path}: {reason}")]
     File {

@@ -15,6 +15,7 @@ mod replay;
 pub mod shrink;
 mod standard;
 mod vcd;
+pub mod vectors;
 
 pub use case::{Case, Outputs};
 pub use compare::{compare, compare_with_host, host_outputs};

@@ -3,9 +3,11 @@
 
 use bitmosaic_arch::{Machine, load, presets};
 use bitmosaic_cosim::random::{self, Activation, LayerShape, Random};
+use bitmosaic_cosim::random_array::array_machine;
+use bitmosaic_cosim::vectors::vectors;
 use bitmosaic_cosim::{Case, Engine, ExternalSettings, run_engine};
 use bitmosaic_mappings::{Latency, Stalls, matmul_command};
-use bitmosaic_rtl::emit::{readme::readme, verilog_files};
+use bitmosaic_rtl::emit::{bundle::array_bundle, readme::readme, verilog_files};
 use bitmosaic_rtl::hardware::{Units, build};
 use rayon::prelude::*;
 
@@ -91,5 +93,70 @@ fn every_port_of_the_verilog_is_on_the_page() {
                 assert!(drawn.contains(&format!("\n{} ", port.name)), "{} {}", machine.name, port.name);
             }
         }
+    }
+}
+
+/// Every preset with an array and some random whole machines.
+fn whole_machines() -> Vec<(Machine, Units)> {
+    let named = presets().iter().map(|preset| load(preset.name).unwrap()).filter(|machine| machine.array.is_some());
+    let random = (0..12).map(|seed| array_machine(&mut Random::new(seed)).unwrap());
+    let with_units = |machine: Machine| {
+        let units = build(&machine).unwrap();
+        (machine, units)
+    };
+    named.chain(random).map(with_units).collect()
+}
+
+#[test]
+fn no_output_of_a_whole_machine_depends_on_an_input_within_a_cycle() {
+    for (machine, units) in whole_machines() {
+        let top = units.array.as_ref().unwrap().top();
+        for (port, paths) in top.outputs.iter().zip(top.combinational_inputs()) {
+            let inputs: Vec<&str> = paths.iter().map(|input| top.inputs[*input].name.as_str()).collect();
+            assert!(inputs.is_empty(), "{}: {} depends on {inputs:?}", machine.name, port.name);
+        }
+    }
+}
+
+#[test]
+fn the_bundle_of_a_whole_machine_says_what_its_verilog_is() {
+    for (machine, units) in whole_machines() {
+        let (array, design) = (machine.array.as_ref().unwrap(), units.array.as_ref().unwrap());
+        let files = array_bundle(&machine, array, design, &vectors(&machine).unwrap());
+        let file = |name: &str| &files.iter().find(|(file, _)| file == name).unwrap_or_else(|| panic!("{name}")).1;
+        for (name, text) in &files {
+            let hole = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+            assert!(!text.split('@').any(hole), "{name}: a hole");
+        }
+        // Every source is listed once, in the list and in the core.
+        let sources: Vec<&str> = file("files.f").lines().collect();
+        for source in files.iter().filter(|(name, _)| name.starts_with("rtl/")) {
+            assert_eq!(sources.iter().filter(|listed| **listed == source.0).count(), 1);
+            assert_eq!(file("bitmosaic.core").matches(&format!("- {}\n", source.0)).count(), 1, "{}", source.0);
+        }
+        // Every port of the wrapper has its row, in order.
+        let page = file("README.md");
+        let section = page.split_once("## Ports of `bitmosaic`").unwrap().1;
+        let listed = rows(section, "port | direction | bits").into_iter();
+        let listed: Vec<String> = listed.map(|row| format!("{} {} {}", row[1], row[2], row[0])).collect();
+        let written = file("rtl/bitmosaic.v").lines().filter_map(|line| {
+            let line = line.trim().trim_end_matches(',');
+            let (direction, rest) = line.split_once(" wire ").or_else(|| line.split_once("  wire "))?;
+            let (range, name) = rest.rsplit_once(' ').unwrap_or(("", rest));
+            let high = range.trim().trim_start_matches('[').split(':').next().and_then(|high| high.parse().ok());
+            Some(format!("{} {} `{name}`", direction.trim(), high.map_or(1, |high: u32| high + 1)))
+        });
+        assert_eq!(listed, written.collect::<Vec<_>>(), "{}", machine.name);
+        // Every register has one address everywhere, and no two share it.
+        let registers = rows(page, "offset | register | meaning");
+        let mut addresses: Vec<&str> = registers.iter().map(|row| row[0]).collect();
+        for row in &registers {
+            let (address, name) = (row[0].trim_start_matches("0x"), row[1].trim_matches('`'));
+            let python = format!("\"{name}\": 0x{},", address.to_uppercase());
+            assert!(file("cocotb/test_bitmosaic.py").contains(&python), "{python}");
+            assert!(file("package_ip.tcl").contains(&format!("    0x{address} {name} {{")), "{name}");
+        }
+        addresses.dedup();
+        assert_eq!(addresses.len(), registers.len());
     }
 }

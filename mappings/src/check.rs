@@ -3,7 +3,7 @@
 use bitmosaic_arch::{ADDRESS_BITS, Array, Machine};
 use bitmosaic_numerics::CodeValue;
 
-use crate::command::field::DIMENSION_BITS;
+use crate::field::DIMENSION_BITS;
 use crate::{Command, LoadActivations, LoadWeights, MappingError, Matmul, Part, Program, Store, Tokens};
 
 mod order;

@@ -2,77 +2,11 @@
 
 use bitmosaic_numerics::{SPECIAL_VALUES, ScaleKind, term::DIGIT_BITS, term::MAX_PLANES};
 
-use crate::MappingError;
 use crate::stream::{read_bits, write_bits};
+use crate::{MappingError, field};
 
 /// Bytes of a command.
 pub const COMMAND_BYTES: usize = 32;
-
-/// Bit positions and widths of a command's fields, as the hardware slices them.
-pub mod field {
-    use super::{DIGIT_BITS, MAX_PLANES, SPECIAL_VALUES};
-    use bitmosaic_arch::ADDRESS_BITS;
-
-    /// Bits of a whole command.
-    pub const COMMAND_BITS: u32 = super::COMMAND_BYTES as u32 * 8;
-    /// Opcode, see [`super::opcode`].
-    pub const OPCODE: (u32, u32) = (0, 8);
-    /// Index of the weight type in the machine's list.
-    pub const WEIGHT_TYPE: (u32, u32) = (8, 8);
-    /// Terms (cycles) per weight, 1 to 4.
-    pub const TERMS: (u32, u32) = (16, 8);
-    /// Weight values are multiples of 2^-fraction_bits.
-    pub const FRACTION_BITS: (u32, u32) = (24, 8);
-    /// Group in input channels, a multiple of the lanes.
-    pub const GROUP: (u32, u32) = (32, 16);
-    /// Of a `store`, in the place of the group: row blocks of its product, so many passes lie between column blocks.
-    pub const ROW_BLOCKS: (u32, u32) = GROUP;
-    /// Kind of group scale, its place in `ScaleKind::ALL`.
-    pub const SCALE_KIND: (u32, u32) = (48, 8);
-    /// Tokens (M). The field has 32 bits, the hardware counts [`DIMENSION_BITS`].
-    pub const TOKENS: (u32, u32) = (64, 32);
-    /// Output channels (N).
-    pub const OUTPUT_CHANNELS: (u32, u32) = (96, 32);
-    /// Input channels (K).
-    pub const INPUT_CHANNELS: (u32, u32) = (128, 32);
-    /// Of a `matmul`: digits of the four special values, selector-major, then plane, [`DIGIT_BITS`] each.
-    pub const SPECIAL_DIGITS: (u32, u32) = (160, SPECIAL_VALUES as u32 * MAX_PLANES as u32 * DIGIT_BITS);
-    /// Of a load or store: byte address, a multiple of the memory port's beat.
-    pub const ADDRESS: (u32, u32) = (160, ADDRESS_BITS);
-    /// Of `load_activations` and `store`: bytes from row to row, likewise a multiple. Of `load_weights`: beats.
-    pub const PITCH: (u32, u32) = (208, 32);
-    /// See [`PITCH`].
-    pub const BEATS: (u32, u32) = PITCH;
-    /// Of a `matmul`: see [`super::Part`].
-    pub const PART: (u32, u32) = (224, 2);
-    /// Waits and gives, see [`super::Tokens`].
-    pub const TOKEN_FLAGS: (u32, u32) = (248, 4);
-    /// Halves of the buffers, see [`super::Halves`].
-    pub const HALVES: (u32, u32) = (252, 3);
-    /// Bits of the hardware's dimension counters: M, N and K are below 2^20.
-    pub const DIMENSION_BITS: u32 = 20;
-
-    /// All fields of a `matmul` as name, (low bit, bits), meaning; bits in no field are 0.
-    pub const ALL: [(&str, (u32, u32), &str); 13] = [
-        ("opcode", OPCODE, "0 `end` (all other bits 0), 1 `matmul`"),
-        ("weight_type", WEIGHT_TYPE, "index of the weight type in the machine's list"),
-        ("terms", TERMS, "terms (cycles) per weight"),
-        ("fraction_bits", FRACTION_BITS, "weight values are multiples of 2^-fraction_bits"),
-        ("group", GROUP, "group in input channels, a multiple of the lanes"),
-        ("scale_kind", SCALE_KIND, "kind of group scale: 0 int8, 1 e8m0, 2 e4m3, 3 fp16"),
-        ("tokens", TOKENS, "M"),
-        ("output_channels", OUTPUT_CHANNELS, "N"),
-        ("input_channels", INPUT_CHANNELS, "K"),
-        (
-            "special_digits",
-            SPECIAL_DIGITS,
-            "digits of the four special values: selector-major, then plane, each in 4 bits",
-        ),
-        ("part", PART, "whole machine: continues the sums of the command before; leaves them for the next one"),
-        ("token_flags", TOKEN_FLAGS, "whole machine: wait for load, wait for store, give to load, give to store"),
-        ("halves", HALVES, "whole machine: halves of weight, activation and output buffer"),
-    ];
-}
 
 /// Opcodes.
 pub mod opcode {
@@ -464,14 +398,25 @@ mod tests {
         assert_eq!(at(field::INPUT_CHANNELS), 1024);
         assert_eq!(at((field::SPECIAL_DIGITS.0, DIGIT_BITS)), 0);
         assert_eq!(at((field::SPECIAL_DIGITS.0 + DIGIT_BITS * 5, DIGIT_BITS)), 4);
-        // The list has every field, in order and apart, and the example sets no other bit.
-        let mut end = 0;
-        for (name, (low, width), _) in field::ALL {
-            assert!(low >= end && width <= 64, "{name}");
-            assert!(end == low || at((end, low - end)) == 0, "a bit below {name} is in no field");
-            end = low + width;
+    }
+
+    #[test]
+    fn every_command_has_its_fields_in_the_list_and_no_other_bit() {
+        let commands = examples();
+        assert_eq!(commands.len(), field::COMMANDS.len());
+        for format in field::COMMANDS {
+            let command = commands.iter().find(|command| command.words()[0] as u8 == format.opcode).unwrap();
+            let words = command.words();
+            let at = |(low, width): (u32, u32)| crate::stream::read_bits(&words, low, width);
+            let mut end = 0;
+            for (name, (low, width), _) in format.fields {
+                assert!(*low >= end && *width <= 64, "{} {name}", format.name);
+                end = low + width;
+            }
+            let listed = |bit| format.fields.iter().any(|(_, (low, width), _)| (*low..low + width).contains(&bit));
+            let stray = (0..field::COMMAND_BITS).find(|bit| !listed(*bit) && at((*bit, 1)) == 1);
+            assert_eq!(stray, None, "{}", format.name);
         }
-        assert_eq!(at((end, field::COMMAND_BITS - end)), 0);
     }
 
     #[test]

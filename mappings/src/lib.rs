@@ -7,6 +7,7 @@ mod axi;
 mod check;
 mod command;
 mod error;
+pub mod field;
 mod format;
 mod latency;
 mod lower;
@@ -17,9 +18,7 @@ mod unit;
 
 pub use array::{ArrayProgram, OutputRegion, Tiling, lower_array, read_outputs};
 pub use axi::{Accelerator, AxiInputs, AxiOutputs, BEAT_WORDS, Beat, Burst, ReadBeat, Reader, Start, WriteBeat};
-pub use command::{
-    COMMAND_BYTES, Command, Halves, LoadActivations, LoadWeights, Matmul, Part, Store, Tokens, field, opcode,
-};
+pub use command::{COMMAND_BYTES, Command, Halves, LoadActivations, LoadWeights, Matmul, Part, Store, Tokens, opcode};
 pub use error::MappingError;
 pub use format::{BeatField, BeatFormat, aligner_beats, tile_beats};
 pub use latency::{Latency, output_delay};

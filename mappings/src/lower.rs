@@ -1,7 +1,7 @@
 use bitmosaic_arch::{Machine, Support, TermOrder};
 use bitmosaic_numerics::{QuantizedMatrix, ScaleKind, f16};
 
-use crate::command::field::DIMENSION_BITS;
+use crate::field::DIMENSION_BITS;
 use crate::{BeatStream, Command, Halves, MappingError, Matmul, Part, Program, Tokens};
 
 /// Programs lowered for a tile: the commands and the operand beats that do not depend on alignment.

@@ -1,10 +1,11 @@
 use std::path::PathBuf;
 
 use bitmosaic_arch::{Machine, load};
+use bitmosaic_cosim::vectors::vectors;
 use bitmosaic_reports::rtl_text;
 use bitmosaic_results::{ModuleResources, RtlDocument, RtlResult, SCHEMA_VERSION};
 use bitmosaic_rtl::cost::cost;
-use bitmosaic_rtl::emit::{readme::readme, verilog_files};
+use bitmosaic_rtl::emit::{bundle::array_bundle, readme::readme, verilog_files};
 use bitmosaic_rtl::hardware::{Units, build};
 
 use crate::error::CliError;
@@ -31,40 +32,53 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
     Ok(Outcome::Done)
 }
 
-/// Writes `rtl/*.v`, `files.f`, `README.md` and `rust_hdl.rs`; both units share the folder, each has its own top module.
+/// Writes the Verilog and what goes with it.
 fn export(machine: &Machine, arguments: &Arguments) -> Result<RtlDocument, CliError> {
     let units = build(machine)?;
-    let folder = &arguments.output;
-    output::create_folder(&folder.join("rtl"))?;
-    let mut result = RtlResult::default();
-    for design in units.designs() {
-        for (name, text) in verilog_files(design) {
-            let name = format!("rtl/{name}");
-            if !result.files.contains(&name) {
-                output::write_file(&folder.join(&name), &text)?;
-                result.files.push(name);
-            }
+    let (files, designs) = match (&machine.array, &units.array) {
+        (Some(array), Some(design)) => {
+            let mut files = array_bundle(machine, array, design, &vectors(machine)?);
+            files.push(("tile.md".to_string(), readme(machine, &units)?));
+            (files, vec![design])
         }
-        result.modules.extend(cost(design).into_iter().map(|module| ModuleResources {
-            name: module.module,
-            instances: module.instances,
-            cells: module.cells,
-            flip_flops: module.flip_flops,
-        }));
+        _ => (tile_bundle(machine, &units)?, units.designs().collect()),
+    };
+    let mut result = RtlResult::default();
+    for (name, text) in files.into_iter().chain(port_declarations(&units)) {
+        let path = arguments.output.join(&name);
+        output::create_folder(path.parent().unwrap_or(&arguments.output))?;
+        output::write_file(&path, &text)?;
+        result.files.push(name);
     }
-    let list = result.files.iter().map(|f| format!("{f}\n")).collect::<String>();
-    let others = [("files.f", list), ("README.md", readme(machine, &units)?)];
-    for (name, text) in others.into_iter().chain(port_declarations(&units)) {
-        output::write_file(&folder.join(name), &text)?;
-        result.files.push(name.to_string());
-    }
+    let modules = designs.into_iter().flat_map(cost).map(|module| ModuleResources {
+        name: module.module,
+        instances: module.instances,
+        cells: module.cells,
+        flip_flops: module.flip_flops,
+    });
+    result.modules = modules.collect();
     let provenance = output::provenance(machine, String::new(), "", "rtl".to_string(), "", 0);
     Ok(RtlDocument { schema_version: SCHEMA_VERSION, provenance, result })
 }
 
+/// Files of a design that is a tile alone: the units share the folder, each has its own top module.
+fn tile_bundle(machine: &Machine, units: &Units) -> Result<Vec<(String, String)>, CliError> {
+    let mut files: Vec<(String, String)> = Vec::new();
+    for (name, text) in units.designs().flat_map(verilog_files) {
+        let name = format!("rtl/{name}");
+        if files.iter().all(|(other, _)| *other != name) {
+            files.push((name, text));
+        }
+    }
+    let list = files.iter().map(|(name, _)| format!("{name}\n")).collect::<String>();
+    files.push(("files.f".to_string(), list));
+    files.push(("README.md".to_string(), readme(machine, units)?));
+    Ok(files)
+}
+
 /// The file with the ports of every top module as rust-hdl blocks declare them.
 #[cfg(feature = "rust-hdl")]
-fn port_declarations(units: &Units) -> Option<(&'static str, String)> {
+fn port_declarations(units: &Units) -> Option<(String, String)> {
     let mut text =
         "//! Ports for `bitmosaic_rtl::rust_hdl::Generated`.\n\nuse rust_hdl_core::prelude::*;\n".to_string();
     for design in units.designs() {
@@ -72,10 +86,10 @@ fn port_declarations(units: &Units) -> Option<(&'static str, String)> {
         name[..1].make_ascii_uppercase();
         text += &format!("\n{}", bitmosaic_rtl::rust_hdl::declaration(design.top(), &format!("{name}Ports")));
     }
-    Some(("rust_hdl.rs", text))
+    Some(("rust_hdl.rs".to_string(), text))
 }
 
 #[cfg(not(feature = "rust-hdl"))]
-fn port_declarations(_units: &Units) -> Option<(&'static str, String)> {
+fn port_declarations(_units: &Units) -> Option<(String, String)> {
     None
 }

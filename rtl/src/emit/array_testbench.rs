@@ -142,7 +142,8 @@ module testbench (input wire clk_i);
         .m_axi_awid(awid), .m_axi_awaddr(awaddr), .m_axi_awlen(awlen), .m_axi_awsize(awsize), .m_axi_awburst(awburst),
         .m_axi_awvalid(awvalid), .m_axi_awready(awready),
         .m_axi_wdata(wdata), .m_axi_wstrb(wstrb), .m_axi_wlast(wlast), .m_axi_wvalid(wvalid), .m_axi_wready(wready),
-        .m_axi_bresp(response_error[response_first] ? 2'b10 : 2'b00), .m_axi_bvalid(bvalid), .m_axi_bready(bready),
+        .m_axi_bid(1'b0), .m_axi_bresp(response_error[response_first] ? 2'b10 : 2'b00),
+        .m_axi_bvalid(bvalid), .m_axi_bready(bready),
         .irq(irq), .retire(retire), .status(status)
     );
 
@@ -160,7 +161,7 @@ module testbench (input wire clk_i);
         if (!$value$plusargs("seed_3=%d", lfsr_3)) lfsr_3 = 32'd1;
         if (!$value$plusargs("seed_4=%d", lfsr_4)) lfsr_4 = 32'd1;
         trace = $fopen("trace.txt", "w");
-        $readmemh("memory.hex", memory);
+        $readmemh("memory.hex", memory, 0, memory_beats[31:0] - 1);
     end
 
     task stop;

@@ -1,6 +1,8 @@
 //! Text made from a netlist.
 
+mod array_readme;
 pub mod array_testbench;
+pub mod bundle;
 mod expression;
 mod plan;
 pub mod readme;

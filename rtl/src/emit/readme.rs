@@ -60,7 +60,7 @@ pub fn readme(machine: &Machine, units: &Units) -> Result<String, BundleError> {
     Ok(text)
 }
 
-fn table(text: &mut String, head: &str, rows: impl IntoIterator<Item = Vec<String>>) {
+pub(super) fn table(text: &mut String, head: &str, rows: impl IntoIterator<Item = Vec<String>>) {
     let _ = writeln!(text, "| {head} |\n|{}", " --- |".repeat(head.split('|').count()));
     for row in rows {
         let _ = writeln!(text, "| {} |", row.join(" | "));
@@ -68,7 +68,7 @@ fn table(text: &mut String, head: &str, rows: impl IntoIterator<Item = Vec<Strin
     text.push('\n');
 }
 
-fn parameters(text: &mut String, machine: &Machine) {
+pub(super) fn parameters(text: &mut String, machine: &Machine) {
     let (tile, pe, unit) = (&machine.tile, &machine.pe, &machine.scale_unit);
     let mut rows = vec![
         ("clock, MHz", machine.clock_mhz),
@@ -103,7 +103,7 @@ fn parameters(text: &mut String, machine: &Machine) {
     table(text, "parameter | value", rows.into_iter().map(|(name, value)| vec![name.into(), value.to_string()]));
 }
 
-fn types(text: &mut String, machine: &Machine) {
+pub(super) fn types(text: &mut String, machine: &Machine) {
     text.push_str("## Weight types\n\n");
     let row = |(index, executed): (usize, &bitmosaic_arch::ExecutedType)| {
         let of = &executed.weight_type;
@@ -144,10 +144,10 @@ fn commands(text: &mut String, machine: &Machine) {
     );
     let row =
         |(name, (low, bits), meaning): (&str, (u32, u32), &str)| vec![range(low, bits), name.into(), meaning.into()];
-    table(text, "bits | field | meaning", field::ALL.map(row));
+    table(text, "bits | field | meaning", field::MATMUL.map(row));
 }
 
-fn range(low: u32, bits: u32) -> String {
+pub(super) fn range(low: u32, bits: u32) -> String {
     if bits == 1 { low.to_string() } else { format!("{}:{low}", low + bits - 1) }
 }
 

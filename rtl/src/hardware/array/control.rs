@@ -9,6 +9,8 @@ use crate::netlist::{Module, ModuleBuilder, Net, NetlistError};
 
 /// Bits of a byte address of the control port.
 const CONTROL_ADDRESS_BITS: u32 = 8;
+/// Bytes of the register map.
+pub const CONTROL_BYTES: u32 = 1 << CONTROL_ADDRESS_BITS;
 /// Bits of a counter.
 const COUNTER_BITS: u32 = 48;
 /// First counter; each has a low and a high word.
@@ -156,12 +158,14 @@ pub(super) fn accelerator(machine: &Machine, array: &Array, core: &Module) -> Re
     let r_offered = memory(&mut m, "rvalid", 1, "a read beat is offered");
     let aw_taken = memory(&mut m, "awready", 1, "the write address is taken");
     let w_taken = memory(&mut m, "wready", 1, "the write beat is taken");
+    let b_id = memory(&mut m, "bid", 1, "identifier of the response: there is one writer, it is not looked at");
     let b_response = memory(&mut m, "bresp", 2, "write response");
     let b_offered = memory(&mut m, "bvalid", 1, "a write response is offered");
     let r_bad = m.bit(r_response, 1);
     let b_bad = m.bit(b_response, 1);
     m.ignore(r_response);
     m.ignore(b_response);
+    m.ignore(b_id);
     let program = m.concat(&[low, high]);
     let core = m.instance(
         "u_core",

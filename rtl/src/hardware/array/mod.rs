@@ -14,7 +14,7 @@ mod load;
 mod queue;
 mod store;
 
-pub use control::{ControlRegister, control_registers, counters};
+pub use control::{CONTROL_BYTES, ControlRegister, control_registers, counters};
 
 use bitmosaic_arch::{Array, COMMAND_QUEUE, FETCH_COMMANDS, Machine, TOKEN_BITS};
 use bitmosaic_mappings::field;
