@@ -3,7 +3,7 @@
 
 use bitmosaic_arch::{Machine, load, presets};
 use bitmosaic_cosim::random::{self, Activation, LayerShape, Random};
-use bitmosaic_cosim::random_array::array_machine;
+use bitmosaic_cosim::random_array::array_design;
 use bitmosaic_cosim::vectors::vectors;
 use bitmosaic_cosim::{Case, Engine, ExternalSettings, run_engine};
 use bitmosaic_mappings::{Latency, Stalls, matmul_command};
@@ -99,7 +99,8 @@ fn every_port_of_the_verilog_is_on_the_page() {
 /// Every preset with an array and some random whole machines.
 fn whole_machines() -> Vec<(Machine, Units)> {
     let named = presets().iter().map(|preset| load(preset.name).unwrap()).filter(|machine| machine.array.is_some());
-    let random = (0..12).map(|seed| array_machine(&mut Random::new(seed)).unwrap());
+    let random =
+        (0..12).map(|seed| bitmosaic_arch::elaborate(&array_design(&mut Random::new(seed)), "random").unwrap());
     let with_units = |machine: Machine| {
         let units = build(&machine).unwrap();
         (machine, units)

@@ -48,6 +48,7 @@ pub fn tiny_case(timing: MemoryTiming) -> ArrayCase {
 pub const SLOW: MemoryTiming = MemoryTiming { latency: 9, bytes_per_cycle: 5, outstanding: 2, seed: 7, threshold: 110 };
 
 /// Programs that end with an error, and its code: 1 read response, 2 write response, 3 unknown opcode.
+#[allow(dead_code)] // not every test that has this module needs it
 pub fn failing_cases() -> Vec<(ArrayCase, u32)> {
     let mut opcode = tiny_case(MemoryTiming::FAST);
     opcode.program.memory[5 * bitmosaic_mappings::COMMAND_BYTES] = 9;
