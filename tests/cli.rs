@@ -190,7 +190,7 @@ fn programs_are_shown_and_assembled() {
     std::fs::write(folder.path().join("p.bin"), &read("q.bin")[..33]).unwrap();
     refused(folder.path(), &["program", "show", "p.bin"], 2, &["p.bin", "byte 32"]);
     refused(folder.path(), &["program", "show", "none.bin"], 2, &["none.bin"]);
-    refused(folder.path(), &["program", "show"], 2, &["--matmul"]);
+    refused(folder.path(), &["program", "show"], 2, &["--design"]);
     let tile = ["program", "show", "--design", "mosaic-tiny", "--matmul", "9x70x21", "--group", "32"];
     refused(folder.path(), &tile, 2, &["mosaic-tiny", "array"]);
 }

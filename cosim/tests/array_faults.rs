@@ -1,5 +1,5 @@
 //! Faults in the modules around the tiles: every named one is found and localized to its module; of a sample of all mutants
-//! (`MUTANTS_EVERY=1`: all of them) only those survive that change nothing, or nothing that the harness reaches.
+//! (`MUTANTS_EVERY=1`: all of them) only those survive that change nothing, or nothing that these programs reach.
 
 #[path = "common/array_cases.rs"]
 mod array_cases;
@@ -46,6 +46,60 @@ fn every_named_fault_is_found_and_localized() {
     assert!(missed.is_empty(), "{} of {}:\n{}", missed.len(), ARRAY_FAULTS.len(), missed.join("\n"));
 }
 
+/// Every this many mutants are tried without `MUTANTS_EVERY`.
+const SAMPLE: usize = 23;
+
+/// Survivors of the sample: module, place, change, and why nothing shows; `not reached` where programs of this machine do not
+/// get there, the others change nothing.
+const SURVIVORS: [(&str, &str, &str, &str); 26] = [
+    ("queue_8x256", "entry_6_q.enable/or.0", "only the second", "the entry behind the last holds nothing that counts"),
+    ("queue_8x256", "ready_o/not.0", "unequal", "nothing reads it: fetch reserves its room"),
+    ("queue_2x256", "entry_1_q", "always loads", "not reached: commands enter the array one at a time"),
+    ("adapter_32to64", "index_q.enable", "only the first", "not reached: the aligner takes a chunk a cycle"),
+    ("load", "tokens_q.next/mux.1/truncate.0", "only the second", "not reached: never two tokens at a time"),
+    ("load", "channel_write_o/concat.3", "only the first", "the last word of the channel scales is written last"),
+    ("fork_2x52", "tile_has_q.next/and.0", "only the second", "not reached: the next queue never waits for two cycles"),
+    ("queue_4x28", "entry_2_q.enable/or.0", "only the first", "not reached: never four beats in it"),
+    ("fork_4x28", "tile_valid_o", "only the first", "not reached: tile and next queue take a beat together"),
+    ("queue_4x32", "entry_3_q.enable", "only the first", "the entry behind the last holds nothing that counts"),
+    ("queue_2x112", "entry_1_q.enable", "or", "the entry behind the last holds nothing that counts"),
+    ("fork_2x112", "next_has_q.next/and.0/or.1", "only the first", "not reached: the next queue always has room"),
+    ("queue_4x50", "entry_2_q", "always loads", "not reached: never four beats in it"),
+    ("fork_4x50", "next_has_q.next/and.1/not.0", "only the first", "not reached: the next queue always has room"),
+    (
+        "grid",
+        "u_channel_1_2.push_i",
+        "or",
+        "not reached: the channel scales of two passes are never on their way together",
+    ),
+    ("grid", "u_channel_0_0.tile_ready_i", "the next instance's", "not reached: nothing waits behind the beat"),
+    (
+        "grid",
+        "u_tile_0_1.scale_valid_i",
+        "the next instance's",
+        "tiles (0, 1) and (1, 0) do the same in the same cycle",
+    ),
+    ("weight_buffer", "weight_o/concat.93/slice.0/concat.0", "only the first", "every type has code bit 0"),
+    ("store", "tokens_q.enable", "or", "not reached: no token comes in the cycle that uses one"),
+    ("output_buffer", "block_q.enable/or.1", "only the second", "not reached: the beats of a pass come one a cycle"),
+    ("accelerator", "aw_held_q.next", "or", "the harness waits for no write response"),
+    ("accelerator", "b_valid_q.enable", "and", "the harness waits for no write response"),
+    (
+        "accelerator",
+        "interrupt_q.enable/or.1/and.0",
+        "only the first",
+        "not reached: no other register is written after the end",
+    ),
+    (
+        "accelerator",
+        "write_beats_q.enable/or.1/and.1",
+        "only the second",
+        "not reached: data is there before the memory takes it",
+    ),
+    ("accelerator", "r_data_q.next/select.22/extend.0", "one bit down", "not reached: counts stay below 2^31"),
+    ("accelerator", "b_valid_q", "always loads", "the harness waits for no write response"),
+];
+
 /// What a machine shows: its trace, memory, and all registers of the control port, before and after.
 type Shown = (ArrayTrace, Vec<u8>, Vec<u32>);
 
@@ -84,7 +138,7 @@ fn cases() -> Vec<ArrayCase> {
 
 #[test]
 fn few_mutants_survive_and_all_are_known() {
-    let every: usize = std::env::var("MUTANTS_EVERY").ok().and_then(|v| v.parse().ok()).unwrap_or(23);
+    let every: usize = std::env::var("MUTANTS_EVERY").ok().and_then(|v| v.parse().ok()).unwrap_or(SAMPLE);
     let cases = cases();
     let sound: Vec<Shown> = cases.iter().map(|case| shown(case, &case.units, 1, case.cycle_limit()).unwrap()).collect();
     let errors: Vec<u32> = sound.iter().map(|(trace, ..)| trace.error).collect();
@@ -122,5 +176,11 @@ fn few_mutants_survive_and_all_are_known() {
         println!("| {module} | {all} | {left} |");
     }
     println!("{} of {} mutants survive", survivors.len(), mutants.len());
-    assert!(!mutants.is_empty());
+    // The whole list is not classified yet: it only must not grow.
+    assert!(survivors.len() * 4 < mutants.len(), "too many survive");
+    if every == SAMPLE {
+        let known = |m: &Mutant| SURVIVORS.iter().any(|s| (s.0, s.1, s.2) == (&m.module[..], &m.place[..], m.change));
+        let missed: Vec<_> = survivors.iter().filter(|mutant| !known(mutant)).collect();
+        assert!(missed.is_empty(), "not found: {missed:#?}");
+    }
 }

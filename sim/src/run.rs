@@ -66,14 +66,15 @@ pub fn run_array(
                 queue.push(edge);
             }
         }
-        for (i, cycles) in trace.status_cycles.iter_mut().enumerate() {
-            *cycles += u64::from(outputs.status >> i & 1);
-        }
         // `done` shows in the cycle after the edge that set it.
         if outputs.done && edge > 0 {
             trace.cycles = edge;
             trace.error = machine.error();
             return Ok(trace);
+        }
+        // Counted like the hardware's counters: a command that an error left waiting goes on to show its status after the end.
+        for (i, cycles) in trace.status_cycles.iter_mut().enumerate() {
+            *cycles += u64::from(outputs.status >> i & 1);
         }
         memory.edge(&outputs);
     }

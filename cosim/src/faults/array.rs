@@ -29,7 +29,6 @@ pub const ARRAY_FAULTS: &[Fault] = &[
     fault("product-without-its-operands", "compute", "start/reinterpret.0/and.1/not.0/or.0", "and"),
     fault("product-done-with-one-tile", "compute", "done/and.1/not.0", "all bits"),
     fault("wrong-half-of-the-outputs", "compute", "half_q.next", "one bit up"),
-    fault("token-without-a-product", "compute", "give_store_o", "only the second"),
     fault("done-before-the-responses", "store", "retire", "only the first"),
     fault("last-flag-of-another-beat", "store", "sent_q.next/mux.0", "unequal"),
     fault("row-counter-stands-still", "store", "row_q.next/mux.2/truncate.0", "only the first"),

@@ -1,3 +1,4 @@
+#![allow(dead_code)] // Not every test has every case.
 //! Cases of whole machines for several tests.
 
 use bitmosaic_arch::{DesignSpec, Machine, elaborate, load_spec};

@@ -139,7 +139,7 @@ pub(super) fn registers(machine: &ArrayStep<'_>) -> Vec<Probe> {
 
 /// Half and place in a buffer of `entries` a half.
 fn address(half: usize, place: usize, entries: u32) -> u64 {
-    (half << entries.ilog2() | place % entries as usize) as u64
+    ((half << entries.ilog2()) | (place % entries as usize)) as u64
 }
 
 fn load(machine: &ArrayStep<'_>, core: &mut Scope<'_>) {
