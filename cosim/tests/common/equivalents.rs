@@ -296,17 +296,6 @@ pub const EQUIVALENTS: &[Equivalent] = &[
     Equivalent {
         module: "term_generator",
         places: &[
-            "digit_o/concat.0/mux.0/slice.0/select.1/select.0",
-            "digit_o/concat.1/mux.0/slice.0/select.1/select.0",
-            "digit_o/concat.2/mux.0/slice.0/select.1/select.0",
-            "digit_o/concat.3/mux.0/slice.0/select.1/select.0",
-        ],
-        change: "one bit up",
-        reason: "a type of one plane: every bit of the plane is 0",
-    },
-    Equivalent {
-        module: "term_generator",
-        places: &[
             "special_digit/select.1/select.3",
             "special_digit/select.2/select.3",
             "special_digit/select.3/select.3",
