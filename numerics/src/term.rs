@@ -74,7 +74,8 @@ impl DigitSet {
     /// Place of the digit's magnitude in the canonical order: zero and powers of the radix first, each ascending.
     fn preference(self, digit: Digit) -> (bool, u8) {
         let magnitude = digit.0.unsigned_abs();
-        let first = magnitude == 0 || magnitude.is_power_of_two() && magnitude.ilog2() % self.radix_bits() == 0;
+        let first =
+            magnitude == 0 || magnitude.is_power_of_two() && magnitude.ilog2().is_multiple_of(self.radix_bits());
         (!first, magnitude)
     }
 

@@ -30,8 +30,8 @@ pub(super) fn recode(m: &mut ModuleBuilder, code: &[Net], plane: Net) -> [Net; 3
     }
     let mut odd = vec![low(0)];
     let mut carry = none;
-    for k in 0..pairs - 1 {
-        let (any, both) = (m.or(low(k), negative[k]), m.and(low(k), negative[k]));
+    for (k, &negative) in negative.iter().enumerate().take(pairs - 1) {
+        let (any, both) = (m.or(low(k), negative), m.and(low(k), negative));
         let (always, with_carry) = (m.and(high(k), any), m.or(high(k), both));
         let carried = m.and(with_carry, carry);
         carry = if k == 0 { always } else { m.or(always, carried) };
