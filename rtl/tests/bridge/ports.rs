@@ -7,7 +7,7 @@ bitmosaic_rtl::rust_hdl_ports! {
     pub struct PePorts {
         /// clock
         pub clk_i: Signal<In, Clock>,
-        /// digits of the column: sign, then the place of the magnitude among 0, 1, 2, 4 and negative
+        /// digits of the column: sign, none for 0, then the place of the magnitude among 0, 1, 2, 4 and negative
         pub digit_i: Signal<In, Bits<12>>,
         /// aligned activations of the row, two's complement
         pub activation_i: Signal<In, Bits<56>>,
