@@ -6,6 +6,7 @@ mod command;
 pub(crate) mod fields;
 pub(crate) mod scale_unit;
 mod tile;
+mod tile_ports;
 mod tile_probes;
 
 pub use aligner::{AlignerStep, align};

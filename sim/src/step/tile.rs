@@ -2,12 +2,15 @@
 //! ARCHITECTURE.md, "The tile, cycle by cycle"; the netlist of `rtl/src/hardware/tile.rs` is its twin.
 
 use bitmosaic_arch::{Machine, TermOrder};
-use bitmosaic_mappings::{PortInputs, Signals, Unit, field, ports, read_bits, sign_extend};
+use bitmosaic_mappings::{PortInputs, Signals, Unit, field, read_bits, sign_extend};
 use bitmosaic_numerics::Digit;
 
 use super::command::Running;
 use super::fields::{exponent_field, scale_field};
 use super::scale_unit::ScaleUnits;
+use super::tile_ports::{
+    ACTIVATION, CHANNEL, COMMAND, COMPUTE, EXPONENT, SCALE, STALL_OPERAND, STALL_OUTPUT, STALL_SCALE_UNIT, WEIGHT,
+};
 use super::tile_probes::{self, Control};
 use crate::pe::{Arithmetic, PeState, Sum};
 use crate::probe::{Probe, Probed};
@@ -272,19 +275,6 @@ impl<'m> TileStep<'m> {
         }
     }
 }
-
-// Positions in `ports::tile_inputs` and bits of `ports::TILE_STATUS`.
-const COMMAND: usize = 0;
-const WEIGHT: usize = 1;
-const ACTIVATION: usize = 2;
-const SCALE: usize = 3;
-const CHANNEL: usize = 4;
-const EXPONENT: usize = 5;
-const COMPUTE: u32 = 1;
-const STALL_OPERAND: u32 = 2;
-const STALL_SCALE_UNIT: u32 = 4;
-const STALL_OUTPUT: u32 = 8;
-const _: () = assert!(ports::TILE_STATUS.len() == 4);
 
 impl Unit for TileStep<'_> {
     fn cycle(&mut self, inputs: &PortInputs<'_>, signals: &mut Signals) {
