@@ -13,6 +13,10 @@ pub const COMMAND_QUEUE: u32 = 4;
 pub const TOKEN_BITS: u32 = 8;
 /// Commands that one fetch asks for; twice as many may be fetched ahead of the queues.
 pub const FETCH_COMMANDS: u32 = 4;
+/// Most PEs of an array, 64 times the paper's.
+const MOST_PES: u32 = 1 << 16;
+/// Most MiB of a buffer, both halves; the paper has half a MiB each.
+const MOST_BUFFER_MEBIBYTES: u32 = 16;
 /// No AXI4 burst crosses a multiple of this many bytes.
 pub const BURST_BOUNDARY_BYTES: u32 = 4096;
 
@@ -154,9 +158,11 @@ pub(crate) fn elaborate_array(
     power("memory.burst_beats", memory.burst_beats, 1, 256)?;
     power("memory.outstanding_reads", memory.outstanding_reads, 1, 64)?;
     power("memory.outstanding_writes", memory.outstanding_writes, 1, 64)?;
+    let pes = rows * columns;
+    check("array", pes, pes <= MOST_PES, &format!("PEs in the array: at most {MOST_PES}"))?;
     let weight_word_bits = columns * lanes;
     let record_bits = tile.scale_beat_bits * array.across + 2 * columns;
-    Ok(Array {
+    let array = Array {
         down: array.down,
         across: array.across,
         rows,
@@ -176,5 +182,16 @@ pub(crate) fn elaborate_array(
         burst_beats: memory.burst_beats,
         outstanding_reads: memory.outstanding_reads,
         outstanding_writes: memory.outstanding_writes,
-    })
+    };
+    for (field, bytes) in [
+        ("buffers.weight_chunks", array.weight_buffer_bytes(machine)),
+        ("buffers.activation_chunks", array.activation_buffer_bytes(machine)),
+        ("buffers.blocks", array.output_buffer_bytes()),
+    ] {
+        let mebibytes = bytes.div_ceil(1 << 20) as u32;
+        let expected =
+            format!("MiB of the buffer it belongs to: at most {MOST_BUFFER_MEBIBYTES}, lower it or `buffers.groups`");
+        check(field, mebibytes, mebibytes <= MOST_BUFFER_MEBIBYTES, &expected)?;
+    }
+    Ok(array)
 }

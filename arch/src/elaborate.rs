@@ -435,5 +435,26 @@ mod tests {
         refuse(|s| s.weights.types = vec!["int4".into(), "int4".into()], "weights.types[1]", "twice");
         refuse(|s| s.name = "../x".into(), "name", "lower case");
         refuse(|s| s.array = Some(ArraySpec { down: 1, across: 1 }), "buffers", "go together");
+        let small = crate::parse(presets().iter().find(|p| p.name == "mosaic-small").unwrap().text, "preset").unwrap();
+        let refuse = |change: fn(&mut DesignSpec), field: &str, remedy: &str| {
+            let mut spec = small.clone();
+            change(&mut spec);
+            let error = elaborate(&spec, "x.toml").unwrap_err().to_string();
+            assert!(error.contains(field) && error.contains(remedy), "{error}");
+        };
+        refuse(|s| s.buffers.as_mut().unwrap().weight_chunks = 100, "buffers.weight_chunks", "power of two");
+        refuse(
+            |s| {
+                s.processing_element.lanes = 16;
+                s.buffers.as_mut().unwrap().activation_chunks = 1 << 16;
+            },
+            "buffers.activation_chunks",
+            "at most 16",
+        );
+        refuse(
+            |s| (s.tile.rows, s.tile.columns, s.array) = (64, 64, Some(ArraySpec { down: 16, across: 16 })),
+            "array",
+            "at most 65536",
+        );
     }
 }

@@ -142,7 +142,7 @@ pub fn run_array_engine(case: &ArrayCase, engine: Engine, settings: &ExternalSet
     let no_array = || no_array(&case.machine);
     let design = case.units.array.as_ref().ok_or_else(no_array)?;
     match engine {
-        Engine::Simulator => Ok(simulator(case).ok_or_else(no_array)?),
+        Engine::Simulator => simulator(case).ok_or_else(no_array)?,
         Engine::Step => {
             let mut step = ArrayStep::new(&case.machine).ok_or_else(no_array)?;
             in_process(case, engine, &mut step)
@@ -160,14 +160,17 @@ fn no_array(machine: &Machine) -> CosimError {
 }
 
 /// Timing and values of the event-driven engine, put together.
-fn simulator(case: &ArrayCase) -> Option<ArrayRun> {
+fn simulator(case: &ArrayCase) -> Option<Result<ArrayRun, CosimError>> {
     let (machine, program) = (&case.machine, &case.program.program);
-    let mut trace = run_timing(machine, program, case.start(), case.timing, case.cycle_limit())?;
+    let mut trace = match run_timing(machine, program, case.start(), case.timing, case.cycle_limit())? {
+        Ok(trace) => trace,
+        Err(watchdog) => return Some(Err(CosimError::ArrayWatchdog { engine: Engine::Simulator.name(), watchdog })),
+    };
     let (values, memory) = run_values(machine, program, &case.program.memory)?;
     for ((_, beat), value) in trace.beats.iter_mut().zip(values) {
         beat.data = value.data;
     }
-    Some(ArrayRun { trace, memory })
+    Some(Ok(ArrayRun { trace, memory }))
 }
 
 fn in_process(case: &ArrayCase, engine: Engine, machine: &mut dyn Accelerator) -> Result<ArrayRun, CosimError> {

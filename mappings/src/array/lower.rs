@@ -268,7 +268,7 @@ impl Lowering<'_> {
             // Operands loaded for an earlier command are there: that command waited for them.
             if let Some(load) = last_load.filter(|load| self.compute_waits_load.due(*load)) {
                 order.wait_up = true;
-                tokens_of(&mut self.commands[load]).give_down = true;
+                give(&mut self.commands[load], false);
             }
             let output_half = self.stores.len() % 2;
             let halves =
@@ -281,7 +281,7 @@ impl Lowering<'_> {
             let before = self.stores.len().checked_sub(2).filter(|store| self.compute_waits_store.due(*store));
             if let Some(store) = before {
                 order.wait_down = true;
-                tokens_of(&mut self.commands[self.stores[store]]).give_up = true;
+                give(&mut self.commands[self.stores[store]], true);
             }
             // Its store waits for every product.
             order.give_down = true;
@@ -305,19 +305,19 @@ impl Lowering<'_> {
     fn before_load(&mut self, last_use: Option<usize>) -> Tokens {
         let due = last_use.filter(|matmul| self.load_waits.due(*matmul));
         if let Some(matmul) = due {
-            tokens_of(&mut self.commands[self.matmuls[matmul]]).give_up = true;
+            give(&mut self.commands[self.matmuls[matmul]], true);
         }
         Tokens { wait_down: due.is_some(), ..Tokens::default() }
     }
 }
 
-/// The order of a command that has one.
-fn tokens_of(command: &mut Command) -> &mut Tokens {
-    match command {
-        Command::Matmul(Matmul { order, .. })
-        | Command::LoadWeights(LoadWeights { order, .. })
-        | Command::LoadActivations(LoadActivations { order, .. })
-        | Command::Store(Store { order, .. }) => order,
-        Command::End => unreachable!("`end` is never waited for"),
+/// The command gives the queue below, or above, a token when it is done; `end` has none to give.
+fn give(command: &mut Command, up: bool) {
+    if let Command::Matmul(Matmul { order, .. })
+    | Command::LoadWeights(LoadWeights { order, .. })
+    | Command::LoadActivations(LoadActivations { order, .. })
+    | Command::Store(Store { order, .. }) = command
+    {
+        *(if up { &mut order.give_up } else { &mut order.give_down }) = true;
     }
 }

@@ -94,7 +94,7 @@ fn activations(machine: &Machine, array: &Array, load: &LoadActivations) -> Load
     let chunks = load.input_channels.div_ceil(lanes);
     LoadJob {
         address: load.address,
-        row_beats: (chunks * 16 * lanes).div_ceil(array.data_bits),
+        row_beats: array.activation_row_beats(machine, load.input_channels) as u32,
         rows: load.tokens,
         pitch: load.pitch,
         row_words: u64::from(chunks),
@@ -129,7 +129,7 @@ fn compute(machine: &Machine, array: &Array, matmul: &Matmul) -> ComputeJob {
 
 fn store(array: &Array, store: &Store) -> StoreJob {
     let values = array.data_bits / 16;
-    let row_beats = store.output_channels.div_ceil(values);
+    let row_beats = array.output_row_beats(store.output_channels) as u32;
     let last_values = store.output_channels - (row_beats - 1) * values;
     StoreJob {
         address: store.address,

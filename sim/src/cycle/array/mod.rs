@@ -15,7 +15,7 @@ use store::Store;
 pub use values::run_values;
 
 use crate::memory::{Asks, MemoryPort, MemoryTiming};
-use crate::run::ArrayTrace;
+use crate::run::{ArrayTrace, ArrayWatchdog};
 use crate::step::array::{Queue, READ_QUEUE};
 
 /// Timing engine of a whole machine.
@@ -51,14 +51,17 @@ struct ArrayCycle {
 }
 
 /// Times a program that ends without an error, as `step` does, data left zero in its write beats; `None` for a design without
-/// array. `limit` cycles bound the run: a longer one gives a trace with `cycles` 0.
+/// array.
+///
+/// # Errors
+/// `ArrayWatchdog` after `limit` cycles.
 pub fn run_timing(
     machine: &Machine,
     program: &Program,
     start: Start,
     timing: MemoryTiming,
     limit: u64,
-) -> Option<ArrayTrace> {
+) -> Option<Result<ArrayTrace, ArrayWatchdog>> {
     let array = machine.array.as_ref()?;
     let mut engine = ArrayCycle::new(machine, array, program, start, timing);
     // Edge 0 starts the program and does nothing else.
@@ -71,10 +74,11 @@ pub fn run_timing(
             engine.skip();
         }
     }
-    if engine.over {
-        engine.trace.cycles = engine.edge;
+    if !engine.over {
+        return Some(Err(ArrayWatchdog { limit, trace: Box::new(engine.trace) }));
     }
-    Some(engine.trace)
+    engine.trace.cycles = engine.edge;
+    Some(Ok(engine.trace))
 }
 
 impl ArrayCycle {

@@ -23,7 +23,7 @@ pub fn run_values(machine: &Machine, program: &Program, memory: &[u8]) -> Option
             Command::Matmul(matmul) => product(machine, array, &words, matmul, &mut parts, &mut buffers),
             Command::Store(store) => {
                 let bytes = array.beat_bytes() as usize;
-                let row_beats = store.output_channels.div_ceil(array.data_bits / 16) as usize;
+                let row_beats = array.output_row_beats(store.output_channels) as usize;
                 for (i, (data, strobes)) in StoreReader::new(array, &words).beats(&buffers).into_iter().enumerate() {
                     let row = store.address as usize + i / row_beats * store.pitch as usize;
                     let address = row + i % row_beats * bytes;

@@ -134,9 +134,8 @@ impl<'m> Load<'m> {
         let (beats, rows, pitch) = if at(command, field::OPCODE) == u64::from(opcode::LOAD_WEIGHTS) {
             (at(command, field::BEATS) as u32, 1, 0)
         } else {
-            let lanes = self.machine.pe.lanes;
-            let chunks = (at(command, field::INPUT_CHANNELS) as u32).div_ceil(lanes);
-            let beats = (chunks * 16 * lanes).div_ceil(self.array.data_bits);
+            let input_channels = at(command, field::INPUT_CHANNELS) as u32;
+            let beats = self.array.activation_row_beats(self.machine, input_channels) as u32;
             (beats, at(command, field::TOKENS) as u32, at(command, field::PITCH) as u32)
         };
         self.bursts.start(address, beats, rows, pitch);

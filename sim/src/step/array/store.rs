@@ -126,7 +126,7 @@ impl<'m> Store<'m> {
             self.command = Some(command);
             self.reader = Some(StoreReader::new(self.array, &command));
             self.started = true;
-            let beats = (at(&command, field::OUTPUT_CHANNELS) as u32).div_ceil(self.array.data_bits / 16);
+            let beats = self.array.output_row_beats(at(&command, field::OUTPUT_CHANNELS) as u32) as u32;
             let rows = at(&command, field::TOKENS) as u32;
             self.bursts.start(at(&command, field::ADDRESS), beats, rows, at(&command, field::PITCH) as u32);
         }
