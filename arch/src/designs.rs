@@ -30,6 +30,8 @@ pub fn presets() -> &'static [Preset] {
         preset!("mosaic-small"),
         preset!("bitmod-small"),
         preset!("mosaic-ecp5"),
+        preset!("mosaic"),
+        preset!("bitmod"),
     ];
     PRESETS
 }

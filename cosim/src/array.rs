@@ -12,7 +12,7 @@ use bitmosaic_arch::{Machine, elaborate};
 use bitmosaic_mappings::{Accelerator, ArrayProgram, Burst, Lfsr, Reader, Start, WriteBeat, lower_array, ports};
 use bitmosaic_numerics::f16;
 use bitmosaic_rtl::accelerator::NetlistArray;
-use bitmosaic_rtl::emit::array_testbench::array_testbench;
+use bitmosaic_rtl::emit::array_testbench::{array_testbench, hierarchy};
 use bitmosaic_rtl::emit::verilog_files;
 use bitmosaic_rtl::emit::wrapper::{WRAPPER, wrapper};
 use bitmosaic_rtl::hardware::{Units, build};
@@ -22,7 +22,7 @@ use bitmosaic_sim::run::{ArrayTrace, run_array};
 use bitmosaic_sim::step::ArrayStep;
 use bitmosaic_workloads::trace::LayerTrace;
 
-use crate::external::{self, Tool, broken_line, parse_hex};
+use crate::external::{self, HIERARCHY, Tool, broken_line, parse_hex};
 use crate::random::Random;
 use crate::random_array::{array_design, array_program, memory_timing};
 use crate::shrink::ArrayPlan;
@@ -196,6 +196,9 @@ fn external(case: &ArrayCase, tool: Tool, settings: &ExternalSettings) -> Result
     files.push(("testbench.v".to_string(), array_testbench(array, room)));
     let text = memory_hex(&case.program.memory, beat_bytes);
     let arguments = plusargs(case);
+    if tool == Tool::Verilator {
+        files.extend(hierarchy(array, &case.units).map(|blocks| (HIERARCHY.to_string(), blocks)));
+    }
     let files = external::Files { sources: &files, inputs: &[("memory.hex".to_string(), text)] };
     let text = external::simulate(tool, "machine", &files, &arguments, case.state_seed, settings)?;
     let trace = parse_trace(tool, &text, array.data_bits)?;

@@ -112,9 +112,12 @@ pub(crate) fn run(
     parse_trace(tool, unit, &text, stimulus)
 }
 
+/// Name of the source that tells Verilator which modules to build as blocks.
+pub(crate) const HIERARCHY: &str = "hierarchy.vlt";
+
 /// What a simulation is made of and plays, as name and text.
 pub(crate) struct Files<'a> {
-    /// Verilog.
+    /// Verilog, and [`HIERARCHY`] for Verilator alone.
     pub(crate) sources: &'a [(String, String)],
     /// Files in the folder it runs in.
     pub(crate) inputs: &'a [(String, String)],
@@ -250,6 +253,9 @@ fn build(
             command.args(["--cc", "--exe", "--build", "-j", "2", "--top-module", "testbench"]);
             command.args(["--x-assign", "unique", "--x-initial", "unique", "-O3", "-CFLAGS", "-O1"]);
             command.args(["-Mdir", "obj", "-o", "simulation"]);
+            if names.contains(&HIERARCHY) {
+                command.arg("--hierarchical");
+            }
             "obj/simulation"
         }
         Tool::Icarus => {

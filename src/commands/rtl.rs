@@ -35,13 +35,13 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
 /// Writes the Verilog and what goes with it.
 fn export(machine: &Machine, arguments: &Arguments) -> Result<RtlDocument, CliError> {
     let units = build(machine)?;
-    let (files, designs) = match (&machine.array, &units.array) {
-        (Some(array), Some(design)) => {
-            let mut files = array_bundle(machine, array, design, &vectors(machine)?);
+    let (files, designs) = match &units.array {
+        Some(design) => {
+            let mut files = array_bundle(machine, &units, &vectors(machine)?);
             files.push(("tile.md".to_string(), readme(machine, &units)?));
             (files, vec![design])
         }
-        _ => (tile_bundle(machine, &units)?, units.designs().collect()),
+        None => (tile_bundle(machine, &units)?, units.designs().collect()),
     };
     let mut result = RtlResult::default();
     for (name, text) in files.into_iter().chain(port_declarations(&units)) {

@@ -12,7 +12,19 @@ use bitmosaic_arch::{ADDRESS_BITS, Array, BURST_BOUNDARY_BYTES};
 use bitmosaic_mappings::Lfsr;
 
 use super::wrapper::WRAPPER;
+use crate::hardware::Units;
 use crate::hardware::array::{control_registers, counters};
+
+/// PEs from which Verilator builds a machine in blocks.
+const PES_OF_BLOCKS: u32 = 256;
+
+/// Verilator's control file for a large machine: tile and aligner are built once, as blocks of their own, instead of inlined as
+/// often as they occur (`verilator --hierarchical`). Nothing for machines of fewer than 256 PEs, which are faster inlined.
+pub fn hierarchy(array: &Array, units: &Units) -> Option<String> {
+    let block = |design: &crate::netlist::Design| format!("hier_block -module \"{}\"\n", design.top().name);
+    let large = array.rows * array.columns >= PES_OF_BLOCKS;
+    large.then(|| format!("`verilator_config\n{}", units.designs().map(block).collect::<String>()))
+}
 
 /// Module `testbench` for a machine, with room for `memory_beats` beats of memory (a power of two).
 pub fn array_testbench(array: &Array, memory_beats: u64) -> String {

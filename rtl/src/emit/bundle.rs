@@ -6,12 +6,12 @@ use std::fmt::Write as _;
 use bitmosaic_arch::{Array, Machine};
 
 use super::array_readme::array_readme;
-use super::array_testbench::array_testbench;
+use super::array_testbench::{array_testbench, hierarchy};
 use super::testbench::{ICARUS_TOP, VERILATOR_MAIN};
 use super::verilog_files;
 use super::wrapper::{FEW_PINS, WRAPPER, few_pins, wrapper};
+use crate::hardware::Units;
 use crate::hardware::array::{CONTROL_BYTES, control_registers, counters};
-use crate::netlist::Design;
 
 /// Clock of the constraints in MHz where the design's own is faster: that one is an ASIC's.
 const FPGA_CLOCK_MHZ: u32 = 100;
@@ -40,18 +40,21 @@ pub(super) fn constraint_mhz(machine: &Machine) -> u32 {
     machine.clock_mhz.min(FPGA_CLOCK_MHZ)
 }
 
-/// Files of the bundle as name and text: `rtl/*.v` first, then what goes with them.
-pub fn array_bundle(machine: &Machine, array: &Array, design: &Design, vectors: &Vectors) -> Vec<(String, String)> {
+/// Files of the bundle as name and text: `rtl/*.v` first, then what goes with them; nothing for a design that is a tile alone.
+pub fn array_bundle(machine: &Machine, units: &Units, vectors: &Vectors) -> Vec<(String, String)> {
+    let (Some(array), Some(design)) = (&machine.array, &units.array) else { return Vec::new() };
     let mut files: Vec<(String, String)> =
         verilog_files(design).into_iter().map(|(name, text)| (format!("rtl/{name}"), text)).collect();
     files.push((format!("rtl/{WRAPPER}.v"), wrapper(design)));
     let sources: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
     let room = vectors.memory_beats.next_power_of_two();
     let fill = |template: &str| fill(template, machine, array, vectors);
+    let hierarchy = hierarchy(array, units);
+    let blocks = if hierarchy.is_some() { "--hierarchical sim/hierarchy.vlt " } else { "" };
     let own = [
         ("files.f", sources.iter().map(|name| format!("{name}\n")).collect()),
         ("README.md", array_readme(machine, array, design, vectors)),
-        ("Makefile", fill(include_str!("bundle/Makefile"))),
+        ("Makefile", fill(include_str!("bundle/Makefile")).replace("@BLOCKS@", blocks)),
         ("bitmosaic.core", fusesoc(machine, &sources, vectors)),
         ("bitmosaic.xdc", xdc(machine)),
         ("bitmosaic.lpf", format!("FREQUENCY PORT \"aclk\" {} MHZ;\n", constraint_mhz(machine))),
@@ -70,6 +73,7 @@ pub fn array_bundle(machine: &Machine, array: &Array, design: &Design, vectors: 
         ),
     ];
     files.extend(own.map(|(name, text)| (name.to_string(), text)));
+    files.extend(hierarchy.map(|text| ("sim/hierarchy.vlt".to_string(), text)));
     files
 }
 
