@@ -1,10 +1,14 @@
 //! The embedded designs on every type, group and kind of activations, with and without stalls: simulator = step =
 //! netlist, and every output equals the host's datapath.
 
-use bitmosaic_arch::{load, presets};
+use std::collections::BTreeSet;
+
+use bitmosaic_arch::{Machine, load, presets};
 use bitmosaic_cosim::random::{self, Activation, LayerShape, Random};
 use bitmosaic_cosim::{Case, Engine, ExternalSettings, cosimulate, host_outputs, run_engine};
 use bitmosaic_mappings::{Latency, Stalls, TileWalk};
+use bitmosaic_rtl::emit::verilog_files;
+use bitmosaic_rtl::hardware::build;
 use rayon::prelude::*;
 
 const SETTINGS: [Stalls; 3] = [
@@ -13,10 +17,25 @@ const SETTINGS: [Stalls; 3] = [
     Stalls { seed: 6, input_threshold: 0, output_threshold: 230 },
 ];
 
+/// The presets whose tile and aligner no preset before them has: `mosaic` is made of `mosaic-tile`, `bitmod` of `bitmod-tile`.
+fn machines() -> Vec<Machine> {
+    let mut seen = BTreeSet::new();
+    let all = presets().iter().map(|preset| load(preset.name).unwrap());
+    all.filter(|machine| {
+        let units = build(machine).unwrap();
+        // But for the design in the first line.
+        let texts = units
+            .designs()
+            .flat_map(verilog_files)
+            .map(|(_, text)| text.replace(&format!("design {}", machine.name), ""));
+        seen.insert(texts.collect::<Vec<_>>())
+    })
+    .collect()
+}
+
 fn cases() -> Vec<(String, Case)> {
     let mut cases = Vec::new();
-    for preset in presets() {
-        let machine = load(preset.name).unwrap();
+    for machine in machines() {
         for (t, executed) in machine.types.iter().enumerate() {
             let groups = [16, 32, 64, 128, 256].into_iter().filter(|g| *g <= machine.max_group as usize);
             for (g, group) in groups.enumerate() {
@@ -30,7 +49,7 @@ fn cases() -> Vec<(String, Case)> {
                         group,
                     };
                     let layer = random::layer(&mut Random::new(seed), &machine, &executed.weight_type, shape, kind);
-                    let name = format!("{} {} g{group} {kind:?}", preset.name, executed.weight_type.name);
+                    let name = format!("{} {} g{group} {kind:?}", machine.name, executed.weight_type.name);
                     cases.push((name, Case::new(machine.clone(), vec![layer], SETTINGS[(g + a) % 3], seed).unwrap()));
                 }
             }
@@ -69,8 +88,7 @@ fn outputs_equal_the_host_datapath() {
 #[test]
 fn cycles_follow_the_closed_formula() {
     // Without stalls from outside; whole and ragged groups, tiles and columns.
-    for preset in presets() {
-        let machine = load(preset.name).unwrap();
+    for machine in machines() {
         for group in [16, 32, 64, 128] {
             for (i, input_channels) in [3 * group, 2 * group + 9, 7].into_iter().enumerate() {
                 let shape = LayerShape { tokens: 3, output_channels: 11, input_channels, group };
@@ -80,7 +98,7 @@ fn cycles_follow_the_closed_formula() {
                 let case = Case::new(machine.clone(), vec![layer], Stalls::NONE, 1).unwrap();
                 let run = run_engine(&case, Engine::Step, &ExternalSettings::default()).unwrap();
                 let matmul = case.lowered.program.matmuls().next().unwrap();
-                let name = format!("{} g{group} K{input_channels}", preset.name);
+                let name = format!("{} g{group} K{input_channels}", machine.name);
                 assert_eq!(run.tile.cycles(), Latency::new(&machine, matmul).cycles(), "{name}");
                 let walk = TileWalk::new(&machine, matmul);
                 let compute = walk.pass_count() as u64 * walk.chunks() as u64 * u64::from(matmul.terms);
@@ -97,4 +115,11 @@ fn cycles_follow_the_closed_formula() {
             }
         }
     }
+}
+
+#[test]
+fn the_full_machines_are_made_of_the_default_tiles() {
+    let names: Vec<String> = machines().into_iter().map(|machine| machine.name).collect();
+    assert!(["mosaic-tile", "bitmod-tile"].iter().all(|tile| names.iter().any(|name| name == tile)), "{names:?}");
+    assert!(["mosaic", "bitmod"].iter().all(|full| names.iter().all(|name| name != full)), "{names:?}");
 }
