@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use bitmosaic_arch::{Array, Machine};
 use bitmosaic_numerics::{QuantizedMatrix, f16};
 
@@ -64,12 +66,44 @@ impl Waited {
     }
 }
 
+/// Products scheduled for a whole machine: everything about an [`ArrayProgram`] that does not depend on data.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ArraySchedule {
+    /// The commands; they lie at address 0 of the memory.
+    pub program: Program,
+    /// Bytes of the memory.
+    pub memory_bytes: usize,
+    /// Where each product's outputs will be.
+    pub outputs: Vec<OutputRegion>,
+    /// How each product was cut.
+    pub tilings: Vec<Tiling>,
+    places: Vec<Places>,
+}
+
+/// Where the operands of a product lie.
+#[derive(Debug, Clone, PartialEq)]
+struct Places {
+    activations: usize,
+    pitch: usize,
+    weights: Vec<WeightPart>,
+}
+
+/// Weights that one command loads: column blocks and groups at an address.
+#[derive(Debug, Clone, PartialEq)]
+struct WeightPart {
+    address: usize,
+    bytes: usize,
+    blocks: Range<usize>,
+    groups: Range<usize>,
+}
+
 /// A program under construction.
-struct Lowering<'m> {
+struct Scheduling<'m> {
     machine: &'m Machine,
     array: &'m Array,
     commands: Vec<Command>,
-    memory: Vec<u8>,
+    /// Bytes placed so far.
+    memory: usize,
     weights: HalfChoice,
     activations: HalfChoice,
     /// Positions of the `matmul`, load and `store` commands.
@@ -84,18 +118,51 @@ struct Lowering<'m> {
 /// Lowers products `(weights, activations [tokens, input_channels])` to one program and its memory.
 ///
 /// # Errors
-/// As [`matmul_command`], and `Field` for a design without array, activations of the wrong length, weights that fail their own
-/// check, or a product of which one block does not fit the buffers.
+/// As [`matmul_command`] and [`schedule_array`], and `Field` for activations of the wrong length or weights that fail their own
+/// check.
 pub fn lower_array(machine: &Machine, layers: &[(&QuantizedMatrix, &[f16])]) -> Result<ArrayProgram, MappingError> {
-    let Some(array) = &machine.array else {
-        let expected = "a whole machine needs `array`, `buffers` and `memory` in its design";
-        return Err(MappingError::field("design", &machine.name, expected));
-    };
-    let mut lowering = Lowering {
+    let mut products = Vec::new();
+    for (weights, activations) in layers {
+        weights.check().map_err(|e| MappingError::field("weights", weights.weight_type.name, e))?;
+        let (k, n) = (weights.input_channels, weights.output_channels);
+        if activations.is_empty() || !activations.len().is_multiple_of(k) {
+            let expected = format!("must be a whole number of tokens of {k} input channels, at least one");
+            return Err(MappingError::field("activations", activations.len(), expected));
+        }
+        let shape = [activations.len() / k, n, k];
+        let (name, special) = (weights.weight_type.name, weights.special_values);
+        products.push(matmul_command(machine, name, special, weights.scale_kind, weights.group, shape)?);
+    }
+    let schedule = schedule_array(machine, &products)?;
+    let array = array_of(machine)?;
+    let mut memory = schedule.program.to_bytes();
+    memory.resize(schedule.memory_bytes, 0);
+    let mut place = |address: usize, image: Vec<u8>| memory[address..address + image.len()].copy_from_slice(&image);
+    for (places, (weights, activations)) in schedule.places.iter().zip(layers) {
+        place(places.activations, activation_image(places.pitch, weights.input_channels, activations));
+        for part in &places.weights {
+            place(part.address, weight_image(machine, array, weights, part.blocks.clone(), part.groups.clone()));
+        }
+    }
+    let ArraySchedule { program, outputs, tilings, .. } = schedule;
+    Ok(ArrayProgram { program, memory, outputs, tilings })
+}
+
+fn array_of(machine: &Machine) -> Result<&Array, MappingError> {
+    let expected = "a whole machine needs `array`, `buffers` and `memory` in its design";
+    machine.array.as_ref().ok_or_else(|| MappingError::field("design", &machine.name, expected))
+}
+
+/// Schedules products (commands of [`matmul_command`]) as one program.
+///
+/// # Errors
+/// `Field` for a design without array, or a product of which one block does not fit the buffers.
+pub fn schedule_array(machine: &Machine, products: &[Matmul]) -> Result<ArraySchedule, MappingError> {
+    let mut scheduling = Scheduling {
         machine,
-        array,
+        array: array_of(machine)?,
         commands: Vec::new(),
-        memory: Vec::new(),
+        memory: 0,
         weights: HalfChoice::default(),
         activations: HalfChoice::default(),
         matmuls: Vec::new(),
@@ -104,16 +171,17 @@ pub fn lower_array(machine: &Machine, layers: &[(&QuantizedMatrix, &[f16])]) -> 
         compute_waits_load: Waited::default(),
         compute_waits_store: Waited::default(),
     };
-    let (mut outputs, mut tilings) = (Vec::new(), Vec::new());
-    for (weights, activations) in layers {
-        let (region, tiling) = lowering.product(weights, activations)?;
+    let (mut outputs, mut tilings, mut places) = (Vec::new(), Vec::new(), Vec::new());
+    for product in products {
+        let (region, tiling, place) = scheduling.product(product)?;
         outputs.push(region);
         tilings.push(tiling);
+        places.push(place);
     }
-    lowering.commands.push(Command::End);
+    scheduling.commands.push(Command::End);
     // The program lies at address 0, in front of the operands, whose addresses move up by its size.
-    let program_bytes = (lowering.commands.len() * crate::COMMAND_BYTES).next_multiple_of(ALIGNMENT);
-    for command in &mut lowering.commands {
+    let program_bytes = (scheduling.commands.len() * crate::COMMAND_BYTES).next_multiple_of(ALIGNMENT);
+    for command in &mut scheduling.commands {
         match command {
             Command::LoadWeights(LoadWeights { address, .. })
             | Command::LoadActivations(LoadActivations { address, .. })
@@ -122,20 +190,21 @@ pub fn lower_array(machine: &Machine, layers: &[(&QuantizedMatrix, &[f16])]) -> 
         }
     }
     outputs.iter_mut().for_each(|region: &mut OutputRegion| region.address += program_bytes);
-    let program = Program { commands: lowering.commands };
-    let mut memory = program.to_bytes();
-    memory.resize(program_bytes, 0);
-    memory.extend(lowering.memory);
-    Ok(ArrayProgram { program, memory, outputs, tilings })
+    for place in &mut places {
+        place.activations += program_bytes;
+        place.weights.iter_mut().for_each(|part| part.address += program_bytes);
+    }
+    let memory_bytes = program_bytes + scheduling.memory;
+    Ok(ArraySchedule { program: Program { commands: scheduling.commands }, memory_bytes, outputs, tilings, places })
 }
 
-impl ArrayProgram {
+impl Program {
     /// Cycles that no memory of `bytes_per_cycle` and no schedule can go below: the steps of the tiles, the beats of each
     /// direction, and the bytes of both.
     pub fn least_cycles(&self, machine: &Machine, bytes_per_cycle: u32) -> u64 {
         let Some(array) = &machine.array else { return 0 };
         let (mut steps, mut read, mut written) = (0, 0, 0);
-        for command in &self.program.commands {
+        for command in &self.commands {
             match command {
                 Command::LoadWeights(load) => read += u64::from(load.beats),
                 Command::LoadActivations(load) => {
@@ -157,43 +226,31 @@ impl ArrayProgram {
     }
 }
 
-impl Lowering<'_> {
-    /// Appends `bytes` to the memory, aligned; their address.
-    fn place(&mut self, bytes: &[u8]) -> usize {
-        let address = self.memory.len().next_multiple_of(ALIGNMENT);
-        self.memory.resize(address, 0);
-        self.memory.extend(bytes);
+impl Scheduling<'_> {
+    /// Room for `bytes` of memory, aligned; its address.
+    fn place(&mut self, bytes: usize) -> usize {
+        let address = self.memory.next_multiple_of(ALIGNMENT);
+        self.memory = address + bytes;
         address
     }
 
-    fn product(
-        &mut self,
-        weights: &QuantizedMatrix,
-        activations: &[f16],
-    ) -> Result<(OutputRegion, Tiling), MappingError> {
+    fn product(&mut self, matmul: &Matmul) -> Result<(OutputRegion, Tiling, Places), MappingError> {
         let (machine, array) = (self.machine, self.array);
-        weights.check().map_err(|e| MappingError::field("weights", weights.weight_type.name, e))?;
-        let (k, n) = (weights.input_channels, weights.output_channels);
-        if activations.is_empty() || !activations.len().is_multiple_of(k) {
-            let expected = format!("must be a whole number of tokens of {k} input channels, at least one");
-            return Err(MappingError::field("activations", activations.len(), expected));
-        }
-        let tokens = activations.len() / k;
-        let (name, special) = (weights.weight_type.name, weights.special_values);
-        let matmul = matmul_command(machine, name, special, weights.scale_kind, weights.group, [tokens, n, k])?;
-        let walk = TileWalk::new(machine, &matmul);
+        let walk = TileWalk::new(machine, matmul);
+        let (tokens, k, n) = (matmul.tokens as usize, matmul.input_channels as usize, matmul.output_channels as usize);
+        let (group, code_bits) =
+            (usize::from(matmul.group), machine.types[usize::from(matmul.weight_type)].weight_type.code_bits);
         let (rows, columns, beat) = (array.rows as usize, array.columns as usize, array.beat_bytes() as usize);
         // A row of activations in memory has whole chunks and whole beats, so that the hardware never masks lanes.
         let pitch = (walk.chunks() * machine.pe.lanes as usize * 2).next_multiple_of(beat);
-        let group_bytes = 2 * weights.group;
+        let group_bytes = 2 * group;
         let blocks = Blocks {
             rows: tokens.div_ceil(rows),
             columns: n.div_ceil(columns),
             chunks: walk.chunks(),
             groups: walk.groups(),
-            group_chunks: weights.group / machine.pe.lanes as usize,
-            weight_bits: array.block_words(walk.groups(), walk.chunks(), weights.weight_type.code_bits)
-                * u64::from(array.weight_word_bits),
+            group_chunks: group / machine.pe.lanes as usize,
+            weight_bits: array.block_words(walk.groups(), walk.chunks(), code_bits) * u64::from(array.weight_word_bits),
             activation_beats: (rows * pitch / beat) as u64,
             beat_bits: u64::from(array.data_bits),
             group_step: (1..=beat).find(|step| (step * group_bytes).is_multiple_of(beat)).unwrap_or(beat),
@@ -201,18 +258,21 @@ impl Lowering<'_> {
         let tiling = Tiling::best(machine, array, blocks)?;
         let reductions = blocks.groups.div_ceil(tiling.groups);
         let part_groups = |part: usize| part * tiling.groups..blocks.groups.min((part + 1) * tiling.groups);
-        let activations_at = self.place(&activation_image(pitch, k, activations));
-        let weights_at: Vec<(usize, usize)> = (0..blocks.columns)
-            .step_by(tiling.column_blocks)
-            .flat_map(|first| (0..reductions).map(move |part| (first, part)))
-            .map(|(first, part)| {
+        let activations_at = self.place(tokens * pitch);
+        let mut weights_at = Vec::new();
+        for first in (0..blocks.columns).step_by(tiling.column_blocks) {
+            for part in 0..reductions {
                 let columns = first..blocks.columns.min(first + tiling.column_blocks);
-                let image = weight_image(machine, array, weights, columns, part_groups(part));
-                (self.place(&image), image.len())
-            })
-            .collect();
+                let groups = part_groups(part);
+                let chunks = (k.min(groups.end * group) - groups.start * group).div_ceil(machine.pe.lanes as usize);
+                let words = columns.len() as u64 * array.block_words(groups.len(), chunks, code_bits);
+                let bits = (words * u64::from(array.weight_word_bits)).next_multiple_of(blocks.beat_bits);
+                let bytes = (bits / 8) as usize;
+                weights_at.push(WeightPart { address: self.place(bytes), bytes, blocks: columns, groups });
+            }
+        }
         let output_pitch = (2 * n).next_multiple_of(beat);
-        let outputs_at = self.place(&vec![0; tokens * output_pitch]);
+        let outputs_at = self.place(tokens * output_pitch);
 
         self.weights.next_product();
         self.activations.next_product();
@@ -224,11 +284,11 @@ impl Lowering<'_> {
             let column_blocks = tiling.column_blocks.min(blocks.columns - column_block);
             let (first_token, first_channel) = (row_block * rows, column_block * columns);
             let own_tokens = (tokens - first_token).min(row_blocks * rows) as u32;
-            let (first_input, unfinished) = (part * tiling.groups * weights.group, part + 1 < reductions);
+            let (first_input, unfinished) = (part * tiling.groups * group, part + 1 < reductions);
             let share = Matmul {
                 tokens: row_blocks as u32 * machine.tile.rows,
                 output_channels: column_blocks as u32 * machine.tile.columns,
-                input_channels: (k - first_input).min(tiling.groups * weights.group) as u32,
+                input_channels: (k - first_input).min(tiling.groups * group) as u32,
                 part: Part { continues: part > 0, unfinished },
                 ..matmul.clone()
             };
@@ -236,7 +296,7 @@ impl Lowering<'_> {
             let (weight_half, load, last_use) = self.weights.choose(column_part * reductions + part, step);
             let mut last_load = None;
             if load {
-                let (address, bytes) = weights_at[column_part * reductions + part];
+                let WeightPart { address, bytes, .. } = weights_at[column_part * reductions + part];
                 let order = self.before_load(last_use);
                 last_load = Some(self.commands.len());
                 self.commands.push(Command::LoadWeights(LoadWeights {
@@ -298,7 +358,7 @@ impl Lowering<'_> {
             }));
         }
         let region = OutputRegion { address: outputs_at, pitch: output_pitch, tokens, output_channels: n };
-        Ok((region, tiling))
+        Ok((region, tiling, Places { activations: activations_at, pitch, weights: weights_at }))
     }
 
     /// Order of a load into a half that product `last_use` read last.

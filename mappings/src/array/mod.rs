@@ -4,5 +4,5 @@ mod image;
 mod lower;
 mod tiling;
 
-pub use lower::{ArrayProgram, OutputRegion, lower_array, read_outputs};
+pub use lower::{ArrayProgram, ArraySchedule, OutputRegion, lower_array, read_outputs, schedule_array};
 pub use tiling::Tiling;

@@ -3,7 +3,7 @@
 use bitmosaic_arch::Machine;
 use bitmosaic_cosim::array::{ArrayCase, run_array_engine};
 use bitmosaic_cosim::{Engine, ExternalSettings};
-use bitmosaic_mappings::{Matmul, Program, TileWalk, Tiling, lower_array};
+use bitmosaic_mappings::{Matmul, Program, TileWalk, Tiling, schedule_array};
 use bitmosaic_results::{LayerResult, MemoryWaits, SimulateResult, Stalls};
 use bitmosaic_sim::memory::MemoryTiming;
 use bitmosaic_sim::run::ArrayTrace;
@@ -51,7 +51,7 @@ pub(super) fn simulate(
         SimulateEngine::Step => (Engine::Step, STEP_CYCLE_CAP),
         SimulateEngine::Netlist => (Engine::Netlist, NETLIST_CYCLE_CAP),
     };
-    let least = case.program.least_cycles(machine, timing.bytes_per_cycle);
+    let least = case.program.program.least_cycles(machine, timing.bytes_per_cycle);
     if least > cap {
         return Err(CliError::option(
             "--engine",
@@ -70,8 +70,7 @@ pub(super) fn simulate(
 
 /// The program of a product, whatever its data.
 pub(crate) fn array_program(machine: &Machine, shape: &str, name: &str, group: usize) -> Result<Program, CliError> {
-    let layer = generated_layer(&product(machine, shape, name, group)?, name, 1)?;
-    Ok(lower_array(machine, &[(&layer.weights, &layer.activations.values[..])])?.program)
+    Ok(schedule_array(machine, &[product(machine, shape, name, group)?])?.program)
 }
 
 /// How a product was cut.
