@@ -7,6 +7,7 @@ mod elaborate;
 mod error;
 mod machine;
 mod spec;
+mod technology;
 
 pub use array::{ADDRESS_BITS, Array, BURST_BOUNDARY_BYTES, COMMAND_QUEUE, FETCH_COMMANDS, HOP_QUEUE, TOKEN_BITS};
 pub use designs::{Preset, load, load_spec, parse, presets};
@@ -19,3 +20,4 @@ pub use spec::{
     ArraySpec, BuffersSpec, DesignSpec, Digits, MemorySpec, PeKind, ProcessingElementSpec, ScaleUnitSpec, TermOrder,
     TileSpec, WeightsSpec,
 };
+pub use technology::{ProcessingElementCost, Sram, SramWidth, Technology};

@@ -2,6 +2,7 @@
 //! event-driven engine, accepted only as equal to it.
 
 pub mod cycle;
+pub mod hpca25;
 pub mod memory;
 pub mod pe;
 pub mod probe;
