@@ -18,6 +18,6 @@ pub use machine::{
 };
 pub use spec::{
     ArraySpec, BuffersSpec, DesignSpec, Digits, MemorySpec, PeKind, ProcessingElementSpec, ScaleUnitSpec, TermOrder,
-    TileSpec, WeightsSpec,
+    TileSpec, VectorUnitSpec, WeightsSpec,
 };
 pub use technology::{ProcessingElementCost, Sram, SramWidth, Technology};

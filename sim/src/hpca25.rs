@@ -247,7 +247,8 @@ pub fn run(
         if product.operand == Operand::Weights {
             let [input, output] = [product.input_channels, product.output_channels].map(f64::from);
             let sizes = Sizes { weights: [input, output], bits, input, tokens: product.tokens.into() };
-            push(operation.name, operation.count, sizes);
+            let count = operation.count();
+            push(operation.name, count, sizes);
         }
     }
     // Attention once a layer, all heads together, with the sizes that the published model gives it.
