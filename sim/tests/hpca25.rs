@@ -1,76 +1,9 @@
 //! The published model against its published results: every cycle total, every rounded energy.
 
 use bitmosaic_arch::Technology;
+use bitmosaic_sim::hpca25::published::{DECODE, DECODE_UJ, GENERATED, PREFILL, PREFILL_UJ, RATIOS};
 use bitmosaic_sim::hpca25::{MACHINES, MODELS, PublishedRun, run};
 use bitmosaic_workloads::model::load;
-
-/// Cycles of a prefill of 256 tokens, by machine and model: BitMoD's simulator at commit 6b68523.
-const PREFILL: [[u64; 6]; 5] = [
-    [669255680, 1399816192, 2878668800, 3156574208, 6676111360, 3969089536],
-    [440975360, 847773696, 1734868992, 1949564928, 4076584960, 2266234880],
-    [403718144, 779268096, 1575157760, 1768062976, 3648512000, 2008645632],
-    [336236544, 693780480, 1414209536, 1649680384, 3537397760, 1901133824],
-    [233070592, 515194880, 946937856, 1202921472, 2601461760, 1273233408],
-];
-/// Cycles of a decode at a context of 256.
-const DECODE: [[u64; 6]; 5] = [
-    [82153718, 165841248, 362970848, 413518608, 804330080, 469624976],
-    [25779238, 51998112, 119342816, 129497936, 251907680, 132370576],
-    [20018374, 41655712, 96691936, 97236816, 189155680, 105031744],
-    [31220054, 62986912, 137681120, 156919888, 305157360, 178109840],
-    [15857750, 31959712, 69662944, 79493200, 154552560, 90099088],
-];
-/// On-chip and total energy of the prefill in µJ.
-const PREFILL_UJ: [[[u64; 2]; 6]; 5] = [
-    [
-        [656668, 2549499],
-        [1273252, 6252350],
-        [2614172, 13014774],
-        [2928682, 15511221],
-        [5742951, 36365139],
-        [3279512, 18528841],
-    ],
-    [
-        [459880, 1360903],
-        [888236, 3147508],
-        [1815179, 5659691],
-        [2035862, 7426912],
-        [3981122, 16936053],
-        [2270541, 7910575],
-    ],
-    [
-        [501789, 1308354],
-        [969019, 2969260],
-        [1960581, 5182082],
-        [2192068, 6898215],
-        [4285634, 15557969],
-        [2440769, 7165633],
-    ],
-    [
-        [317887, 1272043],
-        [615118, 3020095],
-        [1255562, 5452484],
-        [1410390, 7186699],
-        [2763255, 16664646],
-        [1572255, 7727074],
-    ],
-    [
-        [221382, 986623],
-        [428524, 2315439],
-        [871622, 3820005],
-        [981870, 5388371],
-        [1924566, 12460765],
-        [1091548, 5416024],
-    ],
-];
-/// Likewise of the decode.
-const DECODE_UJ: [[[u64; 2]; 6]; 5] = [
-    [[25745, 419862], [51929, 847599], [113537, 1854106], [129318, 2113617], [251588, 4110960], [146812, 2399478]],
-    [[22139, 145879], [44668, 294259], [97934, 669718], [111292, 732882], [216575, 1425302], [125750, 760225]],
-    [[23250, 119339], [46840, 246787], [104204, 567264], [115455, 582192], [225859, 1133377], [131179, 624942]],
-    [[15691, 165547], [31662, 334000], [69245, 729367], [78882, 832097], [153502, 1618257], [89561, 943899]],
-    [[10470, 86588], [21129, 174535], [46198, 380148], [52631, 434198], [102418, 844271], [59753, 491953]],
-];
 
 fn published(machine: usize, model: usize, prefill: bool) -> PublishedRun {
     let technology = Technology::hpca25_28nm().unwrap();
@@ -121,6 +54,106 @@ fn parts_of_the_energy_of_llama_2_7b_are_the_published_ones() {
     assert_eq!(parts(4, true), [833057, 111975, 36837, 4406501]);
     assert_eq!(parts(0, false), [91930, 21248, 16140, 1984300]);
     assert_eq!(parts(4, false), [44516, 4802, 3313, 381567]);
+}
+
+#[test]
+fn ratios_of_the_figures_are_the_published_ones() {
+    let of = |machine, model, prefill| {
+        let run = published(machine, model, prefill);
+        [run.cycles() as f64, run.energy().total()]
+    };
+    for (name, time, energy) in RATIOS {
+        let machine = MACHINES.iter().position(|machine| machine.name == name).unwrap();
+        for (quantity, printed) in [time, energy].into_iter().enumerate() {
+            let mut means = [0.0; 2];
+            for model in 0..MODELS.len() {
+                let spent = |machine| [of(machine, model, true)[quantity], of(machine, model, false)[quantity]];
+                let ([own_prefill, own_decode], [prefill, decode]) = (spent(machine), spent(0));
+                let tokens = GENERATED as f64;
+                let both = [(own_prefill, prefill), (own_prefill + tokens * own_decode, prefill + tokens * decode)];
+                for (mean, (own, fp16)) in means.iter_mut().zip(both) {
+                    *mean += if quantity == 0 { fp16 / own } else { own / fp16 } / MODELS.len() as f64;
+                }
+            }
+            // Speedups are averaged as such; energies relative to FP16, and the mean is turned over.
+            let means = if quantity == 0 { means } else { means.map(|mean| 1.0 / mean) };
+            for (own, printed) in means.into_iter().zip(printed) {
+                // Times were printed with four decimals, energies with three.
+                let unit = if quantity == 0 { 1e-4 } else { 1e-3 };
+                assert!((own - printed).abs() <= 0.51 * unit, "{name}: {own}, printed {printed}");
+            }
+        }
+    }
+}
+
+/// The model again in whole numbers, from its description: no code, no floating point shared with the engine.
+fn again(machine: usize, model: usize, prefill: bool, context: u128) -> u128 {
+    let (rows, columns, dot) = [
+        [(32, 24, 1), (64, 12, 1)],
+        [(32, 32, 1), (64, 16, 1)],
+        [(36, 32, 1), (72, 16, 1)],
+        [(32, 32, 4), (64, 16, 4)],
+        [(32, 32, 4), (64, 16, 4)],
+    ][machine][usize::from(!prefill)];
+    // Sixteenths of a bit.
+    let sixteenths: u128 = match (machine, prefill) {
+        (0, _) => 256,
+        (1, true) => 88,
+        (1, false) => [80, 80, 84, 80, 80, 72][model],
+        (2, true) => 72,
+        (2, false) => [62, 64, 68, 60, 60, 56][model],
+        (3, _) => 97,
+        (4, true) => 65,
+        (4, false) => 49,
+        _ => unreachable!(),
+    };
+    let latency = if machine < 3 { 1 } else { (sixteenths / 16).div_ceil(2) };
+    // Layers, hidden, intermediate, heads, key-value heads, vocabulary, matrices between hidden and intermediate.
+    let (layers, h, f, a, kv, v, networks): (u128, u128, u128, u128, u128, u128, u128) = [
+        (24, 2048, 8192, 32, 32, 50272, 2),
+        (32, 2560, 10240, 32, 32, 51200, 2),
+        (32, 4096, 11008, 32, 4, 64000, 3),
+        (32, 4096, 11008, 32, 32, 32000, 3),
+        (40, 5120, 13824, 40, 40, 32000, 3),
+        (32, 4096, 14336, 32, 8, 128256, 3),
+    ][model];
+    let layer = |cin: u128, cout: u128, sixteenths: u128, input: u128, n: u128| {
+        let weights = (cin * sixteenths).div_ceil(128) * cout;
+        let (inputs, outputs) = (2 * input * n, 2 * cout * n);
+        let buffer = 524_288;
+        let moved = if weights > buffer && inputs > buffer {
+            (inputs.div_ceil(buffer) * weights + inputs).min(weights.div_ceil(buffer) * inputs + weights)
+        } else {
+            weights + inputs
+        } + outputs;
+        (cin.div_ceil(dot) * cout.div_ceil(rows) * n.div_ceil(columns) * latency).max(moved / 32)
+    };
+    let n = if prefill { context } else { 1 };
+    let linear = |cin, cout| layer(cin, cout, sixteenths, cin, n);
+    let group = h * kv / a;
+    let (scores, values) = match prefill {
+        true => (layer(h, n, 256, group, a * n), layer(n, a * n, 256, group, n)),
+        false => (layer(h, 1, 256, group, a), layer(context, a, 256, group, 1)),
+    };
+    let network = (networks - 1) * linear(h, f) + linear(f, h);
+    layers * (2 * linear(h, h) + 2 * linear(h, group) + network + scores + values) + linear(h, v)
+}
+
+#[test]
+fn other_contexts_follow_the_same_formulas() {
+    let technology = Technology::hpca25_28nm().unwrap();
+    for (number, machine) in MACHINES.iter().enumerate() {
+        for (position, name) in MODELS.iter().enumerate() {
+            let model = load(name).unwrap();
+            for context in [1, 7, 100, 256, 257, 1000, 4096] {
+                for prefill in [true, false] {
+                    let own = run(machine, &model, prefill, context, &technology).unwrap().cycles();
+                    let again = again(number, position, prefill, context.into());
+                    assert_eq!(u128::from(own), again, "{} {name} {context} {prefill}", machine.name);
+                }
+            }
+        }
+    }
 }
 
 #[test]

@@ -7,6 +7,8 @@
 //!
 //! The paper's arrays have output channels down and tokens across, the opposite of this project.
 
+pub mod published;
+
 use bitmosaic_arch::{ArchError, SramWidth, Technology};
 use bitmosaic_workloads::model::Model;
 use bitmosaic_workloads::operation::{LmHead, Operand, Scope, Work, operations};
