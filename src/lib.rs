@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{compare, completions, cosim, list, program, quantize, rtl, run, schema, simulate};
+use crate::commands::{compare, completions, cosim, list, program, quantize, reproduce, rtl, run, schema, simulate};
 use crate::error::CliError;
 
 /// Describe a bit-serial mixture-of-datatype LLM accelerator once: simulate it cycle by cycle and bit by bit, export it as
@@ -32,7 +32,7 @@ enum Command {
     Run(run::Arguments),
     /// Quantize the matrices of a checkpoint, with error statistics
     Quantize(quantize::Arguments),
-    /// Cycles, stalls and utilization of a matrix product on a design
+    /// Cycles, stalls and utilization of a matrix product or of a model's phase on a design
     Simulate(simulate::Arguments),
     /// One program on several engines; bits and cycles compared
     Cosim(cosim::Arguments),
@@ -40,9 +40,11 @@ enum Command {
     Compare(compare::Arguments),
     /// Programs of whole machines as text and as bytes
     Program(program::Arguments),
+    /// The figures of a publication beside what is computed here
+    Reproduce(reproduce::Arguments),
     /// The Verilog of a design and its resources
     Rtl(rtl::Arguments),
-    /// What there is: designs, types, processing elements, engines, activations
+    /// What there is: designs, models, devices, types, processing elements, engines, activations
     List(list::Arguments),
     /// JSON schemas of design files and results
     Schema(schema::Arguments),
@@ -68,6 +70,7 @@ pub fn main() -> ExitCode {
         Command::Cosim(arguments) => cosim::execute(&arguments, json),
         Command::Compare(arguments) => compare::execute(&arguments, json),
         Command::Program(arguments) => program::execute(&arguments, json),
+        Command::Reproduce(arguments) => reproduce::execute(&arguments, json),
         Command::Rtl(arguments) => rtl::execute(&arguments, json),
         Command::List(arguments) => list::execute(&arguments, json),
         Command::Schema(arguments) => schema::execute(&arguments),

@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{AccuracyResult, CompareResult, CosimResult, QuantizedTensor, RtlResult, SimulateResult};
+use crate::{AccuracyResult, CompareResult, CosimResult, QuantizedTensor, ReproduceResult, RtlResult, SimulateResult};
 
 /// Version of every document's schema; raised when a key changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -49,6 +49,18 @@ pub struct CosimDocument {
     /// The result.
     #[serde(flatten)]
     pub result: CosimResult,
+}
+
+/// `bitmosaic reproduce --json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ReproduceDocument {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// What made the result.
+    pub provenance: Provenance,
+    /// The result.
+    #[serde(flatten)]
+    pub result: ReproduceResult,
 }
 
 /// `bitmosaic quantize --json`.

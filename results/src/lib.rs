@@ -7,6 +7,7 @@ mod compare;
 mod cosim;
 mod documents;
 mod quantize;
+mod reproduce;
 mod resources;
 mod simulate;
 
@@ -15,8 +16,9 @@ pub use compare::{Area, ComparePoint, CompareResult, ComparedDesign};
 pub use cosim::{CosimResult, EngineCycles, Mismatch};
 pub use documents::{
     CompareDocument, CosimDocument, ListDocument, ListEntry, ProgramDocument, Provenance, QuantizeDocument,
-    RtlDocument, RunDocument, SCHEMA_VERSION, SimulateDocument,
+    ReproduceDocument, RtlDocument, RunDocument, SCHEMA_VERSION, SimulateDocument,
 };
 pub use quantize::QuantizedTensor;
+pub use reproduce::{CycleEnginePoint, ReproduceResult, ReproducedPoint, ReproducedRatio};
 pub use resources::{ModuleResources, RtlResult};
 pub use simulate::{EnergyPj, InferenceResult, LayerResult, MemoryWaits, SimulateResult, Stalls};

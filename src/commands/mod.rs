@@ -7,6 +7,7 @@ pub(crate) mod layers;
 pub(crate) mod list;
 pub(crate) mod program;
 pub(crate) mod quantize;
+pub(crate) mod reproduce;
 pub(crate) mod rtl;
 pub(crate) mod run;
 pub(crate) mod schema;

@@ -1,7 +1,7 @@
 use bitmosaic_arch::DesignSpec;
 use bitmosaic_results::{
-    CompareDocument, CosimDocument, ListDocument, ProgramDocument, QuantizeDocument, RtlDocument, RunDocument,
-    SimulateDocument,
+    CompareDocument, CosimDocument, ListDocument, ProgramDocument, QuantizeDocument, ReproduceDocument, RtlDocument,
+    RunDocument, SimulateDocument,
 };
 use schemars::{Schema, schema_for};
 
@@ -33,6 +33,7 @@ enum ResultOf {
     Cosim,
     Compare,
     Program,
+    Reproduce,
     Rtl,
     List,
 }
@@ -47,6 +48,7 @@ pub(crate) fn execute(arguments: &Arguments) -> Result<Outcome, CliError> {
             ResultOf::Cosim => schema_for!(CosimDocument),
             ResultOf::Compare => schema_for!(CompareDocument),
             ResultOf::Program => schema_for!(ProgramDocument),
+            ResultOf::Reproduce => schema_for!(ReproduceDocument),
             ResultOf::Rtl => schema_for!(RtlDocument),
             ResultOf::List => schema_for!(ListDocument),
         },

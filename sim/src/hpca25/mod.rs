@@ -126,6 +126,8 @@ pub struct PublishedLayer {
     pub name: String,
     /// How often it occurs.
     pub count: u64,
+    /// Scores or weighted values.
+    pub attention: bool,
     /// Cycles of the array, each.
     pub compute_cycles: u64,
     /// Cycles of DRAM, each.
@@ -145,6 +147,12 @@ impl PublishedRun {
     /// All cycles: the longer of compute and DRAM of each layer.
     pub fn cycles(&self) -> u64 {
         self.layers.iter().map(|layer| layer.count * layer.compute_cycles.max(layer.dram_cycles)).sum()
+    }
+
+    /// Of them, cycles of scores and weighted values.
+    pub fn attention_cycles(&self) -> u64 {
+        let layers = self.layers.iter().filter(|layer| layer.attention);
+        layers.map(|layer| layer.count * layer.compute_cycles.max(layer.dram_cycles)).sum()
     }
 
     /// Energy of all layers.
@@ -171,6 +179,7 @@ struct Sizes {
     input: f64,
     /// Tokens of the outputs.
     tokens: f64,
+    attention: bool,
 }
 
 /// Runs a published machine on one of [`MODELS`]: a prefill of `context` tokens, or a decode at that context.
@@ -239,6 +248,7 @@ pub fn run(
         layers.push(PublishedLayer {
             name,
             count,
+            attention: sizes.attention,
             compute_cycles: (tiles * latency) as u64,
             dram_cycles: (moved * 8.0 / DRAM_BITS_PER_CYCLE) as u64,
             energy,
@@ -248,7 +258,8 @@ pub fn run(
         let Work::Product(product) = operation.work else { continue };
         if product.operand == Operand::Weights {
             let [input, output] = [product.input_channels, product.output_channels].map(f64::from);
-            let sizes = Sizes { weights: [input, output], bits, input, tokens: product.tokens.into() };
+            let sizes =
+                Sizes { weights: [input, output], bits, input, tokens: product.tokens.into(), attention: false };
             let count = operation.count();
             push(operation.name, count, sizes);
         }
@@ -260,7 +271,7 @@ pub fn run(
         false => (([hidden, 1.0], heads), ([tokens, heads], 1.0)),
     };
     for (name, (weights, tokens)) in [("attention.scores", scores), ("attention.values", values)] {
-        push(name.to_string(), count, Sizes { weights, bits: FP16_BITS, input: kv, tokens });
+        push(name.to_string(), count, Sizes { weights, bits: FP16_BITS, input: kv, tokens, attention: true });
     }
     Ok(PublishedRun { layers })
 }

@@ -1,0 +1,182 @@
+//! `reproduce`: a publication's figures beside what is computed here.
+
+use bitmosaic_arch::{Machine, Technology, load};
+use bitmosaic_numerics::weight_type;
+use bitmosaic_reports::reproduce_text;
+use bitmosaic_results::{
+    CycleEnginePoint, ReproduceDocument, ReproduceResult, ReproducedPoint, ReproducedRatio, SCHEMA_VERSION,
+};
+use bitmosaic_sim::hpca25::published::{DECODE, DECODE_UJ, GENERATED, PREFILL, PREFILL_UJ, RATIOS};
+use bitmosaic_sim::hpca25::{MACHINES, MODELS, PublishedRun, run};
+use bitmosaic_sim::inference::{OperandType, Precision, Timing, time_operations};
+use bitmosaic_sim::memory::MemoryTiming;
+use bitmosaic_workloads::model::{self, Model};
+use bitmosaic_workloads::operation::{LmHead, Operand, Scope, Work, operations};
+use bitmosaic_workloads::phase::Step;
+use bitmosaic_workloads::routing::Routing;
+
+use crate::error::CliError;
+use crate::{Outcome, output};
+
+/// Tokens of the paper's prompt and context.
+const CONTEXT: u32 = 256;
+/// The design that is the paper's machine.
+const DESIGN: &str = "bitmod";
+/// The paper's memory: 256 bits a cycle.
+const MEMORY: MemoryTiming = MemoryTiming { bytes_per_cycle: 32, ..MemoryTiming::FAST };
+/// The paper's keys and values.
+const CACHE: (&str, usize) = ("int8", 128);
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// What to reproduce
+    publication: Publication,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Publication {
+    /// The BitMoD paper: cycles, energies and means of its simulator, beside the cycle engine on design `bitmod`
+    Hpca25,
+}
+
+/// Exit code 1 where the published model gives another number than was published.
+pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliError> {
+    let Publication::Hpca25 = arguments.publication;
+    let machine = load(DESIGN)?;
+    let result = hpca25(&machine)?;
+    let outcome = if result.differing == 0 { Outcome::Done } else { Outcome::CheckFailed };
+    let workload = format!("the paper's six models, prefill and decode at {CONTEXT}");
+    let mapping = "published; output-stationary in the cycle engine";
+    let engine = "hpca25, cycle".to_string();
+    let provenance = output::provenance(&machine, workload, mapping, engine, &MEMORY.to_string(), 0);
+    let document = ReproduceDocument { schema_version: SCHEMA_VERSION, provenance, result };
+    if json {
+        output::print_json(&document)?
+    } else {
+        output::print_text(&reproduce_text(&document))?
+    }
+    Ok(outcome)
+}
+
+/// Rounded to microjoules as the paper's tables are.
+fn microjoules(picojoules: f64) -> u64 {
+    (picojoules / 1e6).round_ties_even() as u64
+}
+
+fn hpca25(machine: &Machine) -> Result<ReproduceResult, CliError> {
+    let technology = Technology::hpca25_28nm()?;
+    let models: Vec<Model> = MODELS.iter().map(|name| model::load(name)).collect::<Result<_, _>>()?;
+    let mut result = ReproduceResult::default();
+    // By machine and model: prefill, decode.
+    let mut runs: Vec<Vec<[PublishedRun; 2]>> = Vec::new();
+    for (m, published) in MACHINES.iter().enumerate() {
+        let mut of_machine = Vec::new();
+        for (i, model) in models.iter().enumerate() {
+            let both = [
+                run(published, model, true, CONTEXT, &technology)?,
+                run(published, model, false, CONTEXT, &technology)?,
+            ];
+            for (prefill, run) in [true, false].into_iter().zip(&both) {
+                let (cycles, energy) = if prefill { (PREFILL, PREFILL_UJ) } else { (DECODE, DECODE_UJ) };
+                let point = ReproducedPoint {
+                    machine: published.name.to_string(),
+                    model: model.name.clone(),
+                    phase: format!("{}:{CONTEXT}", if prefill { "prefill" } else { "decode" }),
+                    published_cycles: cycles[m][i],
+                    hpca25_cycles: run.cycles(),
+                    hpca25_attention_cycles: run.attention_cycles(),
+                    published_energy_uj: energy[m][i],
+                    hpca25_energy_uj: [run.energy().on_chip(), run.energy().total()].map(microjoules),
+                    cycle_engine: cycle_engine(machine, published.name, model, prefill)?,
+                };
+                result.differing += u64::from(point.published_cycles != point.hpca25_cycles);
+                let energies = point.published_energy_uj.iter().zip(&point.hpca25_energy_uj);
+                result.differing += energies.filter(|(printed, own)| printed != own).count() as u64;
+                result.points.push(point);
+            }
+            of_machine.push(both);
+        }
+        runs.push(of_machine);
+    }
+    for (name, time, energy) in RATIOS {
+        let own = MACHINES.iter().position(|machine| machine.name == name).map_or(&runs[0], |position| &runs[position]);
+        for (quantity, printed) in [("time", time), ("energy", energy)] {
+            for (scenario, published) in ["discriminative", "generative"].into_iter().zip(printed) {
+                let hpca25 = gain(&runs[0], own, quantity == "time", scenario == "generative");
+                // Times were printed with four decimals, energies with three.
+                let unit = if quantity == "time" { 1e-4 } else { 1e-3 };
+                result.differing += u64::from((hpca25 - published).abs() > 0.51 * unit);
+                result.ratios.push(ReproducedRatio {
+                    machine: name.to_string(),
+                    scenario: scenario.to_string(),
+                    quantity: quantity.to_string(),
+                    published,
+                    hpca25,
+                });
+            }
+        }
+    }
+    Ok(result)
+}
+
+/// What a machine gains over FP16 on average, as the paper's figures count: the mean of speedups, or the reciprocal of the mean
+/// of relative energies.
+fn gain(fp16: &[[PublishedRun; 2]], own: &[[PublishedRun; 2]], time: bool, generative: bool) -> f64 {
+    let spent = |[prefill, decode]: &[PublishedRun; 2]| {
+        let of = |run: &PublishedRun| if time { run.cycles() as f64 } else { run.energy().total() };
+        of(prefill) + if generative { GENERATED as f64 * of(decode) } else { 0.0 }
+    };
+    let pairs = fp16.iter().zip(own).map(|(fp16, own)| (spent(fp16), spent(own)));
+    let n = own.len() as f64;
+    if time {
+        pairs.map(|(fp16, own)| fp16 / own / n).sum()
+    } else {
+        1.0 / pairs.map(|(fp16, own)| own / fp16 / n).sum::<f64>()
+    }
+}
+
+/// The cycle engine on the built machine, in the types the paper's machine of this name uses.
+fn cycle_engine(
+    machine: &Machine,
+    name: &str,
+    model: &Model,
+    prefill: bool,
+) -> Result<Option<CycleEnginePoint>, CliError> {
+    let weights = match (name, prefill) {
+        ("bitmod-lossless", _) => ("int6", 128),
+        ("bitmod-lossy", true) => ("bitmod-fp4", 128),
+        ("bitmod-lossy", false) => ("bitmod-fp3", 128),
+        _ => return Ok(None),
+    };
+    let operand = |(name, group): (&str, usize)| -> Result<OperandType, CliError> {
+        Ok(OperandType { weight_type: weight_type(name)?.clone(), group })
+    };
+    let precision = Precision { weights: operand(weights)?, cache: operand(CACHE)? };
+    let step = Step { new: if prefill { CONTEXT } else { 1 }, context: CONTEXT };
+    let scope = Scope { batch: 1, lm_head: LmHead::All, routing: Routing::Worst, quantized_cache: true };
+    let list = operations(model, step, &scope);
+    let timings = time_operations(machine, &list, &precision, MEMORY)
+        .map_err(|error| CliError::Internal(format!("{} on {DESIGN}: {error}", model.name)))?;
+    let mut point =
+        CycleEnginePoint { weights: format!("{} g{}", weights.0, weights.1), ..CycleEnginePoint::default() };
+    for (operation, timing) in list.iter().zip(timings) {
+        let n = operation.layers;
+        point.cycles += n * timing.cycles();
+        match timing {
+            Timing::Program(timing) => {
+                // In the order of `ports::ARRAY_STATUS`.
+                let [compute, _, _, _, operands, outputs, _] = timing.status_cycles;
+                point.compute_cycles += n * compute;
+                point.memory_cycles += n * (operands + outputs);
+                point.bytes += n * (timing.bytes_read + timing.bytes_written);
+            }
+            Timing::Vector(timing) => {
+                point.vector_cycles += n * timing.cycles;
+                point.bytes += n * (timing.bytes_read + timing.bytes_written);
+            }
+        }
+        let attention = matches!(operation.work, Work::Product(product) if product.operand != Operand::Weights);
+        point.attention_cycles += if attention { n * timing.cycles() } else { 0 };
+    }
+    Ok(Some(point))
+}
