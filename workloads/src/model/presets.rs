@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::config_json;
 use super::spec::Model;
 use crate::files;
 use crate::{Fault, WorkloadsError};
@@ -30,6 +31,27 @@ pub fn presets() -> &'static [ModelPreset] {
         preset!("llama-2-7b"),
         preset!("llama-2-13b"),
         preset!("llama-3-8b"),
+        preset!("llama-3.1-8b"),
+        preset!("llama-3.1-70b"),
+        preset!("llama-3.2-1b"),
+        preset!("llama-3.2-3b"),
+        preset!("qwen2.5-0.5b"),
+        preset!("qwen2.5-7b"),
+        preset!("qwen3-0.6b"),
+        preset!("qwen3-8b"),
+        preset!("qwen3-30b-a3b"),
+        preset!("qwen3-235b-a22b"),
+        preset!("gemma-3-270m"),
+        preset!("gemma-3-1b"),
+        preset!("gemma-3-4b"),
+        preset!("mistral-7b"),
+        preset!("mixtral-8x7b"),
+        preset!("deepseek-v3"),
+        preset!("olmoe-1b-7b"),
+        preset!("phi-3-mini"),
+        preset!("phi-4"),
+        preset!("phonelm-1.5b"),
+        preset!("zamba2-1.2b"),
     ];
     PRESETS
 }
@@ -51,10 +73,11 @@ pub fn parse(text: &str, file: &Path) -> Result<Model, WorkloadsError> {
     Ok(model)
 }
 
-/// A preset by name, or a file by path (a path works wherever a name does).
+/// A preset by name, or a file by path (a path works wherever a name does): a model file, or, where the path ends in
+/// `.json`, the `config.json` of a Hugging Face checkpoint.
 ///
 /// # Errors
-/// `Request` for a name that is neither, else those of [`parse`].
+/// `Request` for a name that is neither, else those of [`parse`]; of a `config.json`, `Malformed` with the field.
 pub fn load(name_or_path: &str) -> Result<Model, WorkloadsError> {
     if let Some(preset) = presets().iter().find(|preset| preset.name == name_or_path) {
         return parse(preset.text, Path::new(name_or_path));
@@ -73,5 +96,8 @@ pub fn load(name_or_path: &str) -> Result<Model, WorkloadsError> {
         let place = format!("byte {}", e.utf8_error().valid_up_to());
         files::malformed(path, Fault::Syntax, place, "bytes that are not UTF-8", "text")
     })?;
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
+        return config_json::parse(&text, path);
+    }
     parse(&text, path)
 }
