@@ -59,11 +59,16 @@ pub fn presets() -> &'static [ModelPreset] {
 /// Largest model file, bytes.
 const LONGEST_FILE: u64 = 1 << 20;
 
-/// Parses and checks a model file; unknown keys are errors. `file` names the origin in errors.
+/// Parses and checks the text of a model file; unknown keys are errors. `file` names the origin in errors; where it ends in
+/// `.json`, the text is the `config.json` of a Hugging Face checkpoint, of which keys that say nothing of shapes are left
+/// alone.
 ///
 /// # Errors
 /// `Malformed` with line and column, or with the field.
 pub fn parse(text: &str, file: &Path) -> Result<Model, WorkloadsError> {
+    if file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
+        return config_json::parse(text, file);
+    }
     let model: Model = toml::from_str(text).map_err(|e| {
         let line = e.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
         let expected = "a model file of the form of `workloads/models`";
@@ -73,11 +78,10 @@ pub fn parse(text: &str, file: &Path) -> Result<Model, WorkloadsError> {
     Ok(model)
 }
 
-/// A preset by name, or a file by path (a path works wherever a name does): a model file, or, where the path ends in
-/// `.json`, the `config.json` of a Hugging Face checkpoint.
+/// A preset by name, or a file by path (a path works wherever a name does), a model file or a `config.json`.
 ///
 /// # Errors
-/// `Request` for a name that is neither, else those of [`parse`]; of a `config.json`, `Malformed` with the field.
+/// `Request` for a name that is neither, else those of [`parse`].
 pub fn load(name_or_path: &str) -> Result<Model, WorkloadsError> {
     if let Some(preset) = presets().iter().find(|preset| preset.name == name_or_path) {
         return parse(preset.text, Path::new(name_or_path));
@@ -96,8 +100,5 @@ pub fn load(name_or_path: &str) -> Result<Model, WorkloadsError> {
         let place = format!("byte {}", e.utf8_error().valid_up_to());
         files::malformed(path, Fault::Syntax, place, "bytes that are not UTF-8", "text")
     })?;
-    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
-        return config_json::parse(&text, path);
-    }
     parse(&text, path)
 }
