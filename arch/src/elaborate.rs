@@ -124,7 +124,12 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
         max_terms,
         max_group,
         array: None,
+        vector_lanes: spec.vector_unit.as_ref().map(|unit| unit.lanes),
     };
+    if let Some(unit) = &spec.vector_unit {
+        check.range("vector_unit.lanes", unit.lanes, 1, 1024)?;
+        check.that("vector_unit", "there", spec.array.is_some(), "only a design with `array` has one")?;
+    }
     machine.array = match (&spec.array, &spec.buffers, &spec.memory) {
         (None, None, None) => None,
         (Some(array), Some(buffers), Some(memory)) => Some(elaborate_array((array, buffers, memory), &machine, file)?),

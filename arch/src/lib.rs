@@ -7,6 +7,7 @@ mod elaborate;
 mod error;
 mod machine;
 mod spec;
+mod technology;
 
 pub use array::{ADDRESS_BITS, Array, BURST_BOUNDARY_BYTES, COMMAND_QUEUE, FETCH_COMMANDS, HOP_QUEUE, TOKEN_BITS};
 pub use designs::{Preset, load, load_spec, parse, presets};
@@ -17,5 +18,6 @@ pub use machine::{
 };
 pub use spec::{
     ArraySpec, BuffersSpec, DesignSpec, Digits, MemorySpec, PeKind, ProcessingElementSpec, ScaleUnitSpec, TermOrder,
-    TileSpec, WeightsSpec,
+    TileSpec, VectorUnitSpec, WeightsSpec,
 };
+pub use technology::{ProcessingElementCost, Sram, SramWidth, Technology};

@@ -40,6 +40,8 @@ pub struct Machine {
     pub max_group: u32,
     /// The array around the tile; none for a design that is a tile alone.
     pub array: Option<Array>,
+    /// FP16 elements a cycle of the vector unit; none without one.
+    pub vector_lanes: Option<u32>,
 }
 
 /// Tile shape.

@@ -33,6 +33,17 @@ pub struct DesignSpec {
     /// Memory port of the array.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<MemorySpec>,
+    /// Vector unit beside the array: norms, softmax, activation functions and the like. Models need one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vector_unit: Option<VectorUnitSpec>,
+}
+
+/// The vector unit; timed, not built (DEVIATIONS.md).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VectorUnitSpec {
+    /// FP16 elements a cycle of one pass. 1 to 1024.
+    pub lanes: u32,
 }
 
 /// The array of tiles; both numbers and the tile's rows and columns are powers of two.

@@ -121,6 +121,7 @@ pub(crate) fn tile_design(random: &mut Random, rows: usize, columns: usize) -> D
         array: None,
         buffers: None,
         memory: None,
+        vector_unit: None,
     }
 }
 

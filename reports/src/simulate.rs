@@ -43,6 +43,17 @@ pub(crate) fn performance_table(result: &SimulateResult) -> Table {
         table.fact("products wait for room in the output buffer", format!("{} cycles", sum(|w| w.outputs)));
         table.fact("loads wait for room in their buffer", format!("{} cycles, beside other work", sum(|w| w.room)));
     }
+    if let Some(inference) = &result.inference {
+        table.fact("parameters", count(inference.parameters.into()));
+        table.fact("tokens", count(inference.tokens.into()));
+        table.fact("tokens a second", trimmed(inference.tokens_per_second, 4));
+        table.fact("cache at the end", bytes(inference.cache_bytes.into()));
+        let of = |cycles: u64| {
+            format!("{} cycles, {}", count(cycles.into()), percent(share(cycles.into(), result.cycles.into())))
+        };
+        table.fact("operations on the cache", of(inference.cache_cycles));
+        table.fact("vector unit", of(inference.vector_cycles));
+    }
     match &result.energy_pj {
         Some(energy) => {
             for (name, value) in energy_parts(energy) {

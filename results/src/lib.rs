@@ -19,4 +19,4 @@ pub use documents::{
 };
 pub use quantize::QuantizedTensor;
 pub use resources::{ModuleResources, RtlResult};
-pub use simulate::{EnergyPj, LayerResult, MemoryWaits, SimulateResult, Stalls};
+pub use simulate::{EnergyPj, InferenceResult, LayerResult, MemoryWaits, SimulateResult, Stalls};

@@ -39,7 +39,7 @@ pub struct MemoryWaits {
 }
 
 /// One operation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct LayerResult {
     /// Name of the layer.
     pub name: String,
@@ -63,6 +63,23 @@ pub struct LayerResult {
     pub energy_pj: Option<EnergyPj>,
 }
 
+/// What the phase of a model comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct InferenceResult {
+    /// Tokens that come out, of all sequences: one each of a prefill and of a decode.
+    pub tokens: u64,
+    /// Tokens / time.
+    pub tokens_per_second: f64,
+    /// Matrix elements of the model, embedding table included.
+    pub parameters: u64,
+    /// Bytes of keys and values of all sequences at the end.
+    pub cache_bytes: u64,
+    /// Cycles of operations on the cache: scores, weighted values, quantization.
+    pub cache_cycles: u64,
+    /// Cycles of the vector unit, quantization of the cache among them.
+    pub vector_cycles: u64,
+}
+
 /// A simulation.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct SimulateResult {
@@ -76,4 +93,6 @@ pub struct SimulateResult {
     pub energy_pj: Option<EnergyPj>,
     /// Useful multiply-accumulate terms / terms the PEs could have done in all cycles.
     pub utilization: f64,
+    /// What the phase of a model comes to; null for a product alone.
+    pub inference: Option<InferenceResult>,
 }

@@ -2,8 +2,12 @@
 //! event-driven engine, accepted only as equal to it.
 
 pub mod cycle;
+pub mod device;
+pub mod hpca25;
+pub mod inference;
 pub mod memory;
 pub mod pe;
 pub mod probe;
 pub mod run;
 pub mod step;
+pub mod vector_unit;

@@ -3,7 +3,10 @@ use bitmosaic_cosim::Engine;
 use bitmosaic_numerics::{DigitSet, TermTable, registry};
 use bitmosaic_reports::list_text;
 use bitmosaic_results::{ListDocument, ListEntry};
+use bitmosaic_sim::device::{DEVICES, Device};
 use bitmosaic_workloads::generate::ActivationKind;
+use bitmosaic_workloads::model::{self as models, Model};
+use bitmosaic_workloads::operation::{cache_elements, parameters};
 
 use crate::error::CliError;
 use crate::{Outcome, output};
@@ -18,6 +21,10 @@ pub(crate) struct Arguments {
 enum What {
     /// Embedded designs
     Designs,
+    /// Embedded models
+    Models,
+    /// Memory devices
+    Devices,
     /// Weight types
     Types,
     /// Kinds of processing element
@@ -34,6 +41,16 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
         What::Designs => {
             let machines: Vec<Machine> = presets().iter().map(|p| load(p.name)).collect::<Result<_, _>>()?;
             machines.iter().map(|m| entry(&m.name, m.summary.clone())).collect()
+        }
+        What::Models => {
+            let models = models::presets().iter().map(|preset| models::load(preset.name));
+            let models: Vec<Model> = models.collect::<Result<_, _>>()?;
+            models.iter().map(|m| entry(&m.name, model_summary(m))).collect()
+        }
+        What::Devices => {
+            let devices = DEVICES.iter().map(|(name, _)| Device::named(name)).collect::<Result<Vec<_>, _>>();
+            let devices = devices.map_err(CliError::Internal)?;
+            devices.iter().map(|d| entry(&d.name, d.summary.clone())).collect()
         }
         What::Types => registry()
             .iter()
@@ -66,4 +83,14 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
         output::print_text(&list_text(&document))?
     }
     Ok(Outcome::Done)
+}
+
+fn model_summary(model: &Model) -> String {
+    format!(
+        "{:.2} billion parameters, {} layers of {} channels, {} cache elements a token",
+        parameters(model) as f64 / 1e9,
+        model.layer_count(),
+        model.hidden,
+        cache_elements(model, 1)
+    )
 }

@@ -1,4 +1,5 @@
 mod array;
+mod inference;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -10,6 +11,8 @@ use bitmosaic_numerics::{quantize_matrix::quantize_matrix, weight_type};
 use bitmosaic_reports::simulate_text;
 use bitmosaic_results::{LayerResult, SCHEMA_VERSION, SimulateDocument, SimulateResult};
 use bitmosaic_sim::cycle::tile_timing;
+use bitmosaic_sim::device::Device;
+use bitmosaic_sim::memory::MemoryTiming;
 use bitmosaic_workloads::generate::{LayerParameters, generate};
 use bitmosaic_workloads::trace::LayerTrace;
 
@@ -35,8 +38,10 @@ pub(crate) struct Arguments {
     #[arg(long)]
     design: String,
     /// Matrix product: tokens x input channels x output channels
-    #[arg(long, value_name = "MxKxN")]
-    matmul: String,
+    #[arg(long, value_name = "MxKxN", required_unless_present = "model")]
+    matmul: Option<String>,
+    #[command(flatten)]
+    model: inference::ModelArguments,
     /// Weight type
     #[arg(long = "type", default_value = "bitmod-fp4")]
     weight_type: String,
@@ -61,6 +66,9 @@ pub(crate) struct Arguments {
     /// Block the output stream likewise
     #[arg(long, default_value_t = 0)]
     output_stalls: u8,
+    /// Memory of a whole machine: a name of `bitmosaic list devices`
+    #[arg(long, value_name = "DEVICE")]
+    memory: Option<String>,
     /// Memory of a whole machine: cycles from an address to its first data [default: 20]
     #[arg(long, value_name = "CYCLES")]
     memory_latency: Option<u32>,
@@ -78,7 +86,13 @@ enum SimulateEngine {
 
 pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliError> {
     let machine = load(&arguments.design)?;
-    let matmul = product(&machine, &arguments.matmul, &arguments.weight_type, arguments.group)?;
+    if let Some(model) = &arguments.model.model {
+        let memory = memory_timing(&machine, arguments)?;
+        let inference::ModelResult { result, workload } = inference::simulate(&machine, model, memory, arguments)?;
+        return print(&machine, workload, arguments, MAPPING, &describe_memory(memory, arguments), result, json);
+    }
+    let shape = arguments.matmul.as_deref().unwrap_or_default();
+    let matmul = product(&machine, shape, &arguments.weight_type, arguments.group)?;
     let stalls = Stalls {
         seed: arguments.seed as u32,
         input_threshold: arguments.input_stalls,
@@ -88,14 +102,14 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
         let found = format!("`--engine {}` has no nets", engine_name(arguments.engine));
         return Err(CliError::option("--vcd", found, "only `--engine netlist` writes a waveform"));
     }
-    let op = format!("matmul {} {} g{}", arguments.matmul, arguments.weight_type, arguments.group);
+    let op = format!("matmul {shape} {} g{}", arguments.weight_type, arguments.group);
     if machine.array.is_some() {
         let array::ArrayResult { result, mapping, memory } = array::simulate(&machine, &matmul, &op, arguments)?;
         return print(&machine, op, arguments, &mapping, &memory, result, json);
     }
-    if arguments.memory_latency.is_some() || arguments.memory_bytes_per_cycle.is_some() {
+    if arguments.memory.is_some() || arguments.memory_latency.is_some() || arguments.memory_bytes_per_cycle.is_some() {
         let expected = "only a whole machine (`array`, `buffers` and `memory` in its design) has one";
-        return Err(CliError::option("--memory-latency, --memory-bytes-per-cycle", &machine.name, expected));
+        return Err(CliError::option("--memory, --memory-latency, --memory-bytes-per-cycle", &machine.name, expected));
     }
     let trace = match arguments.engine {
         SimulateEngine::Cycle => timing(&machine, &matmul, stalls),
@@ -104,6 +118,30 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
     };
     let result = result(&machine, &[("matmul".to_string(), op.clone(), matmul)], &trace);
     print(&machine, op, arguments, MAPPING, &memory(stalls), result, json)
+}
+
+/// The memory of a whole machine: a device's, or the fast one, with what the options say.
+fn memory_timing(machine: &Machine, arguments: &Arguments) -> Result<MemoryTiming, CliError> {
+    let base = match &arguments.memory {
+        Some(name) => Device::named(name)
+            .map_err(|found| CliError::option("--memory", found, "`bitmosaic list devices` says what there is"))?
+            .timing(machine.clock_mhz),
+        None => MemoryTiming::FAST,
+    };
+    let timing = MemoryTiming {
+        latency: arguments.memory_latency.unwrap_or(base.latency),
+        bytes_per_cycle: arguments.memory_bytes_per_cycle.unwrap_or(base.bytes_per_cycle),
+        ..base
+    };
+    timing
+        .check()
+        .map_err(|reason| CliError::option("--memory-latency, --memory-bytes-per-cycle", reason, "change it"))?;
+    Ok(timing)
+}
+
+/// The memory as a result names it.
+fn describe_memory(timing: MemoryTiming, arguments: &Arguments) -> String {
+    arguments.memory.as_ref().map_or(timing.to_string(), |name| format!("{timing} ({name})"))
 }
 
 fn print(

@@ -17,8 +17,10 @@ pub const QUERY_BLOCK: u32 = 256;
 pub struct Operation {
     /// Block and part, for example `decoder.attention.query`.
     pub name: String,
-    /// How often it runs in the step: layers, heads, sequences, experts.
-    pub count: u64,
+    /// Layers it runs in.
+    pub layers: u64,
+    /// How often it runs in a layer, by itself: sequences times key-value heads, experts.
+    pub instances: u64,
     /// What runs.
     pub work: Work,
 }
@@ -43,6 +45,13 @@ pub struct Product {
     pub output_channels: u32,
     /// What stands where weights do.
     pub operand: Operand,
+}
+
+impl Operation {
+    /// How often it runs in the step.
+    pub fn count(&self) -> u64 {
+        self.layers * self.instances
+    }
 }
 
 impl Product {
@@ -158,7 +167,7 @@ pub(crate) fn matrix_elements(model: &Model) -> u128 {
         list.own(model, block, 1);
     }
     let matrices = list.operations.into_iter().map(|operation| match operation.work {
-        Work::Product(product) if product.operand == Operand::Weights => product.macs() * u128::from(operation.count),
+        Work::Product(product) if product.operand == Operand::Weights => product.macs() * u128::from(operation.count()),
         _ => 0,
     });
     matrices.sum::<u128>() + table * if model.tied_embeddings { 1 } else { 2 }
@@ -189,8 +198,13 @@ struct List {
 }
 
 impl List {
-    fn push(&mut self, name: &str, count: u64, work: Work) {
-        self.operations.push(Operation { name: format!("{}{name}", self.prefix), count: count * self.layers, work });
+    fn push(&mut self, name: &str, instances: u64, work: Work) {
+        self.operations.push(Operation {
+            name: format!("{}{name}", self.prefix),
+            layers: self.layers,
+            instances,
+            work,
+        });
     }
 
     fn vector(&mut self, name: &str, function: Function, elements: u64) {
@@ -380,7 +394,7 @@ mod tests {
 
     fn products(model: &Model, step: Step, scope: &Scope) -> Vec<(Product, u64)> {
         let of = |operation: Operation| match operation.work {
-            Work::Product(product) => Some((product, operation.count)),
+            Work::Product(product) => Some((product, operation.count())),
             Work::Vector(_) => None,
         };
         operations(model, step, scope).into_iter().filter_map(of).collect()

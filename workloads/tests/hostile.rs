@@ -284,7 +284,7 @@ fn accepts_model(path: &Path, bytes: &[u8], dir: &Path) -> bool {
             assert!((1..=1 << 12).contains(&model.layer_count()) && parameters(&model) <= 1 << 50);
             let scope = Scope { batch: 2, lm_head: LmHead::All, routing: Routing::Worst, quantized_cache: true };
             for step in [Step { new: 300, context: 300 }, Step { new: 1, context: 1 << 22 }] {
-                assert!(operations(&model, step, &scope).iter().all(|operation| operation.count > 0));
+                assert!(operations(&model, step, &scope).iter().all(|operation| operation.count() > 0));
                 cache_elements(&model, step.context);
             }
             true

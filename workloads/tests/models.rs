@@ -145,7 +145,7 @@ fn active_experts_are_the_published_ones() {
         let weights =
             operations(&model, Step { new: 1, context: 1 }, &scope).into_iter().map(|operation| match operation.work {
                 Work::Product(product) if product.operand == Operand::Weights => {
-                    product.macs() * u128::from(operation.count)
+                    product.macs() * u128::from(operation.count())
                 }
                 _ => 0,
             });

@@ -51,6 +51,7 @@ pub fn layer() -> LayerResult {
 
 pub fn simulate() -> SimulateResult {
     SimulateResult {
+        inference: None,
         cycles: 20_227,
         seconds: 20_227e-9,
         layers: vec![layer()],
@@ -177,6 +178,7 @@ pub fn hostile(edge: f64, count: u64) -> RunDocument {
             special_values: (0..40).map(|i| (format!("{i} {HOSTILE}"), count)).collect(),
         },
         simulate: SimulateResult {
+            inference: None,
             cycles: count,
             seconds: edge,
             layers: vec![

@@ -5,10 +5,11 @@ use bitmosaic_cosim::array::{ArrayCase, run_array_engine};
 use bitmosaic_cosim::{Engine, ExternalSettings};
 use bitmosaic_mappings::{Matmul, Program, TileWalk, Tiling, schedule_array};
 use bitmosaic_results::{LayerResult, MemoryWaits, SimulateResult, Stalls};
-use bitmosaic_sim::memory::MemoryTiming;
 use bitmosaic_sim::run::ArrayTrace;
 
-use super::{Arguments, STEP_CYCLE_CAP, SimulateEngine, engine_name, generated_layer, product};
+use super::{
+    Arguments, STEP_CYCLE_CAP, SimulateEngine, describe_memory, engine_name, generated_layer, memory_timing, product,
+};
 use crate::error::CliError;
 
 /// Longest run of the netlist of a whole machine, by its least number of cycles.
@@ -35,15 +36,7 @@ pub(super) fn simulate(
     if arguments.vcd.is_some() {
         return Err(CliError::option("--vcd", &machine.name, "waveforms are written for tiles alone so far"));
     }
-    let fast = MemoryTiming::FAST;
-    let timing = MemoryTiming {
-        latency: arguments.memory_latency.unwrap_or(fast.latency),
-        bytes_per_cycle: arguments.memory_bytes_per_cycle.unwrap_or(fast.bytes_per_cycle),
-        ..fast
-    };
-    timing
-        .check()
-        .map_err(|reason| CliError::option("--memory-latency, --memory-bytes-per-cycle", reason, "change it"))?;
+    let timing = memory_timing(machine, arguments)?;
     let layer = generated_layer(matmul, &arguments.weight_type, arguments.seed)?;
     let case = ArrayCase::new(machine.clone(), vec![layer], timing, arguments.seed)?;
     let (engine, cap) = match arguments.engine {
@@ -65,7 +58,7 @@ pub(super) fn simulate(
     }
     let result = result(machine, matmul, op, &run.trace);
     let mapping = case.program.tilings.first().map_or_else(String::new, describe);
-    Ok(ArrayResult { result, mapping, memory: timing.to_string() })
+    Ok(ArrayResult { result, mapping, memory: describe_memory(timing, arguments) })
 }
 
 /// The program of a product, whatever its data.
@@ -104,6 +97,7 @@ fn result(machine: &Machine, matmul: &Matmul, op: &str, trace: &ArrayTrace) -> S
     let offered = u128::from(trace.cycles) * u128::from(tiles * u64::from(machine.pes() * machine.pe.lanes));
     let useful = u128::from(TileWalk::new(machine, matmul).macs()) * u128::from(matmul.terms);
     SimulateResult {
+        inference: None,
         cycles: trace.cycles,
         seconds: trace.cycles as f64 / (f64::from(machine.clock_mhz) * 1e6),
         layers: vec![layer],

@@ -1,0 +1,195 @@
+//! A model's forward passes on a whole machine: each product's program on the event-driven engine, each shape once, and the
+//! vector unit between them. Operations run one after another, each from memory to memory.
+
+use std::collections::BTreeMap;
+
+use bitmosaic_arch::Machine;
+use bitmosaic_mappings::{MappingError, Matmul, Start, matmul_command, schedule_array};
+use bitmosaic_numerics::WeightType;
+use bitmosaic_workloads::operation::{Operand, Operation, Product, Work};
+use rayon::prelude::*;
+
+use crate::cycle::array::run_timing;
+use crate::memory::MemoryTiming;
+use crate::vector_unit::{self, VectorTiming};
+
+/// Type and group of an operand in the place of weights.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OperandType {
+    /// Type.
+    pub weight_type: WeightType,
+    /// Input channels a group.
+    pub group: usize,
+}
+
+/// How a model's operands are held.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Precision {
+    /// Weights.
+    pub weights: OperandType,
+    /// Keys and values.
+    pub cache: OperandType,
+}
+
+impl Precision {
+    /// Bits an element takes in the cache, with its share of scales, by whole groups.
+    pub fn cache_bits(&self) -> f64 {
+        let OperandType { weight_type, group } = &self.cache;
+        weight_type.effective_bits_per_weight(*group, *group, weight_type.scale_kind().code_bits(), 16)
+    }
+
+    /// How an operand is held.
+    pub fn of(&self, operand: Operand) -> &OperandType {
+        match operand {
+            Operand::Weights => &self.weights,
+            Operand::Keys | Operand::Values => &self.cache,
+        }
+    }
+}
+
+/// Products of one shape that run in one program, and what they took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ProgramTiming {
+    /// All cycles.
+    pub cycles: u64,
+    /// Cycles by cause, in the order of `ports::ARRAY_STATUS`.
+    pub status_cycles: [u64; 7],
+    /// Bytes from memory.
+    pub bytes_read: u64,
+    /// Bytes to memory.
+    pub bytes_written: u64,
+    /// Multiply-accumulate terms of the product itself, without padding.
+    pub useful_terms: u128,
+}
+
+/// What an operation of a step took, a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timing {
+    /// Its instances as one program.
+    Program(ProgramTiming),
+    /// One after another on the vector unit: all together.
+    Vector(VectorTiming),
+}
+
+impl Timing {
+    /// All cycles of a layer.
+    pub fn cycles(self) -> u64 {
+        match self {
+            Timing::Program(timing) => timing.cycles,
+            Timing::Vector(timing) => timing.cycles,
+        }
+    }
+}
+
+/// Why a model does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum InferenceError {
+    /// A product does not fit the machine.
+    #[error("operation `{operation}`: {cause}")]
+    Mapping {
+        /// Its name.
+        operation: String,
+        /// What the mapping says.
+        cause: MappingError,
+    },
+    /// The design has no vector unit, or no array.
+    #[error("design `{design}` has no `{section}`: models need a whole machine with a vector unit")]
+    Missing {
+        /// The design.
+        design: String,
+        /// What is missing.
+        section: &'static str,
+    },
+    /// The engine did not come to an end.
+    #[error("operation `{operation}`: the engine stopped after {limit} cycles: a bug")]
+    Watchdog {
+        /// Its name.
+        operation: String,
+        /// Cycles.
+        limit: u64,
+    },
+}
+
+/// Times every operation of one or many steps, in their order; products of the same shape once, on all cores.
+///
+/// # Errors
+/// Operations that the machine cannot run, by name.
+pub fn time_operations(
+    machine: &Machine,
+    operations: &[Operation],
+    precision: &Precision,
+    timing: MemoryTiming,
+) -> Result<Vec<Timing>, InferenceError> {
+    let missing = |section| InferenceError::Missing { design: machine.name.clone(), section };
+    let lanes = machine.vector_lanes.ok_or_else(|| missing("vector_unit"))?;
+    let mut shapes: BTreeMap<(Product, u64), (usize, &str)> = BTreeMap::new();
+    for operation in operations {
+        if let Work::Product(product) = operation.work {
+            let next = shapes.len();
+            shapes.entry((product, operation.instances)).or_insert((next, &operation.name));
+        }
+    }
+    let programs: Vec<_> =
+        shapes.iter().map(|((product, instances), (_, name))| (*product, *instances, *name)).collect();
+    let timed: Vec<Result<ProgramTiming, InferenceError>> = programs
+        .par_iter()
+        .map(|(product, instances, name)| time_program(machine, *product, *instances, name, precision, timing))
+        .collect();
+    let timed: Vec<ProgramTiming> = timed.into_iter().collect::<Result<_, _>>()?;
+    let found: BTreeMap<(Product, u64), ProgramTiming> = shapes.into_keys().zip(timed).collect();
+    let cache_bits = precision.cache_bits();
+    let of = |operation: &Operation| match operation.work {
+        Work::Product(product) => Timing::Program(found[&(product, operation.instances)]),
+        Work::Vector(vector) => {
+            let one = vector_unit::time(vector, lanes, timing, cache_bits);
+            let n = operation.instances;
+            Timing::Vector(VectorTiming {
+                cycles: one.cycles * n,
+                compute_cycles: one.compute_cycles * n,
+                bytes_read: one.bytes_read * n,
+                bytes_written: one.bytes_written * n,
+            })
+        }
+    };
+    Ok(operations.iter().map(of).collect())
+}
+
+/// The command of a product in the type of its operand.
+fn command(machine: &Machine, product: Product, precision: &Precision) -> Result<Matmul, MappingError> {
+    let operand = precision.of(product.operand);
+    let weight_type = &operand.weight_type;
+    let shape = [product.tokens, product.output_channels, product.input_channels].map(|size| size as usize);
+    let (special, kind) = (weight_type.special_values(), weight_type.scale_kind());
+    matmul_command(machine, weight_type.name, special, kind, operand.group, shape)
+}
+
+fn time_program(
+    machine: &Machine,
+    product: Product,
+    instances: u64,
+    name: &str,
+    precision: &Precision,
+    timing: MemoryTiming,
+) -> Result<ProgramTiming, InferenceError> {
+    let mapping = |cause| InferenceError::Mapping { operation: name.to_string(), cause };
+    let matmul = command(machine, product, precision).map_err(mapping)?;
+    let products = vec![matmul; instances as usize];
+    let schedule = schedule_array(machine, &products).map_err(mapping)?;
+    let program = &schedule.program;
+    let start = Start { address: 0, commands: program.commands.len() as u32 };
+    // Every byte alone and every step alone: nothing that ends takes longer.
+    let least = program.least_cycles(machine, 1);
+    let limit = (least + program.commands.len() as u64 * u64::from(timing.latency + 100)) * 8 + 100_000;
+    let missing = || InferenceError::Missing { design: machine.name.clone(), section: "array" };
+    let array = machine.array.as_ref().ok_or_else(missing)?;
+    let run = run_timing(machine, program, start, timing, limit).ok_or_else(missing)?;
+    let trace = run.map_err(|_| InferenceError::Watchdog { operation: name.to_string(), limit })?;
+    let beat_bytes = u64::from(array.beat_bytes());
+    Ok(ProgramTiming {
+        cycles: trace.cycles,
+        status_cycles: trace.status_cycles,
+        bytes_read: trace.reads.iter().map(|(_, _, burst)| u64::from(burst.beats) * beat_bytes).sum(),
+        bytes_written: trace.beats.iter().map(|(_, beat)| u64::from(beat.strobes.count_ones())).sum(),
+        useful_terms: product.macs() * u128::from(instances) * u128::from(products[0].terms),
+    })
+}

@@ -1,0 +1,240 @@
+//! `simulate --model`: a model's phase on a whole machine.
+
+use std::collections::BTreeMap;
+
+use bitmosaic_arch::Machine;
+use bitmosaic_numerics::weight_type;
+use bitmosaic_results::{InferenceResult, LayerResult, MemoryWaits, SimulateResult, Stalls};
+use bitmosaic_sim::inference::{OperandType, Precision, Timing, time_operations};
+use bitmosaic_sim::memory::MemoryTiming;
+use bitmosaic_workloads::model::{Model, load};
+use bitmosaic_workloads::operation::{
+    Function, LmHead, Operand, Operation, Product, Scope, Work, cache_elements, operations, parameters,
+};
+use bitmosaic_workloads::phase::Phase;
+use bitmosaic_workloads::routing::Routing;
+
+use super::{Arguments, SimulateEngine};
+use crate::error::CliError;
+
+/// Most sequences.
+const MOST_SEQUENCES: u32 = 4096;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ModelArguments {
+    /// Model: a name of `bitmosaic list models`, or the path of a model file
+    #[arg(long, value_name = "MODEL", conflicts_with = "matmul", requires = "phase")]
+    pub(super) model: Option<String>,
+    /// What it does: `prefill:TOKENS`, `decode:CONTEXT` or `generate:PROMPT+TOKENS`
+    #[arg(long, requires = "model")]
+    phase: Option<String>,
+    /// Sequences
+    #[arg(long, default_value_t = 1, requires = "model")]
+    batch: u32,
+    /// Type of keys and values in the cache
+    #[arg(long, value_name = "TYPE", default_value = "int8", requires = "model")]
+    cache_type: String,
+    /// Elements per group of keys (along the head) and values (along the tokens)
+    #[arg(long, value_name = "GROUP", default_value_t = 128, requires = "model")]
+    cache_group: usize,
+    /// Tokens whose logits are computed
+    #[arg(long, default_value = "last", requires = "model")]
+    lm_head: LmHeadTokens,
+    /// How a mixture's tokens choose experts
+    #[arg(long, default_value = "uniform", requires = "model")]
+    routing: RoutingKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum LmHeadTokens {
+    /// The last of every sequence
+    Last,
+    /// All new ones
+    All,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum RoutingKind {
+    /// At random, all alike, by --seed
+    Uniform,
+    /// As many experts as there are choices
+    Worst,
+}
+
+/// What a model's run adds to a document.
+pub(super) struct ModelResult {
+    pub(super) result: SimulateResult,
+    pub(super) workload: String,
+}
+
+/// What operations of the same name took in all layers and steps.
+#[derive(Default)]
+struct Sum {
+    order: usize,
+    shape: Option<String>,
+    shapes: usize,
+    layer: LayerResult,
+    useful: u128,
+    on_cache: bool,
+    vector: bool,
+}
+
+pub(super) fn simulate(
+    machine: &Machine,
+    name: &str,
+    timing: MemoryTiming,
+    arguments: &Arguments,
+) -> Result<ModelResult, CliError> {
+    let own = &arguments.model;
+    if arguments.engine != SimulateEngine::Cycle {
+        return Err(CliError::option("--engine", "a model", "whole models run on `--engine cycle`"));
+    }
+    if !(1..=MOST_SEQUENCES).contains(&own.batch) {
+        return Err(CliError::option("--batch", own.batch, format!("1 to {MOST_SEQUENCES} sequences")));
+    }
+    let (model, phase) = (load(name)?, Phase::parse(own.phase.as_deref().unwrap_or_default())?);
+    let precision = Precision {
+        weights: operand(&arguments.weight_type, arguments.group)?,
+        cache: operand(&own.cache_type, own.cache_group)?,
+    };
+    let scope = Scope {
+        batch: own.batch,
+        lm_head: match own.lm_head {
+            LmHeadTokens::Last => LmHead::Last,
+            LmHeadTokens::All => LmHead::All,
+        },
+        routing: match own.routing {
+            RoutingKind::Uniform => Routing::Uniform { seed: arguments.seed },
+            RoutingKind::Worst => Routing::Worst,
+        },
+        quantized_cache: true,
+    };
+    let list: Vec<Operation> = phase.steps().into_iter().flat_map(|step| operations(&model, step, &scope)).collect();
+    let timings = time_operations(machine, &list, &precision, timing)
+        .map_err(|error| CliError::option("--model", &model.name, error.to_string()))?;
+    let workload = format!(
+        "{} {phase}, batch {}, weights {} g{}, cache {} g{}, logits of {} tokens{}",
+        model.name,
+        own.batch,
+        arguments.weight_type,
+        arguments.group,
+        own.cache_type,
+        own.cache_group,
+        if own.lm_head == LmHeadTokens::Last { "last" } else { "all" },
+        if has_experts(&model) { format!(", {:?} routing", own.routing).to_lowercase() } else { String::new() },
+    );
+    let context = phase.steps().last().map_or(0, |step| step.context);
+    let cache = cache_elements(&model, context) as f64 * precision.cache_bits() / 8.0;
+    let cache_bytes = cache.ceil() as u64 * u64::from(own.batch);
+    let tokens = u64::from(phase.tokens_out()) * u64::from(own.batch);
+    let mut result = total(machine, &list, &timings, &precision);
+    if let Some(inference) = &mut result.inference {
+        inference.tokens = tokens;
+        inference.tokens_per_second = tokens as f64 / result.seconds;
+        inference.parameters = parameters(&model);
+        inference.cache_bytes = cache_bytes;
+    }
+    Ok(ModelResult { result, workload })
+}
+
+fn operand(name: &str, group: usize) -> Result<OperandType, CliError> {
+    Ok(OperandType { weight_type: weight_type(name)?.clone(), group })
+}
+
+fn has_experts(model: &Model) -> bool {
+    let networks = model.blocks.values().filter_map(|block| block.feed_forward.as_ref());
+    networks.into_iter().any(|network| network.experts.is_some())
+}
+
+/// Adds up operations by name.
+fn total(machine: &Machine, list: &[Operation], timings: &[Timing], precision: &Precision) -> SimulateResult {
+    let mut sums: BTreeMap<&str, Sum> = BTreeMap::new();
+    for (operation, timing) in list.iter().zip(timings) {
+        let order = sums.len();
+        let sum = sums.entry(&operation.name).or_insert_with(|| Sum { order, ..Sum::default() });
+        add(sum, operation, *timing, precision);
+    }
+    let mut sums: Vec<(&str, Sum)> = sums.into_iter().collect();
+    sums.sort_by_key(|(_, sum)| sum.order);
+    let cycles: u64 = sums.iter().map(|(_, sum)| sum.layer.cycles).sum();
+    let of = |which: fn(&Sum) -> bool| sums.iter().filter(|(_, sum)| which(sum)).map(|(_, sum)| sum.layer.cycles).sum();
+    let (cache_cycles, vector_cycles) = (of(|sum| sum.on_cache), of(|sum| sum.vector));
+    let useful: u128 = sums.iter().map(|(_, sum)| sum.useful).sum();
+    let tiles = machine.array.as_ref().map_or(1, |array| u64::from(array.tiles()));
+    let offered = u128::from(cycles) * u128::from(tiles * u64::from(machine.pes() * machine.pe.lanes));
+    let layers = sums.into_iter().map(|(name, sum)| LayerResult {
+        name: name.to_string(),
+        op: match (sum.shape, sum.shapes) {
+            (Some(shape), 1) => shape,
+            (shape, shapes) => format!("{shapes} shapes, the first {}", shape.unwrap_or_default()),
+        },
+        ..sum.layer
+    });
+    SimulateResult {
+        cycles,
+        seconds: cycles as f64 / (f64::from(machine.clock_mhz) * 1e6),
+        layers: layers.collect(),
+        energy_pj: None,
+        utilization: if offered == 0 { 0.0 } else { useful as f64 / offered as f64 },
+        inference: Some(InferenceResult { cache_cycles, vector_cycles, ..InferenceResult::default() }),
+    }
+}
+
+fn add(sum: &mut Sum, operation: &Operation, timing: Timing, precision: &Precision) {
+    let n = operation.layers;
+    let layer = &mut sum.layer;
+    layer.cycles += n * timing.cycles();
+    let shape = match (operation.work, timing) {
+        (Work::Product(product), Timing::Program(timing)) => {
+            // In the order of `ports::ARRAY_STATUS`.
+            let [compute, operand, scale_unit, output, operands, outputs, room] = timing.status_cycles.map(|c| n * c);
+            layer.compute_cycles += compute;
+            layer.memory_cycles += operands + outputs;
+            let waits = layer.memory_waits.get_or_insert_with(MemoryWaits::default);
+            waits.operands += operands;
+            waits.outputs += outputs;
+            waits.room += room;
+            let known = compute + operand + scale_unit + output + operands + outputs;
+            let stalls = &mut layer.stalls;
+            *stalls = Stalls {
+                operand: stalls.operand + operand,
+                scale_unit: stalls.scale_unit + scale_unit,
+                output: stalls.output + output,
+                fill_drain: stalls.fill_drain + n * timing.cycles - known,
+            };
+            layer.bytes_read += n * timing.bytes_read;
+            layer.bytes_written += n * timing.bytes_written;
+            sum.useful += u128::from(n) * timing.useful_terms;
+            sum.on_cache |= product.operand != Operand::Weights;
+            describe(operation, product, precision)
+        }
+        (Work::Vector(vector), Timing::Vector(timing)) => {
+            layer.compute_cycles += n * timing.compute_cycles;
+            layer.memory_cycles += n * (timing.cycles - timing.compute_cycles);
+            layer.bytes_read += n * timing.bytes_read;
+            layer.bytes_written += n * timing.bytes_written;
+            sum.vector = true;
+            sum.on_cache |= vector.function == Function::QuantizeCache;
+            format!("{} x vector of {} elements", operation.count(), vector.elements)
+        }
+        // Timings come from the operations, one each.
+        (Work::Product(_), Timing::Vector(_)) | (Work::Vector(_), Timing::Program(_)) => String::new(),
+    };
+    if sum.shape.as_ref() != Some(&shape) {
+        sum.shapes += 1;
+        sum.shape.get_or_insert(shape);
+    }
+}
+
+fn describe(operation: &Operation, product: Product, precision: &Precision) -> String {
+    let of = precision.of(product.operand);
+    format!(
+        "{} x matmul {}x{}x{} {} g{}",
+        operation.count(),
+        product.tokens,
+        product.input_channels,
+        product.output_channels,
+        of.weight_type.name,
+        of.group
+    )
+}
