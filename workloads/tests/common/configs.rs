@@ -1,5 +1,5 @@
-//! A `config.json` of every embedded model: fields and values of the published file, those that say nothing of shapes left
-//! out but for a few.
+//! A `config.json` of every embedded model: names of fields as the classes of `transformers` have them, values as confirmed
+//! for the embedded model (its file says where), a few fields that say nothing of shapes. The published files have more.
 
 /// Embedded model and the text of its file.
 pub const CONFIGS: &[(&str, &str)] = &[
