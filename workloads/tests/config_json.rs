@@ -122,7 +122,7 @@ fn fields_that_must_be_there_are_named() {
 fn a_field_of_the_part_that_reads_is_named_in_full() {
     let text = r#"{"model_type": "gemma3", "text_config": {"hidden_size": "wide", "num_hidden_layers": 1,
         "intermediate_size": 1}}"#;
-    assert!(message(text).contains("`text_config.hidden_size`: found \\\"wide\\\""), "{}", message(text));
+    assert!(message(text).contains("`text_config.hidden_size`: found `wide`"), "{}", message(text));
 }
 
 /// What a family makes of a file with nothing in it that has a default, 64 layers, 64 heads, 4096 channels.

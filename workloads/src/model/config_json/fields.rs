@@ -67,7 +67,7 @@ impl<'a> Fields<'a> {
         let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
         number
             .filter(|number| (least..=most).contains(number))
-            .ok_or_else(|| self.wrong(field, &value.to_string(), &format!("a number of {least} to {most}")))
+            .ok_or_else(|| self.wrong(field, &seen(value), &format!("a number of {least} to {most}")))
     }
 
     /// `num_hidden_layers`.
@@ -81,7 +81,7 @@ impl<'a> Fields<'a> {
     /// True or false, and what it is where the field is missing.
     pub fn flag(&self, field: &str, missing: bool) -> Result<bool, WorkloadsError> {
         let Some(value) = self.get(field) else { return Ok(missing) };
-        value.as_bool().ok_or_else(|| self.wrong(field, &value.to_string(), "true or false"))
+        value.as_bool().ok_or_else(|| self.wrong(field, &seen(value), "true or false"))
     }
 
     /// A flag that may only have this value, which it has where it is missing.
@@ -95,14 +95,14 @@ impl<'a> Fields<'a> {
     /// Text that must be there.
     pub fn text(&self, field: &str) -> Result<&'a str, WorkloadsError> {
         let value = self.get(field).ok_or_else(|| self.missing(field, "text"))?;
-        value.as_str().ok_or_else(|| self.wrong(field, &value.to_string(), "text"))
+        value.as_str().ok_or_else(|| self.wrong(field, &seen(value), "text"))
     }
 
     /// The part of a model that reads, of one that also sees.
     pub fn text_config(&self) -> Result<Fields<'a>, WorkloadsError> {
         let field = "text_config";
         let value = self.get(field).ok_or_else(|| self.missing(field, "an object"))?;
-        let map = value.as_object().ok_or_else(|| self.wrong(field, &value.to_string(), "an object"))?;
+        let map = value.as_object().ok_or_else(|| self.wrong(field, &seen(value), "an object"))?;
         Ok(Fields { file: self.file, prefix: "text_config.", map })
     }
 
@@ -112,7 +112,7 @@ impl<'a> Fields<'a> {
             None | Some(Value::Null) => return Ok(None),
             Some(value) => value,
         };
-        let list = value.as_array().ok_or_else(|| self.wrong(field, &value.to_string(), "a list of texts"))?;
+        let list = value.as_array().ok_or_else(|| self.wrong(field, &seen(value), "a list of texts"))?;
         let layers = self.layers()?;
         if list.len() != layers as usize {
             let expected = format!("{layers}, as many as `num_hidden_layers`");
@@ -122,7 +122,7 @@ impl<'a> Fields<'a> {
             let found = known.iter().find(|kind| entry.as_str() == Some(**kind));
             found
                 .copied()
-                .ok_or_else(|| self.unsupported(field, &entry.to_string(), &format!("only {}", known.join(" and "))))
+                .ok_or_else(|| self.unsupported(field, &seen(entry), &format!("only {}", known.join(" and "))))
         };
         list.iter().map(kind).collect::<Result<_, _>>().map(Some)
     }
@@ -133,7 +133,7 @@ impl<'a> Fields<'a> {
             None | Some(Value::Null) => return Ok(Vec::new()),
             Some(value) => value,
         };
-        let list = value.as_array().ok_or_else(|| self.wrong(field, &value.to_string(), "a list of numbers"))?;
+        let list = value.as_array().ok_or_else(|| self.wrong(field, &seen(value), "a list of numbers"))?;
         list.iter().map(|entry| self.as_number(field, entry, 0, LARGEST)).collect()
     }
 
@@ -166,7 +166,7 @@ impl<'a> Fields<'a> {
             Some(value) => value
                 .as_f64()
                 .filter(|factor| (0.0..=1.0).contains(factor))
-                .ok_or_else(|| self.wrong(field, &value.to_string(), "a number of 0 to 1"))?,
+                .ok_or_else(|| self.wrong(field, &seen(value), "a number of 0 to 1"))?,
         };
         // Truncated, as there.
         let rotary = (f64::from(head_dim) * factor) as u32;
@@ -175,4 +175,9 @@ impl<'a> Fields<'a> {
         }
         Err(self.wrong(field, &format!("{factor} of {head_dim} channels: {rotary}"), "an even number of channels"))
     }
+}
+
+/// A value for a message; text as it is, since messages escape it.
+fn seen(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), |text| format!("`{text}`"))
 }

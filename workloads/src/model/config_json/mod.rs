@@ -65,7 +65,7 @@ pub(super) fn parse(text: &str, file: &Path) -> Result<Model, WorkloadsError> {
     let family = whole.text("model_type")?;
     let Some((family, read)) = FAMILIES.iter().find(|(name, _)| *name == family) else {
         let known = FAMILIES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-        return Err(whole.unsupported("model_type", &format!("\"{family}\""), &format!("one of {known}")));
+        return Err(whole.unsupported("model_type", &format!("`{family}`"), &format!("one of {known}")));
     };
     whole.must_be("is_encoder_decoder", false)?;
     let decoder = read(&whole)?;
