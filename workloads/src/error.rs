@@ -31,6 +31,8 @@ pub enum Fault {
     ElementType,
     /// A field whose text or number is out of range.
     Field,
+    /// A field that says what cannot be represented here.
+    Unsupported,
     /// A file name that could leave the folder.
     FileName,
     /// The SHA-256 of a file is not the recorded one.
@@ -49,6 +51,7 @@ impl Fault {
             Fault::Duplicate => "rename or remove one of them",
             Fault::Shape | Fault::ElementType => "name another tensor or correct the index",
             Fault::Field => "correct the field",
+            Fault::Unsupported => "describe the model in a TOML file of the form of `workloads/models`",
             Fault::FileName => "move the file into the folder and name it without a path",
             Fault::Checksum => "write the trace again, or restore the file that belongs to the index",
         }

@@ -8,12 +8,18 @@ use std::path::Path;
 use bitmosaic_numerics::weight_type;
 use bitmosaic_workloads::WorkloadsError;
 use bitmosaic_workloads::checkpoint::{Checkpoint, ValueCheck};
+use bitmosaic_workloads::model;
+use bitmosaic_workloads::operation::{LmHead, Scope, cache_elements, operations, parameters};
+use bitmosaic_workloads::phase::Step;
+use bitmosaic_workloads::routing::Routing;
 use bitmosaic_workloads::trace::{DATA_FILE, INDEX_FILE, LayerTrace, NonFinite, read_trace, write_trace};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 mod common;
+#[path = "common/configs.rs"]
+mod configs;
 use common::{layer, reseal};
 
 /// Mutated files a test.
@@ -261,4 +267,58 @@ fn mutated_indices_of_a_sharded_checkpoint() {
     });
     println!("{accepted} of {CASES} accepted");
     assert!((20..CASES * 3 / 4).contains(&accepted), "the mutations are too weak or too strong: {accepted}");
+}
+
+/// Reads a model; what is accepted has to be within its bounds, and its operations can be listed.
+fn accepts_model(path: &Path, bytes: &[u8], dir: &Path) -> bool {
+    // Only what is not text needs the file.
+    let model = match std::str::from_utf8(bytes) {
+        Ok(text) => model::parse(text, path),
+        Err(_) => {
+            fs::write(path, bytes).unwrap();
+            model::load(path.to_str().unwrap())
+        }
+    };
+    match model {
+        Ok(model) => {
+            assert!((1..=1 << 12).contains(&model.layer_count()) && parameters(&model) <= 1 << 50);
+            let scope = Scope { batch: 2, lm_head: LmHead::All, routing: Routing::Worst, quantized_cache: true };
+            for step in [Step { new: 300, context: 300 }, Step { new: 1, context: 1 << 22 }] {
+                assert!(operations(&model, step, &scope).iter().all(|operation| operation.count() > 0));
+                cache_elements(&model, step.context);
+            }
+            true
+        }
+        Err(error) => {
+            check_error(&error, dir);
+            false
+        }
+    }
+}
+
+#[test]
+fn mutated_configs() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.json");
+    let mut accepted = 0;
+    let families = ["opt-1.3b", "phi-2", "qwen2.5-7b", "gemma-3-4b", "gemma-3-270m", "deepseek-v3", "zamba2-1.2b"];
+    for (seed, name) in (5..).zip(families) {
+        let (_, good) = configs::CONFIGS.iter().find(|(preset, _)| *preset == name).unwrap();
+        accepted += run(seed, good.as_bytes(), |bytes| accepts_model(&path, bytes, folder.path()));
+    }
+    println!("{accepted} of {} accepted", CASES * 7);
+    assert!((CASES / 2..CASES * 5).contains(&accepted), "the mutations are too weak or too strong: {accepted}");
+}
+
+#[test]
+fn mutated_model_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.toml");
+    let mut accepted = 0;
+    for (seed, name) in (20..).zip(["gemma-3-1b", "deepseek-v3", "zamba2-1.2b"]) {
+        let good = model::presets().iter().find(|preset| preset.name == name).unwrap().text;
+        accepted += run(seed, good.as_bytes(), |bytes| accepts_model(&path, bytes, folder.path()));
+    }
+    println!("{accepted} of {} accepted", CASES * 3);
+    assert!((CASES / 4..CASES * 2).contains(&accepted), "the mutations are too weak or too strong: {accepted}");
 }

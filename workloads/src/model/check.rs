@@ -4,12 +4,17 @@ use std::path::Path;
 
 use super::spec::{Attention, Block, FeedForward, Mamba, Model};
 use crate::files::{malformed, shown};
+use crate::operation::matrix_elements;
 use crate::{Fault, WorkloadsError};
 
 /// Largest width, vocabulary or count of a field.
-const LARGEST: u32 = 1 << 20;
+pub(super) const LARGEST: u32 = 1 << 20;
 /// Most layers.
-const MOST_LAYERS: u32 = 1 << 12;
+pub(super) const MOST_LAYERS: u32 = 1 << 12;
+/// Most experts.
+const MOST_EXPERTS: u32 = 1 << 14;
+/// Most matrix elements of a model: a thousand times the largest there are.
+const MOST_PARAMETERS: u128 = 1 << 50;
 
 impl Model {
     /// Blocks of the layers, in order.
@@ -59,7 +64,9 @@ impl Model {
             let (field, expected) = (format!("blocks.{}.copies", shown(name)), format!("1 to its {uses} layers"));
             check.that((1..=uses).contains(&u64::from(copies)), &field, &copies.to_string(), &expected)?;
         }
-        Ok(())
+        let parameters = matrix_elements(self);
+        let expected = format!("sizes that give at most {MOST_PARAMETERS} parameters");
+        check.that(parameters <= MOST_PARAMETERS, "blocks", &format!("{parameters} parameters"), &expected)
     }
 }
 
@@ -77,10 +84,19 @@ impl Check<'_> {
         self.that((1..=LARGEST).contains(&found), field, &found.to_string(), &expected)
     }
 
+    /// A width that is a product of fields.
+    fn width(&self, field: &str, factors: [u32; 2]) -> Result<(), WorkloadsError> {
+        let found = factors.iter().map(|factor| u64::from(*factor)).product::<u64>();
+        self.that(found <= LARGEST.into(), field, &found.to_string(), &format!("at most {LARGEST} channels in all"))
+    }
+
     fn block(&self, field: &str, block: &Block) -> Result<(), WorkloadsError> {
         let parts = block.attention.is_some() || block.feed_forward.is_some() || block.mamba.is_some();
         let expected = "`attention`, `feed_forward`, `mamba` or several of them";
         self.that(parts, field, "none of the parts", expected)?;
+        let shared = block.attention.is_some() || block.feed_forward.is_some();
+        let expected = "`attention` or `feed_forward`, which are what is shared";
+        self.that(shared || block.copies.is_none(), &format!("{field}.copies"), "neither part", expected)?;
         self.that(block.norms <= 8, &format!("{field}.norms"), &block.norms.to_string(), "0 to 8")?;
         if let Some(attention) = &block.attention {
             self.attention(&format!("{field}.attention"), attention)?;
@@ -113,7 +129,10 @@ impl Check<'_> {
         for (name, value) in [("window", attention.window), ("input", attention.input)] {
             value.map_or(Ok(()), |value| self.size(&at(name), value))?;
         }
+        self.width(&at("head_dim"), [heads, attention.head_dim])?;
         if let Some(latent) = &attention.latent {
+            self.width(&at("rotary_dim"), [heads, attention.head_dim + rotary])?;
+            self.width(&at("latent.value_dim"), [heads, latent.value_dim])?;
             self.size(&at("latent.kv_rank"), latent.kv_rank)?;
             self.size(&at("latent.value_dim"), latent.value_dim)?;
             latent.query_rank.map_or(Ok(()), |rank| self.size(&at("latent.query_rank"), rank))?;
@@ -126,7 +145,9 @@ impl Check<'_> {
     fn feed_forward(&self, field: &str, feed_forward: &FeedForward) -> Result<(), WorkloadsError> {
         self.size(&format!("{field}.intermediate"), feed_forward.intermediate)?;
         let Some(experts) = &feed_forward.experts else { return Ok(()) };
-        self.size(&format!("{field}.experts.count"), experts.count)?;
+        let expected = format!("1 to {MOST_EXPERTS}");
+        let ok = (1..=MOST_EXPERTS).contains(&experts.count);
+        self.that(ok, &format!("{field}.experts.count"), &experts.count.to_string(), &expected)?;
         let per_token = experts.per_token;
         let expected = format!("1 to `count`, {}", experts.count);
         let ok = (1..=experts.count).contains(&per_token);
@@ -144,6 +165,7 @@ impl Check<'_> {
             ("convolution", mamba.convolution),
         ];
         sizes.iter().try_for_each(|(name, value)| self.size(&format!("{field}.{name}"), *value))?;
+        self.width(&format!("{field}.state"), [mamba.groups, mamba.state])?;
         let expected = format!("a divisor of `inner`, {}", mamba.inner);
         let ok = mamba.inner.is_multiple_of(mamba.heads);
         self.that(ok, &format!("{field}.heads"), &mamba.heads.to_string(), &expected)

@@ -1,6 +1,7 @@
 //! Language models as shapes: embedded ones (`workloads/models/`), files of the same form, and Hugging Face's `config.json`.
 
 mod check;
+mod config_json;
 mod presets;
 mod spec;
 

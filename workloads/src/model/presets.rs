@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::config_json;
 use super::spec::Model;
 use crate::files;
 use crate::{Fault, WorkloadsError};
@@ -30,6 +31,27 @@ pub fn presets() -> &'static [ModelPreset] {
         preset!("llama-2-7b"),
         preset!("llama-2-13b"),
         preset!("llama-3-8b"),
+        preset!("llama-3.1-8b"),
+        preset!("llama-3.1-70b"),
+        preset!("llama-3.2-1b"),
+        preset!("llama-3.2-3b"),
+        preset!("qwen2.5-0.5b"),
+        preset!("qwen2.5-7b"),
+        preset!("qwen3-0.6b"),
+        preset!("qwen3-8b"),
+        preset!("qwen3-30b-a3b"),
+        preset!("qwen3-235b-a22b"),
+        preset!("gemma-3-270m"),
+        preset!("gemma-3-1b"),
+        preset!("gemma-3-4b"),
+        preset!("mistral-7b"),
+        preset!("mixtral-8x7b"),
+        preset!("deepseek-v3"),
+        preset!("olmoe-1b-7b"),
+        preset!("phi-3-mini"),
+        preset!("phi-4"),
+        preset!("phonelm-1.5b"),
+        preset!("zamba2-1.2b"),
     ];
     PRESETS
 }
@@ -37,11 +59,16 @@ pub fn presets() -> &'static [ModelPreset] {
 /// Largest model file, bytes.
 const LONGEST_FILE: u64 = 1 << 20;
 
-/// Parses and checks a model file; unknown keys are errors. `file` names the origin in errors.
+/// Parses and checks the text of a model file; unknown keys are errors. `file` names the origin in errors; where it ends in
+/// `.json`, the text is the `config.json` of a Hugging Face checkpoint, of which keys that say nothing of shapes are left
+/// alone.
 ///
 /// # Errors
 /// `Malformed` with line and column, or with the field.
 pub fn parse(text: &str, file: &Path) -> Result<Model, WorkloadsError> {
+    if file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
+        return config_json::parse(text, file);
+    }
     let model: Model = toml::from_str(text).map_err(|e| {
         let line = e.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
         let expected = "a model file of the form of `workloads/models`";
@@ -51,7 +78,7 @@ pub fn parse(text: &str, file: &Path) -> Result<Model, WorkloadsError> {
     Ok(model)
 }
 
-/// A preset by name, or a file by path (a path works wherever a name does).
+/// A preset by name, or a file by path (a path works wherever a name does), a model file or a `config.json`.
 ///
 /// # Errors
 /// `Request` for a name that is neither, else those of [`parse`].

@@ -57,9 +57,10 @@ fn one() -> u32 {
 #[serde(deny_unknown_fields)]
 pub struct Block {
     /// Norms of `hidden` channels a token passes: 2 in most, 1 where attention and feed-forward are parallel, 4 with norms
-    /// behind both.
+    /// behind both. A norm of twice the channels counts twice.
     pub norms: u32,
-    /// Sets of weights that its layers share; one a layer without it.
+    /// Sets of weights of attention and feed-forward network that its layers share; one a layer without it. State space and
+    /// further linear layers are not shared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copies: Option<u32>,
     /// Attention.
@@ -68,12 +69,12 @@ pub struct Block {
     /// Feed-forward network, dense or of experts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feed_forward: Option<FeedForward>,
-    /// State space (Mamba-2).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mamba: Option<Mamba>,
     /// Further linear layers that every token passes: adapters, projections behind a shared block.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub linears: Vec<Linear>,
+    /// State space (Mamba-2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mamba: Option<Mamba>,
 }
 
 /// Self-attention with a key-value cache.
