@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use bitmosaic_mappings::{AxiInputs, AxiOutputs, Beat, Burst, Gate, Lfsr, ReadBeat, Reader};
+use bitmosaic_mappings::{AxiInputs, AxiOutputs, Beat, Gate, Lfsr, ReadBeat, Reader};
 
 /// Parameters of the `ideal` memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,13 +68,12 @@ impl std::fmt::Display for MemoryTiming {
 #[derive(Debug, Clone, Copy)]
 struct Read {
     reader: Reader,
-    address: u64,
     beats_left: u32,
     /// Edge from which the first beat can be taken.
     from: u64,
 }
 
-/// When the memory offers and takes what: the `ideal` memory without its contents.
+/// When the memory offers and takes what: the `ideal` memory without addresses and contents.
 #[derive(Debug, Clone)]
 pub struct MemoryPort {
     timing: MemoryTiming,
@@ -85,7 +84,8 @@ pub struct MemoryPort {
     reads: VecDeque<Read>,
     /// The beat at the front was offered and not taken.
     read_held: bool,
-    writes: VecDeque<Burst>,
+    /// Write bursts whose last beat has not come.
+    writes: usize,
     /// Edges from which responses are offered.
     responses: VecDeque<u64>,
     /// LFSRs of the read address, read, write address, write and response channel.
@@ -98,8 +98,8 @@ pub struct MemoryPort {
 pub struct Offers {
     /// A read address is taken.
     pub read_address_ready: bool,
-    /// A read beat: whose, its address, whether it is its burst's last.
-    pub read: Option<(Reader, u64, bool)>,
+    /// A read beat: whose, whether it is its burst's last.
+    pub read: Option<(Reader, bool)>,
     /// A write address is taken.
     pub write_address_ready: bool,
     /// A write beat is taken.
@@ -111,12 +111,12 @@ pub struct Offers {
 /// What the machine offers in a cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Asks {
-    /// A read address.
-    pub read_address: Option<(Reader, Burst)>,
+    /// A read address: whose, beats of the burst.
+    pub read_address: Option<(Reader, u32)>,
     /// It takes a read beat.
     pub read_ready: bool,
     /// A write address.
-    pub write_address: Option<Burst>,
+    pub write_address: bool,
     /// A write beat: whether it is its burst's last.
     pub write: Option<bool>,
 }
@@ -137,7 +137,7 @@ impl MemoryPort {
             budget: 0,
             reads: VecDeque::new(),
             read_held: false,
-            writes: VecDeque::new(),
+            writes: 0,
             responses: VecDeque::new(),
             lfsrs: [0, 1, 2, 3, 4].map(|channel| Lfsr::new(timing.channel_seed(channel))),
             offered: Offers::default(),
@@ -153,83 +153,121 @@ impl MemoryPort {
 
     /// The offers of this cycle; called once a cycle.
     pub fn offers(&mut self) -> Offers {
-        let gate = Gate { seed: 0, threshold: self.timing.threshold };
-        let open = self.lfsrs.map(|lfsr| gate.is_open(lfsr));
+        // Gates that are always open do not look at their LFSRs.
+        let open = match self.timing.threshold {
+            0 => [true; 5],
+            threshold => self.lfsrs.map(|lfsr| Gate { seed: 0, threshold }.is_open(lfsr)),
+        };
         let limit = self.timing.outstanding as usize;
         self.budget = self.budget_after(1);
         let due = self.reads.front().filter(|read| {
             self.edge >= read.from && (self.read_held || (open[READ] && self.budget >= self.beat_bytes))
         });
-        let read = due.map(|read| (read.reader, read.address, read.beats_left == 1));
+        let read = due.map(|read| (read.reader, read.beats_left == 1));
         let for_reads = if read.is_some() { self.beat_bytes } else { 0 };
         self.offered = Offers {
             read_address_ready: self.reads.len() < limit && open[READ_ADDRESS],
             read,
-            write_address_ready: self.writes.len() + self.responses.len() < limit && open[WRITE_ADDRESS],
-            write_ready: !self.writes.is_empty() && open[WRITE] && self.budget >= for_reads + self.beat_bytes,
+            write_address_ready: self.writes + self.responses.len() < limit && open[WRITE_ADDRESS],
+            write_ready: self.writes > 0 && open[WRITE] && self.budget >= for_reads + self.beat_bytes,
             response: self.responses.front().is_some_and(|from| self.edge >= *from) && open[RESPONSE],
         };
         self.offered
     }
 
-    /// Takes the edge. Gives the address that a write beat went to.
-    pub fn edge(&mut self, asks: &Asks) -> Option<u64> {
+    /// Takes the edge.
+    pub fn edge(&mut self, asks: &Asks) {
         let offered = self.offered;
         self.read_held = offered.read.is_some() && !asks.read_ready;
         if offered.read.is_some() && asks.read_ready {
             self.budget = self.budget.saturating_sub(self.beat_bytes);
             if let Some(read) = self.reads.front_mut() {
-                read.address += u64::from(self.beat_bytes);
                 read.beats_left -= 1;
                 if read.beats_left == 0 {
                     self.reads.pop_front();
                 }
             }
         }
-        if let Some((reader, burst)) = asks.read_address.filter(|_| offered.read_address_ready) {
+        if let Some((reader, beats)) = asks.read_address.filter(|_| offered.read_address_ready) {
             let from = self.edge + u64::from(self.timing.latency);
-            self.reads.push_back(Read { reader, address: burst.address, beats_left: burst.beats, from });
+            self.reads.push_back(Read { reader, beats_left: beats, from });
         }
         if offered.response {
             self.responses.pop_front();
         }
-        let mut written = None;
         if let (Some(last), true) = (asks.write, offered.write_ready) {
             self.budget = self.budget.saturating_sub(self.beat_bytes);
-            if let Some(burst) = self.writes.front_mut() {
-                written = Some(burst.address);
-                burst.address += u64::from(self.beat_bytes);
-                if last {
-                    self.writes.pop_front();
-                    self.responses.push_back(self.edge + u64::from(self.timing.latency));
-                }
+            if last {
+                self.writes -= 1;
+                self.responses.push_back(self.edge + u64::from(self.timing.latency));
             }
         }
-        if let Some(burst) = asks.write_address.filter(|_| offered.write_address_ready) {
-            self.writes.push_back(burst);
+        self.writes += usize::from(asks.write_address && offered.write_address_ready);
+        if self.timing.threshold > 0 {
+            self.lfsrs.iter_mut().for_each(Lfsr::step);
         }
-        self.lfsrs.iter_mut().for_each(Lfsr::step);
         self.edge += 1;
-        written
     }
 
-    /// Cycles, from now on, in which nothing moves whatever the machine offers, but for a new address or a write beat of a
-    /// burst that is already there.
-    pub fn quiet_cycles(&self) -> u64 {
-        let until = |from: Option<u64>| from.map_or(u64::MAX, |from| from.saturating_sub(self.edge));
-        until(self.reads.front().map(|read| read.from)).min(until(self.responses.front().copied()))
+    /// Cycles, from now on, in which nothing moves at the port as long as the machine offers `asks`, as it did in the last
+    /// cycle, in which nothing moved.
+    pub fn quiet_cycles(&self, asks: &Asks) -> u64 {
+        // An offer next comes in the cycle that brings the budget to this many bytes.
+        let budget_of = |bytes: u32| {
+            let cycles = u64::from(bytes.saturating_sub(self.budget).div_ceil(self.timing.bytes_per_cycle));
+            cycles.saturating_sub(1)
+        };
+        let until = |from: u64, then: u64| if self.edge < from { from - self.edge } else { then };
+        let read = match self.reads.front() {
+            Some(_) if self.read_held && asks.read_ready => 0,
+            Some(read) if !self.read_held => until(read.from, budget_of(self.beat_bytes)),
+            _ => u64::MAX,
+        };
+        let response = self.responses.front().map_or(u64::MAX, |from| until(*from, 0));
+        let for_reads = if self.read_held { self.beat_bytes } else { 0 };
+        let write = match asks.write {
+            Some(_) if self.writes > 0 => budget_of(for_reads + self.beat_bytes),
+            _ => u64::MAX,
+        };
+        let limit = self.timing.outstanding as usize;
+        let read_address = asks.read_address.is_some() && self.reads.len() < limit;
+        let write_address = asks.write_address && self.writes + self.responses.len() < limit;
+        let address = if read_address || write_address { 0 } else { u64::MAX };
+        read.min(response).min(write).min(address)
     }
 
-    /// As many cycles with nothing offered on either side, no more than [`MemoryPort::quiet_cycles`].
+    /// As many cycles in which nothing moves, no more than [`MemoryPort::quiet_cycles`].
     pub fn skip(&mut self, cycles: u64) {
         self.budget = self.budget_after(cycles);
         self.edge += cycles;
-        // Gates that are always open do not look at their LFSRs.
         if self.timing.threshold > 0 {
             for _ in 0..cycles {
                 self.lfsrs.iter_mut().for_each(Lfsr::step);
             }
         }
+    }
+
+    /// Whether it goes on as `then` did, asked for the same: equal but for time. Random gates do not recur.
+    pub fn recurs(&self, then: &MemoryPort) -> bool {
+        let wait = |port: &MemoryPort, from: u64| from.saturating_sub(port.edge);
+        self.timing.threshold == 0
+            && self.budget == then.budget
+            && self.read_held == then.read_held
+            && self.writes == then.writes
+            && self.reads.len() == then.reads.len()
+            && self.responses.len() == then.responses.len()
+            && self.reads.iter().zip(&then.reads).all(|(own, other)| {
+                (own.reader, own.beats_left, wait(self, own.from))
+                    == (other.reader, other.beats_left, wait(then, other.from))
+            })
+            && self.responses.iter().zip(&then.responses).all(|(own, other)| wait(self, *own) == wait(then, *other))
+    }
+
+    /// The same state, this many cycles later.
+    pub fn shift(&mut self, cycles: u64) {
+        self.edge += cycles;
+        self.reads.iter_mut().for_each(|read| read.from += cycles);
+        self.responses.iter_mut().for_each(|from| *from += cycles);
     }
 }
 
@@ -240,6 +278,9 @@ pub struct IdealMemory {
     beat_bytes: usize,
     /// Contents from address 0.
     pub bytes: Vec<u8>,
+    /// Addresses of the next beats of the reads and writes on their way.
+    reads: VecDeque<u64>,
+    writes: VecDeque<u64>,
     /// Responses to come: an address of the burst was beyond the memory.
     errors: VecDeque<bool>,
     write_error: bool,
@@ -252,6 +293,8 @@ impl IdealMemory {
             port: MemoryPort::new(timing, data_bits),
             beat_bytes: data_bits as usize / 8,
             bytes,
+            reads: VecDeque::new(),
+            writes: VecDeque::new(),
             errors: VecDeque::new(),
             write_error: false,
         }
@@ -260,8 +303,8 @@ impl IdealMemory {
     /// What the memory offers in this cycle.
     pub fn outputs(&mut self) -> AxiInputs {
         let offers = self.port.offers();
-        let read = offers.read.map(|(reader, address, last)| {
-            let (data, error) = self.load(address);
+        let read = offers.read.map(|(reader, last)| {
+            let (data, error) = self.load(self.reads.front().copied().unwrap_or(u64::MAX));
             ReadBeat { reader, data, last, error }
         });
         let response = if offers.response { self.errors.pop_front() } else { None };
@@ -278,16 +321,30 @@ impl IdealMemory {
     /// Takes the edge, given what the machine offered in this cycle.
     pub fn edge(&mut self, machine: &AxiOutputs) {
         let asks = Asks {
-            read_address: machine.read_address,
+            read_address: machine.read_address.map(|(reader, burst)| (reader, burst.beats)),
             read_ready: machine.read_ready,
-            write_address: machine.write_address,
+            write_address: machine.write_address.is_some(),
             write: machine.write.map(|beat| beat.last),
         };
-        if let (Some(address), Some(beat)) = (self.port.edge(&asks), &machine.write) {
+        let offers = self.port.offered;
+        self.port.edge(&asks);
+        if let Some((_, last)) = offers.read.filter(|_| asks.read_ready) {
+            advance(&mut self.reads, self.beat_bytes, last);
+        }
+        if let Some((_, burst)) = machine.read_address.filter(|_| offers.read_address_ready) {
+            self.reads.push_back(burst.address);
+        }
+        if let (Some(beat), Some(address)) =
+            (machine.write.filter(|_| offers.write_ready), self.writes.front().copied())
+        {
             self.write_error |= !self.save(address, &beat.data, beat.strobes);
+            advance(&mut self.writes, self.beat_bytes, beat.last);
             if beat.last {
                 self.errors.push_back(std::mem::take(&mut self.write_error));
             }
+        }
+        if let Some(burst) = machine.write_address.filter(|_| offers.write_address_ready) {
+            self.writes.push_back(burst.address);
         }
     }
 
@@ -314,5 +371,14 @@ impl IdealMemory {
             *byte = (data[i / 8] >> (8 * (i % 8))) as u8;
         }
         true
+    }
+}
+
+/// The oldest burst goes on to its next beat, or is over.
+fn advance(addresses: &mut VecDeque<u64>, beat_bytes: usize, last: bool) {
+    if last {
+        addresses.pop_front();
+    } else if let Some(address) = addresses.front_mut() {
+        *address += beat_bytes as u64;
     }
 }

@@ -6,8 +6,8 @@ use super::job::LoadJob;
 use crate::step::array::{Bursts, Queue, SINK_QUEUE};
 
 /// Splits beats into words or joins them, one of the two ratios is 1.
-#[derive(Debug, Clone, Copy)]
-struct Adapter {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Adapter {
     words: u32,
     beats: u32,
     held: bool,
@@ -49,8 +49,8 @@ impl Adapter {
 }
 
 /// The aligner: `AlignerStep` without data.
-#[derive(Debug, Clone, Copy, Default)]
-struct Aligner {
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Aligner {
     /// Chunks in each group buffer, and whether it is full.
     chunks: [u32; 2],
     full: [bool; 2],
@@ -91,6 +91,16 @@ impl Aligner {
         left
     }
 
+    /// The state that goes on alike with the first of the two buffers read.
+    pub(super) fn reading_first(mut self) -> Aligner {
+        if self.read == 1 {
+            self.chunks.swap(0, 1);
+            self.full.swap(0, 1);
+            (self.read, self.write) = (0, self.write ^ 1);
+        }
+        self
+    }
+
     fn is_moving(&self) -> bool {
         self.output || self.fetched || self.full[self.read]
     }
@@ -98,14 +108,14 @@ impl Aligner {
 
 /// The command in the sink.
 #[derive(Debug, Clone, Copy)]
-struct Sink {
-    job: LoadJob,
+pub(super) struct Sink {
+    pub(super) job: LoadJob,
     /// Words left to take; words left of the row, and chunks left of the group.
-    words_left: u64,
-    row_left: u64,
-    group_left: u32,
+    pub(super) words_left: u64,
+    pub(super) row_left: u64,
+    pub(super) group_left: u32,
     /// Words left to write.
-    unwritten: u64,
+    pub(super) unwritten: u64,
 }
 
 /// The load unit.
@@ -114,11 +124,11 @@ pub(super) struct Load {
     pub(super) queue: Queue<LoadJob>,
     pub(super) tokens: u32,
     pub(super) bursts: Bursts,
-    sink_queue: Queue<LoadJob>,
-    sink: Option<Sink>,
-    words: Adapter,
-    chunks: Adapter,
-    aligner: Option<Aligner>,
+    pub(super) sink_queue: Queue<LoadJob>,
+    pub(super) sink: Option<Sink>,
+    pub(super) words: Adapter,
+    pub(super) chunks: Adapter,
+    pub(super) aligner: Option<Aligner>,
 }
 
 /// What happened in a cycle.
@@ -176,7 +186,7 @@ impl Load {
             if room && token {
                 self.queue.pop();
                 self.tokens -= u32::from(job.wait);
-                self.bursts.start(job.address, job.row_beats, job.rows, job.pitch);
+                self.bursts.start(job.at.address, job.at.row_beats, job.at.rows, job.at.pitch);
                 self.sink_queue.push(job);
                 edge.moved = true;
             }
@@ -192,7 +202,7 @@ impl Load {
 
 impl Sink {
     fn new(job: LoadJob) -> Sink {
-        let words = job.row_words * u64::from(job.rows);
+        let words = job.row_words * u64::from(job.at.rows);
         Sink { job, words_left: words, row_left: job.row_words, group_left: job.group_chunks, unwritten: words }
     }
 

@@ -1,7 +1,6 @@
 //! Timing of the store unit: `sim/src/step/array/store.rs` without data.
 
 use bitmosaic_arch::{Array, COMMAND_QUEUE};
-use bitmosaic_mappings::Burst;
 
 use super::job::StoreJob;
 use crate::step::array::{Bursts, LENGTH_QUEUE, Queue, WRITE_QUEUE};
@@ -12,17 +11,15 @@ pub(super) struct Store {
     pub(super) queue: Queue<StoreJob>,
     pub(super) tokens: u32,
     pub(super) bursts: Bursts,
-    lengths: Queue<u32>,
-    sent: u32,
-    /// Strobes and last flag.
-    pub(super) writes: Queue<(u32, bool)>,
-    job: Option<StoreJob>,
-    /// Beats left of the row, rows left.
-    row_left: u32,
-    rows_left: u32,
-    /// Strobes of the beat that was read.
-    fetched: Option<u32>,
-    all_strobes: u32,
+    pub(super) lengths: Queue<u32>,
+    pub(super) sent: u32,
+    /// Last flags.
+    pub(super) writes: Queue<bool>,
+    pub(super) job: Option<StoreJob>,
+    /// Beats of the command that were not read.
+    pub(super) unread: u64,
+    /// A beat was read.
+    pub(super) fetched: bool,
 }
 
 impl Store {
@@ -35,10 +32,8 @@ impl Store {
             sent: 0,
             writes: Queue::new(WRITE_QUEUE),
             job: None,
-            row_left: 0,
-            rows_left: 0,
-            fetched: None,
-            all_strobes: u32::MAX >> (32 - array.beat_bytes()),
+            unread: 0,
+            fetched: false,
         }
     }
 
@@ -46,13 +41,13 @@ impl Store {
         self.queue.is_empty() && self.job.is_none()
     }
 
-    pub(super) fn request(&self) -> Option<Burst> {
-        self.bursts.request().filter(|_| self.lengths.ready())
+    /// A burst is asked for.
+    pub(super) fn request(&self) -> bool {
+        self.lengths.ready() && self.bursts.request().is_some()
     }
 
-    pub(super) fn grant(&mut self, burst: Burst) {
-        self.bursts.grant(burst);
-        self.lengths.push(burst.beats);
+    pub(super) fn grant(&mut self) {
+        self.lengths.push(self.bursts.grant_next().beats);
     }
 
     pub(super) fn retires(&self) -> Option<bool> {
@@ -67,24 +62,20 @@ impl Store {
         if write_taken {
             self.writes.pop();
         }
-        if self.fetched.is_none() || advance {
-            if let Some(strobes) = self.fetched.take() {
+        if !self.fetched || advance {
+            if self.fetched {
                 self.sent += 1;
                 let last = self.lengths.front() == Some(&self.sent);
                 if last {
                     self.lengths.pop();
                     self.sent = 0;
                 }
-                self.writes.push((strobes, last));
+                self.writes.push(last);
                 moved = true;
             }
-            if let Some(job) = self.job.filter(|_| self.rows_left > 0) {
-                moved = true;
-                let row_end = self.row_left == 1;
-                self.fetched = Some(if row_end { job.last_strobes } else { self.all_strobes });
-                self.row_left = if row_end { job.row_beats } else { self.row_left - 1 };
-                self.rows_left -= u32::from(row_end);
-            }
+            self.fetched = self.unread > 0;
+            moved |= self.fetched;
+            self.unread -= u64::from(self.fetched);
         }
         if retires {
             self.job = None;
@@ -95,8 +86,8 @@ impl Store {
             self.queue.pop();
             self.tokens -= u32::from(job.wait);
             self.job = Some(job);
-            (self.row_left, self.rows_left) = (job.row_beats, job.rows);
-            self.bursts.start(job.address, job.row_beats, job.rows, job.pitch);
+            self.unread = u64::from(job.at.rows) * u64::from(job.at.row_beats);
+            self.bursts.start(job.at.address, job.at.row_beats, job.at.rows, job.at.pitch);
             moved = true;
         }
         moved
