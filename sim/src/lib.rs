@@ -5,5 +5,6 @@ pub mod cycle;
 pub mod memory;
 pub mod pe;
 pub mod probe;
+mod ring;
 pub mod run;
 pub mod step;

@@ -5,6 +5,11 @@ use std::collections::VecDeque;
 
 use bitmosaic_mappings::{AxiInputs, AxiOutputs, Beat, Gate, Lfsr, ReadBeat, Reader};
 
+use crate::ring::Ring;
+
+/// Most reads, and writes, on their way.
+const MOST_OUTSTANDING: usize = 64;
+
 /// Parameters of the `ideal` memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryTiming {
@@ -35,7 +40,7 @@ impl MemoryTiming {
         let ranges = [
             ("latency", self.latency, most),
             ("bytes per cycle", self.bytes_per_cycle, most),
-            ("accesses outstanding", self.outstanding, 64),
+            ("accesses outstanding", self.outstanding, MOST_OUTSTANDING as u32),
         ];
         match ranges.into_iter().find(|(_, value, most)| !(1..=*most).contains(value)) {
             Some((name, value, most)) => Err(format!("{name} of the memory: {value}; 1 to {most}")),
@@ -65,7 +70,7 @@ impl std::fmt::Display for MemoryTiming {
 }
 
 /// A read on its way.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Read {
     reader: Reader,
     beats_left: u32,
@@ -81,13 +86,15 @@ pub struct MemoryPort {
     edge: u64,
     /// Bytes that may move in this cycle.
     budget: u32,
-    reads: VecDeque<Read>,
+    reads: Ring<Read, MOST_OUTSTANDING>,
+    /// Reads that are done.
+    reads_done: u64,
     /// The beat at the front was offered and not taken.
     read_held: bool,
     /// Write bursts whose last beat has not come.
     writes: usize,
     /// Edges from which responses are offered.
-    responses: VecDeque<u64>,
+    responses: Ring<u64, MOST_OUTSTANDING>,
     /// LFSRs of the read address, read, write address, write and response channel.
     lfsrs: [Lfsr; 5],
     offered: Offers,
@@ -135,10 +142,11 @@ impl MemoryPort {
             beat_bytes: data_bits / 8,
             edge: 0,
             budget: 0,
-            reads: VecDeque::new(),
+            reads: Ring::new(),
+            reads_done: 0,
             read_held: false,
             writes: 0,
-            responses: VecDeque::new(),
+            responses: Ring::new(),
             lfsrs: [0, 1, 2, 3, 4].map(|channel| Lfsr::new(timing.channel_seed(channel))),
             offered: Offers::default(),
         }
@@ -158,7 +166,7 @@ impl MemoryPort {
             0 => [true; 5],
             threshold => self.lfsrs.map(|lfsr| Gate { seed: 0, threshold }.is_open(lfsr)),
         };
-        let limit = self.timing.outstanding as usize;
+        let limit = MOST_OUTSTANDING.min(self.timing.outstanding as usize);
         self.budget = self.budget_after(1);
         let due = self.reads.front().filter(|read| {
             self.edge >= read.from && (self.read_held || (open[READ] && self.budget >= self.beat_bytes))
@@ -184,22 +192,23 @@ impl MemoryPort {
             if let Some(read) = self.reads.front_mut() {
                 read.beats_left -= 1;
                 if read.beats_left == 0 {
-                    self.reads.pop_front();
+                    self.reads.pop();
+                    self.reads_done += 1;
                 }
             }
         }
         if let Some((reader, beats)) = asks.read_address.filter(|_| offered.read_address_ready) {
             let from = self.edge + u64::from(self.timing.latency);
-            self.reads.push_back(Read { reader, beats_left: beats, from });
+            self.reads.push(Read { reader, beats_left: beats, from });
         }
         if offered.response {
-            self.responses.pop_front();
+            self.responses.pop();
         }
         if let (Some(last), true) = (asks.write, offered.write_ready) {
             self.budget = self.budget.saturating_sub(self.beat_bytes);
             if last {
                 self.writes -= 1;
-                self.responses.push_back(self.edge + u64::from(self.timing.latency));
+                self.responses.push(self.edge + u64::from(self.timing.latency));
             }
         }
         self.writes += usize::from(asks.write_address && offered.write_address_ready);
@@ -229,7 +238,7 @@ impl MemoryPort {
             Some(_) if self.writes > 0 => budget_of(for_reads + self.beat_bytes),
             _ => u64::MAX,
         };
-        let limit = self.timing.outstanding as usize;
+        let limit = MOST_OUTSTANDING.min(self.timing.outstanding as usize);
         let read_address = asks.read_address.is_some() && self.reads.len() < limit;
         let write_address = asks.write_address && self.writes + self.responses.len() < limit;
         let address = if read_address || write_address { 0 } else { u64::MAX };
@@ -247,27 +256,45 @@ impl MemoryPort {
         }
     }
 
-    /// Whether it goes on as `then` did, asked for the same: equal but for time. Random gates do not recur.
+    /// Whether it goes on as `then` did, asked for the same: equal but for time and the beats left of the oldest read. Random
+    /// gates do not recur.
     pub fn recurs(&self, then: &MemoryPort) -> bool {
         let wait = |port: &MemoryPort, from: u64| from.saturating_sub(port.edge);
+        let read = |port: &MemoryPort, i: usize, read: &Read| {
+            (read.reader, if i == 0 { 0 } else { read.beats_left }, wait(port, read.from))
+        };
         self.timing.threshold == 0
-            && self.budget == then.budget
-            && self.read_held == then.read_held
-            && self.writes == then.writes
-            && self.reads.len() == then.reads.len()
-            && self.responses.len() == then.responses.len()
-            && self.reads.iter().zip(&then.reads).all(|(own, other)| {
-                (own.reader, own.beats_left, wait(self, own.from))
-                    == (other.reader, other.beats_left, wait(then, other.from))
-            })
-            && self.responses.iter().zip(&then.responses).all(|(own, other)| wait(self, *own) == wait(then, *other))
+            && (self.budget, self.read_held, self.writes) == (then.budget, then.read_held, then.writes)
+            && (self.reads.len(), self.responses.len()) == (then.reads.len(), then.responses.len())
+            && (self.reads.iter().zip(then.reads.iter()).enumerate())
+                .all(|(i, (own, other))| read(self, i, own) == read(then, i, other))
+            && (self.responses.iter().zip(then.responses.iter()))
+                .all(|(own, other)| wait(self, *own) == wait(then, *other))
     }
 
-    /// The same state, this many cycles later.
-    pub fn shift(&mut self, cycles: u64) {
+    /// Beats left of the oldest read.
+    pub fn read_left(&self) -> Option<u32> {
+        self.reads.front().map(|read| read.beats_left)
+    }
+
+    /// How often the oldest read can give beats as since `then`, without its last one; `None` where another one is the oldest
+    /// and has other beats left.
+    pub fn times(&self, then: &MemoryPort) -> Option<u64> {
+        let (now, before) = (self.read_left().unwrap_or(0), then.read_left().unwrap_or(0));
+        if now == before {
+            return Some(u64::MAX);
+        }
+        (self.reads_done == then.reads_done).then(|| u64::from(now.saturating_sub(2) / (before - now)))
+    }
+
+    /// The state after what happened since `then` has happened `times` times more, in this many cycles.
+    pub fn repeat(&mut self, then: &MemoryPort, times: u64, cycles: u64) {
+        if let (Some(read), Some(before)) = (self.reads.front_mut(), then.reads.front()) {
+            read.beats_left -= times as u32 * (before.beats_left - read.beats_left);
+        }
         self.edge += cycles;
-        self.reads.iter_mut().for_each(|read| read.from += cycles);
-        self.responses.iter_mut().for_each(|from| *from += cycles);
+        self.reads.change(|read| read.from += cycles);
+        self.responses.change(|from| *from += cycles);
     }
 }
 

@@ -93,6 +93,21 @@ impl Job {
     }
 }
 
+/// The load at a place of the program.
+pub(super) fn load_at(jobs: &[Job], index: usize) -> Option<&LoadJob> {
+    if let Some(Job::Load(job)) = jobs.get(index) { Some(job) } else { None }
+}
+
+/// The product at a place of the program.
+pub(super) fn compute_at(jobs: &[Job], index: usize) -> Option<&ComputeJob> {
+    if let Some(Job::Compute(job)) = jobs.get(index) { Some(job) } else { None }
+}
+
+/// The store at a place of the program.
+pub(super) fn store_at(jobs: &[Job], index: usize) -> Option<&StoreJob> {
+    if let Some(Job::Store(job)) = jobs.get(index) { Some(job) } else { None }
+}
+
 /// Numbers of the commands' kinds: commands of the same number take the same time.
 pub(super) fn kinds(array: &Array, jobs: &[Job]) -> Vec<usize> {
     let mut numbers = BTreeMap::new();

@@ -2,8 +2,9 @@
 
 use bitmosaic_arch::{Array, COMMAND_QUEUE, Machine};
 
-use super::job::LoadJob;
-use crate::step::array::{Bursts, Queue, SINK_QUEUE};
+use super::job::{Job, LoadJob, load_at};
+use super::queue::Queue;
+use crate::step::array::{Bursts, SINK_QUEUE};
 
 /// Splits beats into words or joins them, one of the two ratios is 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,13 +53,15 @@ impl Adapter {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Aligner {
     /// Chunks in each group buffer, and whether it is full.
-    chunks: [u32; 2],
-    full: [bool; 2],
-    write: usize,
-    read: usize,
-    read_chunk: u32,
-    fetched: bool,
-    output: bool,
+    pub(super) chunks: [u32; 2],
+    pub(super) full: [bool; 2],
+    pub(super) write: usize,
+    pub(super) read: usize,
+    pub(super) read_chunk: u32,
+    pub(super) fetched: bool,
+    pub(super) output: bool,
+    /// Buffers filled and emptied.
+    pub(super) turns: u64,
 }
 
 impl Aligner {
@@ -79,6 +82,7 @@ impl Aligner {
                 self.chunks[self.read] = 0;
                 self.read_chunk = 0;
                 self.read ^= 1;
+                self.turns += 1;
             }
         }
         if let Some(group_end) = taken {
@@ -86,19 +90,20 @@ impl Aligner {
             if group_end {
                 self.full[self.write] = true;
                 self.write ^= 1;
+                self.turns += 1;
             }
         }
         left
     }
 
     /// The state that goes on alike with the first of the two buffers read.
-    pub(super) fn reading_first(mut self) -> Aligner {
-        if self.read == 1 {
-            self.chunks.swap(0, 1);
-            self.full.swap(0, 1);
-            (self.read, self.write) = (0, self.write ^ 1);
+    pub(super) fn reading_first(self) -> Aligner {
+        if self.read == 0 {
+            return Aligner { turns: 0, ..self };
         }
-        self
+        let [(chunks, full), (other_chunks, other_full)] = [0, 1].map(|i| (self.chunks[i], self.full[i]));
+        let (chunks, full) = ([other_chunks, chunks], [other_full, full]);
+        Aligner { chunks, full, read: 0, write: self.write ^ 1, turns: 0, ..self }
     }
 
     fn is_moving(&self) -> bool {
@@ -121,10 +126,11 @@ pub(super) struct Sink {
 /// The load unit.
 #[derive(Debug, Clone)]
 pub(super) struct Load {
-    pub(super) queue: Queue<LoadJob>,
+    /// Commands by their places in the program.
+    pub(super) queue: Queue<usize, { COMMAND_QUEUE as usize }>,
     pub(super) tokens: u32,
     pub(super) bursts: Bursts,
-    pub(super) sink_queue: Queue<LoadJob>,
+    pub(super) sink_queue: Queue<usize, SINK_QUEUE>,
     pub(super) sink: Option<Sink>,
     pub(super) words: Adapter,
     pub(super) chunks: Adapter,
@@ -144,10 +150,10 @@ pub(super) struct LoadEdge {
 impl Load {
     pub(super) fn new(machine: &Machine, array: &Array) -> Load {
         Load {
-            queue: Queue::new(COMMAND_QUEUE as usize),
+            queue: Queue::new(),
             tokens: 0,
             bursts: Bursts::new(array, array.outstanding_reads),
-            sink_queue: Queue::new(SINK_QUEUE),
+            sink_queue: Queue::new(),
             sink: None,
             words: Adapter::new(array.data_bits, array.weight_word_bits),
             chunks: Adapter::new(array.data_bits, 16 * machine.pe.lanes),
@@ -159,11 +165,11 @@ impl Load {
         self.queue.is_empty() && !self.bursts.active && self.sink_queue.is_empty() && self.sink.is_none()
     }
 
-    pub(super) fn cycle(&mut self, beat: bool) -> LoadEdge {
+    pub(super) fn cycle(&mut self, jobs: &[Job], beat: bool) -> LoadEdge {
         let mut edge = LoadEdge::default();
-        let next = self.queue.front().copied();
+        let next = self.queue.front().and_then(|index| load_at(jobs, index));
         let room = self.sink_queue.ready() && !self.bursts.active;
-        let accept = if self.sink.is_none() { self.sink_queue.front().copied() } else { None };
+        let accept = if self.sink.is_none() { self.sink_queue.front() } else { None };
         if let Some(sink) = &mut self.sink {
             let done = if sink.job.weights {
                 sink.weights(&mut self.words, beat, &mut edge)
@@ -175,9 +181,9 @@ impl Load {
                 self.sink = None;
             }
         }
-        if let Some(job) = accept {
+        if let Some(job) = accept.and_then(|index| load_at(jobs, index)) {
             self.sink_queue.pop();
-            self.sink = Some(Sink::new(job));
+            self.sink = Some(Sink::new(*job));
             edge.moved = true;
         }
         if let Some(job) = next {
@@ -187,7 +193,7 @@ impl Load {
                 self.queue.pop();
                 self.tokens -= u32::from(job.wait);
                 self.bursts.start(job.at.address, job.at.row_beats, job.at.rows, job.at.pitch);
-                self.sink_queue.push(job);
+                self.sink_queue.push(job.index);
                 edge.moved = true;
             }
         }

@@ -4,6 +4,7 @@
 
 mod job;
 mod load;
+mod queue;
 mod recur;
 mod store;
 mod trace;
@@ -12,8 +13,9 @@ mod values;
 use bitmosaic_arch::{Array, COMMAND_QUEUE, FETCH_COMMANDS, Machine};
 use bitmosaic_mappings::{Program, Reader, Start, ports};
 
-use job::{ComputeJob, Job, kinds};
+use job::{ComputeJob, Job, compute_at, kinds, load_at};
 use load::Load;
+use queue::Queue;
 use recur::Recurrences;
 use store::Store;
 use trace::{Edges, command_beats};
@@ -21,7 +23,7 @@ pub use values::run_values;
 
 use crate::memory::{Asks, MemoryPort, MemoryTiming};
 use crate::run::{ArrayTrace, ArrayWatchdog};
-use crate::step::array::{Queue, READ_QUEUE};
+use crate::step::array::READ_QUEUE;
 
 /// Timing engine of a whole machine.
 #[derive(Debug, Clone)]
@@ -40,7 +42,8 @@ struct ArrayCycle<'j> {
     beats: u32,
     load: Load,
     store: Store,
-    compute_queue: Queue<ComputeJob>,
+    /// Products by their places in the program.
+    compute_queue: Queue<usize, { COMMAND_QUEUE as usize }>,
     load_tokens: u32,
     store_tokens: u32,
     computing: Option<(ComputeJob, u64)>,
@@ -49,7 +52,7 @@ struct ArrayCycle<'j> {
     slots: u64,
     /// Whose read is asked for, and its beats.
     read_address: Option<(Reader, u32)>,
-    reads: Queue<(Reader, bool)>,
+    reads: Queue<(Reader, bool), READ_QUEUE>,
     write_address: bool,
     over: bool,
 }
@@ -61,8 +64,8 @@ struct Moves {
     any: bool,
     /// A product started.
     started: bool,
-    /// A load's burst is over, or a store's where no load runs.
-    burst_over: bool,
+    /// A load's beat was taken by its unit, or a store's by the memory where no load runs: whether it is its burst's last.
+    beat: Option<bool>,
 }
 
 /// Times a program that ends without an error, as `step` does, data left zero in its write beats; `None` for a design without
@@ -89,11 +92,15 @@ pub fn run_timing(
     engine.edge = 1;
     while !engine.over && engine.edge < limit {
         let moves = engine.cycle(&mut edges);
-        if moves.started && timing.threshold == 0 {
-            recurrences.product(&mut engine, &mut edges);
-        } else if moves.burst_over && timing.threshold == 0 {
-            recurrences.burst(&mut engine, &mut edges);
-        } else if !moves.any && !engine.over {
+        if timing.threshold == 0 {
+            match moves {
+                Moves { started: true, .. } => recurrences.product(&mut engine, &mut edges),
+                Moves { beat: Some(true), .. } => recurrences.burst(&mut engine, &mut edges),
+                Moves { beat: Some(false), .. } => recurrences.beat(&mut engine, &mut edges),
+                _ => {}
+            }
+        }
+        if !moves.any && !engine.over {
             engine.skip(&mut edges);
         }
     }
@@ -117,14 +124,14 @@ impl<'j> ArrayCycle<'j> {
             beats: 0,
             load: Load::new(machine, array),
             store: Store::new(array),
-            compute_queue: Queue::new(COMMAND_QUEUE as usize),
+            compute_queue: Queue::new(),
             load_tokens: 0,
             store_tokens: 0,
             computing: None,
             chains_free: 0,
             slots: u64::from(machine.scale_unit.slots),
             read_address: None,
-            reads: Queue::new(READ_QUEUE),
+            reads: Queue::new(),
             write_address: false,
             over: false,
         }
@@ -136,7 +143,7 @@ impl<'j> ArrayCycle<'j> {
             read_address: self.read_address,
             read_ready: self.reads.ready(),
             write_address: self.write_address,
-            write: self.store.writes.front().copied(),
+            write: self.store.writes.front(),
         }
     }
 
@@ -163,8 +170,8 @@ impl<'j> ArrayCycle<'j> {
 
         moved |= self.dispatch(idle == (true, true, true));
         // Read data.
-        let beat = self.reads.front().copied();
-        let load_edge = self.load.cycle(matches!(beat, Some((Reader::Load, _))));
+        let beat = self.reads.front();
+        let load_edge = self.load.cycle(self.jobs, matches!(beat, Some((Reader::Load, _))));
         let beat_taken = match beat {
             Some((Reader::Fetch, _)) => {
                 self.beats += 1;
@@ -179,7 +186,7 @@ impl<'j> ArrayCycle<'j> {
         };
         let (computed, status) = self.compute(edges);
         let store_retires = self.store.retires();
-        moved |= self.store.cycle(write_taken, store_retires.is_some());
+        moved |= self.store.cycle(self.jobs, write_taken, store_retires.is_some());
         moved |= load_edge.moved || beat_taken || computed.is_some() || load_edge.retired.is_some();
         let started = status & STARTED != 0;
 
@@ -224,12 +231,12 @@ impl<'j> ArrayCycle<'j> {
         if store_request {
             self.store.grant();
         }
-        let mut burst_over = asks.write == Some(true) && write_taken && self.load.bursts.outstanding == 0;
+        let mut streamed = asks.write.filter(|_| write_taken && self.load.bursts.outstanding == 0);
         if beat_taken {
             self.reads.pop();
-            if let Some((Reader::Load, true)) = beat {
-                self.load.bursts.outstanding -= 1;
-                burst_over = true;
+            if let Some((Reader::Load, last)) = beat {
+                self.load.bursts.outstanding -= u32::from(last);
+                streamed = Some(last);
             }
         }
         if let Some(read) = read {
@@ -245,7 +252,7 @@ impl<'j> ArrayCycle<'j> {
         self.store.edge();
         self.reads.edge();
         self.edge += 1;
-        Moves { any: moved || started, started, burst_over }
+        Moves { any: moved || started, started, beat: streamed }
     }
 
     /// The oldest command goes to its queue if that has room.
@@ -254,9 +261,9 @@ impl<'j> ArrayCycle<'j> {
             return false;
         }
         let moved = match &self.jobs[self.dispatched] {
-            Job::Load(job) => self.load.queue.ready().then(|| self.load.queue.push(*job)),
-            Job::Compute(job) => self.compute_queue.ready().then(|| self.compute_queue.push(*job)),
-            Job::Store(job) => self.store.queue.ready().then(|| self.store.queue.push(*job)),
+            Job::Load(job) => self.load.queue.ready().then(|| self.load.queue.push(job.index)),
+            Job::Compute(job) => self.compute_queue.ready().then(|| self.compute_queue.push(job.index)),
+            Job::Store(job) => self.store.queue.ready().then(|| self.store.queue.push(job.index)),
             Job::End => {
                 self.over = self.left == 0 && self.reserved == 1 && all_idle;
                 self.over.then_some(())
@@ -281,7 +288,9 @@ impl<'j> ArrayCycle<'j> {
             }
             return (Some(job), 0);
         }
-        let Some(job) = self.compute_queue.front().copied() else { return (None, 0) };
+        let Some(job) = self.compute_queue.front().and_then(|index| compute_at(self.jobs, index)).copied() else {
+            return (None, 0);
+        };
         if job.wait_load && self.load_tokens == 0 {
             return (None, WAIT_LOAD);
         }
@@ -312,9 +321,15 @@ impl<'j> ArrayCycle<'j> {
         self.edge += cycles;
         // What waited still does.
         let waiting = self.compute_queue.front().filter(|_| self.computing.is_none());
+        let waiting = waiting.and_then(|index| compute_at(self.jobs, index));
         let wait_load = waiting.is_some_and(|job| job.wait_load && self.load_tokens == 0);
         let wait_store = waiting.is_some_and(|job| job.wait_store && self.store_tokens == 0) && !wait_load;
-        let load_waits = self.load.queue.front().is_some_and(|job| job.wait && self.load.tokens == 0);
+        let load_waits = self
+            .load
+            .queue
+            .front()
+            .and_then(|index| load_at(self.jobs, index))
+            .is_some_and(|job| job.wait && self.load.tokens == 0);
         count_waits(edges, (wait_load, wait_store, load_waits), cycles);
     }
 }

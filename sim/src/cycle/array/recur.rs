@@ -1,52 +1,60 @@
-//! What recurs is not simulated again. A state that is an earlier one but for time goes on as that one did: while it works on
-//! the same commands as long as its counters stay off their ends and its bursts have the same lengths, while it works on later
-//! commands as long as these are of the same kinds.
+//! What recurs is not simulated again. A state that is an earlier one but for time goes on as that one did. Where it works on
+//! the same commands, its counters may have moved on, and it does so as long as they stay off their ends and its bursts have
+//! the same lengths. Where it works on later commands, it does so as long as these are of the same kinds.
 
 use std::collections::BTreeMap;
 
 use bitmosaic_arch::FETCH_COMMANDS;
 
-use super::job::{ComputeJob, Job, LoadJob, StoreJob};
+use super::ArrayCycle;
+use super::job::{Job, load_at, store_at};
 use super::load::{Aligner, Load, Sink};
+use super::queue::Queue;
 use super::store::Store;
 use super::trace::{Edges, Marks};
-use super::{ArrayCycle, Queue};
 use crate::step::array::Bursts;
 
-/// Looks for recurrences: within commands after every burst, of loops of commands after the start of every product.
+/// Looks for recurrences: of beats, of bursts, and after the start of every product of loops of commands.
 #[derive(Debug)]
 pub(super) struct Recurrences<'j> {
     /// Kinds of the commands.
     kinds: Vec<usize>,
     limit: u64,
-    /// A state after a burst, replaced after 1, 2, 4, ... later ones as Brent does.
-    burst: Option<Kept<'j>>,
-    looks: u32,
-    until: u32,
+    beats: Search<'j>,
+    /// Beats looked at since the last burst was over.
+    beats_seen: u32,
+    bursts: Search<'j>,
     /// The last state after the start of a product for each of what [`ArrayCycle::looks_like`] tells.
     products: BTreeMap<Vec<u64>, Kept<'j>>,
 }
 
-/// A state, and how much had happened by then.
-type Kept<'j> = (ArrayCycle<'j>, Marks);
-
-/// Bursts between which a recurrence is found at the latest.
-const MOST_BURSTS: u32 = 64;
-
 /// States of products that are kept at most.
 const MOST_PRODUCTS: usize = 1 << 12;
 
-/// What the state of a unit or queue is ahead of another one by: commands.
-type Ahead = usize;
+/// Beats of a burst that are looked at, and those that are to come after them.
+const MOST_BEATS: u32 = 6;
+const FEWEST_BEATS: u32 = 8;
+
+/// A state, and how much had happened by then.
+type Kept<'j> = (ArrayCycle<'j>, Marks);
+
+/// Compares states with a kept one, which is replaced after 1, 2, 4, ... states as Brent does, up to `longest`.
+#[derive(Debug)]
+struct Search<'j> {
+    kept: Option<Kept<'j>>,
+    looks: u32,
+    until: u32,
+    longest: u32,
+}
 
 impl<'j> Recurrences<'j> {
     pub(super) fn new(kinds: Vec<usize>, limit: u64) -> Recurrences<'j> {
-        Recurrences { kinds, limit, burst: None, looks: 0, until: 1, products: BTreeMap::new() }
+        let search = |longest: u32| Search { kept: None, looks: 0, until: 1, longest };
+        Recurrences { kinds, limit, beats: search(4), beats_seen: 0, bursts: search(64), products: BTreeMap::new() }
     }
 
     /// Looks at the state after the start of a product.
     pub(super) fn product(&mut self, engine: &mut ArrayCycle<'j>, edges: &mut Edges) {
-        self.burst = None;
         let like = engine.looks_like(&self.kinds);
         if let Some(kept) = self.products.get(&like) {
             engine.repeat_since(kept, edges, &self.kinds, self.limit);
@@ -59,26 +67,52 @@ impl<'j> Recurrences<'j> {
 
     /// Looks at the state after a burst.
     pub(super) fn burst(&mut self, engine: &mut ArrayCycle<'j>, edges: &mut Edges) {
+        self.beats.kept = None;
+        self.beats_seen = 0;
+        self.bursts.look(engine, edges, &self.kinds, self.limit);
+    }
+
+    /// Looks at the state after a beat that is not its burst's last.
+    pub(super) fn beat(&mut self, engine: &mut ArrayCycle<'j>, edges: &mut Edges) {
+        // Most bursts show at once whether their beats come evenly, and short ones are over soon.
+        if self.beats_seen == MOST_BEATS || engine.beats_to_come() < FEWEST_BEATS {
+            return;
+        }
+        self.beats_seen += 1;
+        self.beats.look(engine, edges, &self.kinds, self.limit);
+    }
+}
+
+impl<'j> Search<'j> {
+    fn look(&mut self, engine: &mut ArrayCycle<'j>, edges: &mut Edges, kinds: &[usize], limit: u64) {
         self.looks += 1;
-        match &self.burst {
+        match &self.kept {
             Some(kept) if engine.works_on_the_same(&kept.0) => {
-                if engine.repeat_since(kept, edges, &self.kinds, self.limit) {
-                    self.burst = None;
+                if engine.repeat_since(kept, edges, kinds, limit) {
+                    self.kept = None;
                     return;
                 }
                 if self.looks < self.until {
                     return;
                 }
-                self.until = if self.until < MOST_BURSTS { 2 * self.until } else { 1 };
+                self.until = if self.until < self.longest { 2 * self.until } else { 1 };
             }
             _ => self.until = 1,
         }
         self.looks = 0;
-        self.burst = Some((engine.clone(), edges.marks()));
+        self.kept = Some((engine.clone(), edges.marks()));
     }
 }
 
 impl ArrayCycle<'_> {
+    /// Beats before the end of a burst, of those that move.
+    fn beats_to_come(&self) -> u32 {
+        let store = &self.store;
+        let read = self.port.read_left().unwrap_or(u32::MAX);
+        let write = store.lengths.front().filter(|_| store.fetched).map_or(u32::MAX, |beats| beats - store.sent);
+        read.min(write)
+    }
+
     /// It works on the same commands as `then`.
     fn works_on_the_same(&self, then: &ArrayCycle<'_>) -> bool {
         let store = |engine: &ArrayCycle<'_>| engine.store.job.map(|job| job.index);
@@ -130,7 +164,7 @@ impl ArrayCycle<'_> {
             && (self.arrived, self.visible) == (then.arrived + by, then.visible + by)
             && (self.load_tokens, self.store_tokens) == (then.load_tokens, then.store_tokens)
             && (self.read_address, self.write_address) == (then.read_address, then.write_address)
-            && self.reads.items().eq(then.reads.items())
+            && self.reads.items.iter().eq(then.reads.items.iter())
             && ahead(&self.compute_queue, &then.compute_queue, by)
             && self.load.recurs(&then.load, by)
             && self.store.recurs(&then.store, by)
@@ -140,11 +174,13 @@ impl ArrayCycle<'_> {
         }
         let room = (limit - self.edge.min(limit)) / period;
         let times = if by == 0 {
-            let (load, store) = (self.load.times(&then.load)?, self.store.times(&then.store));
             let done = self.computing.map_or(u64::MAX, |(_, done)| (done - self.edge) / period);
-            let times = room.min(load).min(store).min(done);
+            let counters = [self.port.times(&then.port)?, self.load.times(&then.load)?, self.store.times(&then.store)?];
+            let times = counters.into_iter().fold(room.min(done), u64::min);
             let times = bursts_recur(&then.load.bursts, &self.load.bursts, times);
             bursts_recur(&then.store.bursts, &self.store.bursts, times)
+        } else if self.port.times(&then.port) != Some(u64::MAX) {
+            0
         } else {
             // All that was dispatched, and the command that comes after it; those in the queues and units too.
             let first = then.oldest();
@@ -159,8 +195,8 @@ impl ArrayCycle<'_> {
 
     /// Place of the oldest command that is not done.
     fn oldest(&self) -> usize {
-        let compute = self.computing.map(|(job, _)| job.index).or(self.compute_queue.front().map(|job| job.index));
-        let store = self.store.job.or(self.store.queue.front().copied()).map(|job| job.index);
+        let compute = self.computing.map(|(job, _)| job.index).or(self.compute_queue.items.front().copied());
+        let store = self.store.job.map(|job| job.index).or(self.store.queue.items.front().copied());
         let oldest = [self.load.next_retired(), compute, store].into_iter().flatten().min();
         oldest.unwrap_or(self.dispatched).min(self.dispatched)
     }
@@ -170,11 +206,10 @@ impl ArrayCycle<'_> {
         let by = (self.dispatched - then.dispatched) * times as usize;
         let cycles = times * period;
         self.edge += cycles;
-        self.port.shift(cycles);
+        self.port.repeat(&then.port, times, cycles);
         if by == 0 {
             self.load.repeat(&then.load, times);
-            self.store.unread -= times * (then.store.unread - self.store.unread);
-            repeat_bursts(&then.store.bursts, &mut self.store.bursts, times);
+            self.store.repeat(&then.store, times);
             return;
         }
         self.dispatched += by;
@@ -182,68 +217,45 @@ impl ArrayCycle<'_> {
         self.visible += by;
         self.left -= by as u32;
         self.chains_free += cycles;
-        let jobs = self.jobs;
-        self.compute_queue.items_mut().for_each(|job| *job = job.later(jobs, by));
-        self.computing = self.computing.map(|(job, done)| (job.later(jobs, by), done + cycles));
-        self.load.later(jobs, by);
-        let store = &mut self.store;
-        store.queue.items_mut().for_each(|job| *job = job.later(jobs, by));
-        if let Some(job) = &mut store.job {
-            let address = job.at.address;
-            *job = job.later(jobs, by);
-            store.bursts.move_by(job.at.address.wrapping_sub(address));
+        self.compute_queue.items.change(|index| *index += by);
+        if let Some((job, done)) = &mut self.computing {
+            job.index += by;
+            *done += cycles;
         }
+        self.load.move_on(self.jobs, by);
+        self.store.move_on(self.jobs, by);
     }
 }
 
-/// Commands as the queues hold them.
-pub(super) trait Later: Copy {
-    /// Place in the program.
-    fn index(&self) -> usize;
-    /// The command `by` places later, which is of the same kind.
-    fn later(&self, jobs: &[Job], by: usize) -> Self;
-}
-
-macro_rules! later {
-    ($($kind:ident: $job:ident),*) => { $(
-        impl Later for $job {
-            fn index(&self) -> usize {
-                self.index
-            }
-
-            fn later(&self, jobs: &[Job], by: usize) -> $job {
-                match jobs.get(self.index + by) {
-                    Some(Job::$kind(job)) => *job,
-                    _ => *self,
-                }
-            }
-        }
-    )* };
-}
-later!(Load: LoadJob, Compute: ComputeJob, Store: StoreJob);
-
 /// The same commands as in `then`, `by` places later.
-fn ahead<T: Later>(queue: &Queue<T>, then: &Queue<T>, by: Ahead) -> bool {
-    queue.items().map(Later::index).eq(then.items().map(|job| job.index() + by))
+fn ahead<const N: usize>(queue: &Queue<usize, N>, then: &Queue<usize, N>, by: usize) -> bool {
+    queue.items.iter().copied().eq(then.items.iter().map(|index| index + by))
+}
+
+/// How often a counter that was `before` and is `now` can go down as far again and stays at `least` or more.
+fn falls(before: u64, now: u64, least: u64) -> u64 {
+    now.saturating_sub(least).checked_div(before - now).unwrap_or(u64::MAX)
 }
 
 impl Load {
     /// Place of the oldest command that is not done.
     fn next_retired(&self) -> Option<usize> {
-        let waiting = self.sink_queue.items().next().or(self.queue.items().next());
-        self.sink.as_ref().map(|sink| sink.job.index).or(waiting.map(|job| job.index))
+        let waiting = self.sink_queue.items.front().or(self.queue.items.front());
+        self.sink.as_ref().map(|sink| sink.job.index).or(waiting.copied())
     }
 
-    fn recurs(&self, then: &Load, by: Ahead) -> bool {
+    /// Equal to `then` but for commands, and for counters where these are the same.
+    fn recurs(&self, then: &Load, by: usize) -> bool {
         let sink = match (&self.sink, &then.sink) {
             (None, None) => true,
             (Some(sink), Some(other)) => sink.recurs(other, by),
             _ => false,
         };
         let (bursts, before) = (&self.bursts, &then.bursts);
+        let aligners = [self.aligner, then.aligner].map(|aligner| aligner.map(Aligner::reading_first));
         sink && self.tokens == then.tokens
             && (self.words, self.chunks) == (then.words, then.chunks)
-            && self.aligner.map(Aligner::reading_first) == then.aligner.map(Aligner::reading_first)
+            && (by == 0 || aligners[0] == aligners[1])
             && (bursts.active, bursts.outstanding) == (before.active, before.outstanding)
             && (by == 0 || bursts.left() == before.left())
             && ahead(&self.queue, &then.queue, by)
@@ -254,63 +266,121 @@ impl Load {
     fn times(&self, then: &Load) -> Option<u64> {
         let (Some(sink), Some(before)) = (&self.sink, &then.sink) else { return Some(u64::MAX) };
         let words = before.words_left - sink.words_left;
-        let spare = |left: u64| left.saturating_sub(2).checked_div(words).unwrap_or(u64::MAX);
-        if sink.job.weights || sink.row_left == before.row_left {
-            return Some(spare(sink.words_left));
+        let mut times = falls(before.words_left, sink.words_left, 2);
+        if sink.job.weights {
+            return Some(times);
         }
-        let same_row = before.row_left.checked_sub(sink.row_left) == Some(words);
-        same_row.then(|| spare(sink.words_left).min(spare(sink.row_left)))
+        // Rows and groups are as far as before, or all words were of the same one.
+        let counters = [(before.row_left, sink.row_left), (before.group_left.into(), sink.group_left.into())];
+        for (before, now) in counters.into_iter().filter(|(before, now)| before != now) {
+            if before.checked_sub(now) != Some(words) {
+                return None;
+            }
+            times = times.min(falls(before, now, 2));
+        }
+        if let (Some(aligner), Some(before)) = (&self.aligner, &then.aligner) {
+            times = times.min(aligner.times(before)?);
+        }
+        Some(times)
     }
 
     fn repeat(&mut self, then: &Load, times: u64) {
         repeat_bursts(&then.bursts, &mut self.bursts, times);
         if let (Some(sink), Some(before)) = (&mut self.sink, &then.sink) {
-            let words = times * (before.words_left - sink.words_left);
-            sink.words_left -= words;
+            sink.words_left -= times * (before.words_left - sink.words_left);
             sink.unwritten -= times * (before.unwritten - sink.unwritten);
-            if sink.row_left != before.row_left {
-                sink.row_left -= words;
-            }
+            sink.row_left -= times * before.row_left.saturating_sub(sink.row_left);
+            sink.group_left -= times as u32 * before.group_left.saturating_sub(sink.group_left);
+        }
+        if let (Some(aligner), Some(old)) = (&mut self.aligner, &then.aligner) {
+            aligner.repeat(old, times as u32);
         }
     }
 
-    fn later(&mut self, jobs: &[Job], by: usize) {
+    /// The same state for the commands `by` places later.
+    fn move_on(&mut self, jobs: &[Job], by: usize) {
         // The generator works on the youngest command that it started.
-        if let Some(job) = self.sink_queue.items().last().copied().or(self.sink.as_ref().map(|sink| sink.job)) {
-            self.bursts.move_by(job.later(jobs, by).at.address.wrapping_sub(job.at.address));
+        let youngest = self.sink_queue.items.iter().next_back().copied();
+        if let Some(index) = youngest.or(self.sink.as_ref().map(|sink| sink.job.index)) {
+            let address = |index| load_at(jobs, index).map_or(0, |job| job.at.address);
+            self.bursts.move_by(address(index + by).wrapping_sub(address(index)));
         }
-        self.queue.items_mut().chain(self.sink_queue.items_mut()).for_each(|job| *job = job.later(jobs, by));
+        self.queue.items.change(|index| *index += by);
+        self.sink_queue.items.change(|index| *index += by);
         if let Some(sink) = &mut self.sink {
-            sink.job = sink.job.later(jobs, by);
+            sink.job.index += by;
+        }
+    }
+}
+
+impl Aligner {
+    /// How often the buffers can fill and empty as since `then`; `None` where they cannot.
+    fn times(&self, then: &Aligner) -> Option<u64> {
+        if self.reading_first() == then.reading_first() {
+            return Some(u64::MAX);
+        }
+        if (self.turns, self.fetched, self.output) != (then.turns, then.fetched, then.output) {
+            return None;
+        }
+        // What ends a group is counted by the sink.
+        let left = |aligner: &Aligner| u64::from(aligner.chunks[self.read] - aligner.read_chunk);
+        Some(if self.full[self.read] { falls(left(then), left(self), 2) } else { u64::MAX })
+    }
+
+    fn repeat(&mut self, then: &Aligner, times: u32) {
+        if self.turns == then.turns {
+            self.chunks[self.write] += times * (self.chunks[self.write] - then.chunks[self.write]);
+            self.read_chunk += times * (self.read_chunk - then.read_chunk);
         }
     }
 }
 
 impl Sink {
-    fn recurs(&self, then: &Sink, by: Ahead) -> bool {
-        let same_place = (self.words_left, self.row_left) == (then.words_left, then.row_left);
+    fn recurs(&self, then: &Sink, by: usize) -> bool {
+        let place = |sink: &Sink| (sink.words_left, sink.row_left, sink.group_left);
         self.job.index == then.job.index + by
-            && (by == 0 || same_place)
-            && self.group_left == then.group_left
+            && (by == 0 || place(self) == place(then))
             && (self.job.weights || self.unwritten - self.words_left == then.unwritten - then.words_left)
     }
 }
 
 impl Store {
-    fn recurs(&self, then: &Store, by: Ahead) -> bool {
+    /// Equal to `then` but for commands, and for counters where these are the same.
+    fn recurs(&self, then: &Store, by: usize) -> bool {
         let (bursts, before) = (&self.bursts, &then.bursts);
         self.job.map(|job| job.index) == then.job.map(|job| job.index + by)
-            && (self.tokens, self.sent, self.fetched) == (then.tokens, then.sent, then.fetched)
+            && (self.tokens, self.fetched) == (then.tokens, then.fetched)
             && (bursts.active, bursts.outstanding) == (before.active, before.outstanding)
-            && (by == 0 || (bursts.left(), self.unread) == (before.left(), then.unread))
-            && self.lengths.items().eq(then.lengths.items())
-            && self.writes.items().eq(then.writes.items())
+            && (by == 0 || (bursts.left(), self.unread, self.sent) == (before.left(), then.unread, then.sent))
+            && self.lengths.items.iter().eq(then.lengths.items.iter())
+            && self.writes.items.iter().eq(then.writes.items.iter())
             && ahead(&self.queue, &then.queue, by)
     }
 
-    /// How often beats can be read as since `then`.
-    fn times(&self, then: &Store) -> u64 {
-        self.unread.saturating_sub(1).checked_div(then.unread - self.unread).unwrap_or(u64::MAX)
+    /// How often beats can be read and sent as since `then`; `None` where they cannot.
+    fn times(&self, then: &Store) -> Option<u64> {
+        let times = falls(then.unread, self.unread, 1);
+        if self.sent == then.sent {
+            return Some(times);
+        }
+        let left = |store: &Store| u64::from(store.lengths.front().unwrap_or(0).saturating_sub(store.sent));
+        (self.sent_bursts == then.sent_bursts).then(|| times.min(falls(left(then), left(self), 2)))
+    }
+
+    fn repeat(&mut self, then: &Store, times: u64) {
+        repeat_bursts(&then.bursts, &mut self.bursts, times);
+        self.unread -= times * (then.unread - self.unread);
+        self.sent += times as u32 * self.sent.saturating_sub(then.sent);
+    }
+
+    /// The same state for the commands `by` places later.
+    fn move_on(&mut self, jobs: &[Job], by: usize) {
+        self.queue.items.change(|index| *index += by);
+        if let Some(job) = &mut self.job {
+            let address = |index| store_at(jobs, index).map_or(0, |job| job.at.address);
+            self.bursts.move_by(address(job.index + by).wrapping_sub(address(job.index)));
+            job.index += by;
+        }
     }
 }
 

@@ -2,19 +2,23 @@
 
 use bitmosaic_arch::{Array, COMMAND_QUEUE};
 
-use super::job::StoreJob;
-use crate::step::array::{Bursts, LENGTH_QUEUE, Queue, WRITE_QUEUE};
+use super::job::{Job, StoreJob, store_at};
+use super::queue::Queue;
+use crate::step::array::{Bursts, LENGTH_QUEUE, WRITE_QUEUE};
 
 /// The store unit.
 #[derive(Debug, Clone)]
 pub(super) struct Store {
-    pub(super) queue: Queue<StoreJob>,
+    /// Commands by their places in the program.
+    pub(super) queue: Queue<usize, { COMMAND_QUEUE as usize }>,
     pub(super) tokens: u32,
     pub(super) bursts: Bursts,
-    pub(super) lengths: Queue<u32>,
+    pub(super) lengths: Queue<u32, LENGTH_QUEUE>,
     pub(super) sent: u32,
+    /// Bursts whose last beat was sent.
+    pub(super) sent_bursts: u64,
     /// Last flags.
-    pub(super) writes: Queue<bool>,
+    pub(super) writes: Queue<bool, WRITE_QUEUE>,
     pub(super) job: Option<StoreJob>,
     /// Beats of the command that were not read.
     pub(super) unread: u64,
@@ -25,12 +29,13 @@ pub(super) struct Store {
 impl Store {
     pub(super) fn new(array: &Array) -> Store {
         Store {
-            queue: Queue::new(COMMAND_QUEUE as usize),
+            queue: Queue::new(),
             tokens: 0,
             bursts: Bursts::new(array, array.outstanding_writes),
-            lengths: Queue::new(LENGTH_QUEUE),
+            lengths: Queue::new(),
             sent: 0,
-            writes: Queue::new(WRITE_QUEUE),
+            sent_bursts: 0,
+            writes: Queue::new(),
             job: None,
             unread: 0,
             fetched: false,
@@ -56,7 +61,7 @@ impl Store {
     }
 
     /// Gives whether something moved.
-    pub(super) fn cycle(&mut self, write_taken: bool, retires: bool) -> bool {
+    pub(super) fn cycle(&mut self, jobs: &[Job], write_taken: bool, retires: bool) -> bool {
         let mut moved = write_taken || retires;
         let advance = self.writes.ready() && !self.lengths.is_empty();
         if write_taken {
@@ -65,10 +70,11 @@ impl Store {
         if !self.fetched || advance {
             if self.fetched {
                 self.sent += 1;
-                let last = self.lengths.front() == Some(&self.sent);
+                let last = self.lengths.front() == Some(self.sent);
                 if last {
                     self.lengths.pop();
                     self.sent = 0;
+                    self.sent_bursts += 1;
                 }
                 self.writes.push(last);
                 moved = true;
@@ -80,12 +86,12 @@ impl Store {
         if retires {
             self.job = None;
         } else if self.job.is_none()
-            && let Some(job) = self.queue.front().copied()
+            && let Some(job) = self.queue.front().and_then(|index| store_at(jobs, index))
             && (!job.wait || self.tokens > 0)
         {
             self.queue.pop();
             self.tokens -= u32::from(job.wait);
-            self.job = Some(job);
+            self.job = Some(*job);
             self.unread = u64::from(job.at.rows) * u64::from(job.at.row_beats);
             self.bursts.start(job.at.address, job.at.row_beats, job.at.rows, job.at.pitch);
             moved = true;

@@ -65,26 +65,28 @@ impl Edges {
             Some((edge, reader, burst?))
         });
         let reads = reads.collect();
-        let stores = || jobs.iter().filter_map(|job| if let Job::Store(store) = job { Some(store) } else { None });
-        let mut write_bursts = stores().flat_map(|store| bursts(array, store.at));
-        let writes = self.writes.into_iter().filter_map(|edge| Some((edge, write_bursts.next()?))).collect();
+        let (mut writes, mut beats) = (Vec::new(), Vec::with_capacity(self.beats.len()));
+        let (mut write_edges, mut beat_edges) = (self.writes.into_iter(), self.beats.into_iter());
         let all_strobes = u32::MAX >> (32 - array.beat_bytes());
-        let beats = stores().flat_map(|store| {
-            let (row_beats, mut in_row) = (store.at.row_beats, 0);
-            bursts(array, store.at).flat_map(move |burst| {
-                let first = in_row;
-                in_row = (in_row + burst.beats) % row_beats;
-                (1..=burst.beats).map(move |i| WriteBeat {
-                    data: Beat::default(),
-                    strobes: if first + i == row_beats { store.last_strobes } else { all_strobes },
-                    last: i == burst.beats,
-                })
-            })
-        });
+        for job in jobs {
+            let Job::Store(store) = job else { continue };
+            let mut row_left = store.at.row_beats;
+            for burst in bursts(array, store.at) {
+                if write_edges.len() == 0 && beat_edges.len() == 0 {
+                    break;
+                }
+                writes.extend(write_edges.next().map(|edge| (edge, burst)));
+                for (i, edge) in (1..=burst.beats).zip(&mut beat_edges) {
+                    let strobes = if i == row_left { store.last_strobes } else { all_strobes };
+                    beats.push((edge, WriteBeat { data: Beat::default(), strobes, last: i == burst.beats }));
+                }
+                row_left = if burst.beats == row_left { store.at.row_beats } else { row_left - burst.beats };
+            }
+        }
         ArrayTrace {
             reads,
             writes,
-            beats: self.beats.into_iter().zip(beats).collect(),
+            beats,
             retirements: self.retirements,
             status_cycles: self.status_cycles,
             cycles,

@@ -49,15 +49,6 @@ impl<T> Queue<T> {
         self.items.push_back(item);
     }
 
-    /// All entries after an edge, the oldest first.
-    pub(crate) fn items(&self) -> impl Iterator<Item = &T> {
-        self.items.iter()
-    }
-
-    pub(crate) fn items_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.items.iter_mut()
-    }
-
     pub(crate) fn edge(&mut self) {
         self.len = self.items.len();
     }
