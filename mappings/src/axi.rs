@@ -7,9 +7,10 @@ pub const BEAT_WORDS: usize = 4;
 pub type Beat = [u64; BEAT_WORDS];
 
 /// Who asked for a read: the AXI identifier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Reader {
     /// Command fetch, identifier 0.
+    #[default]
     Fetch,
     /// Operands, identifier 1.
     Load,

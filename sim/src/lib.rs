@@ -8,6 +8,7 @@ pub mod inference;
 pub mod memory;
 pub mod pe;
 pub mod probe;
+mod ring;
 pub mod run;
 pub mod step;
 pub mod vector_unit;

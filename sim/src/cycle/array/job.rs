@@ -1,10 +1,12 @@
 //! A program's commands as the timing engine needs them.
 
-use bitmosaic_arch::{Array, Machine};
+use std::collections::BTreeMap;
+
+use bitmosaic_arch::{Array, BURST_BOUNDARY_BYTES, Machine};
 use bitmosaic_mappings::{Command, Latency, LoadActivations, LoadWeights, Matmul, Store, TileWalk};
 
 /// A command.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Job {
     Load(LoadJob),
     Compute(ComputeJob),
@@ -12,13 +14,21 @@ pub(super) enum Job {
     End,
 }
 
-/// Rows of beats from memory, and what becomes of them.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct LoadJob {
+/// Rows of beats in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rows {
     pub(super) address: u64,
     pub(super) row_beats: u32,
     pub(super) rows: u32,
     pub(super) pitch: u32,
+}
+
+/// Rows of beats from memory, and what becomes of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct LoadJob {
+    /// Place in the program.
+    pub(super) index: usize,
+    pub(super) at: Rows,
     /// Words of a row: weight words, or chunks of activations.
     pub(super) row_words: u64,
     /// Chunks of a whole group, and of the last one of a row; 0 for weights.
@@ -30,8 +40,10 @@ pub(super) struct LoadJob {
 
 /// A product on all tiles. Edges of the first tile are counted from the one that starts the command; no stream ever holds it
 /// back, only the drain of a command that it continues.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ComputeJob {
+    /// Place in the program.
+    pub(super) index: usize,
     /// First and last capture of the command.
     pub(super) captures: (u64, u64),
     /// From the last capture to the retirement; of a command without outputs none.
@@ -47,12 +59,11 @@ pub(super) struct ComputeJob {
 }
 
 /// Rows of outputs to memory.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct StoreJob {
-    pub(super) address: u64,
-    pub(super) row_beats: u32,
-    pub(super) rows: u32,
-    pub(super) pitch: u32,
+    /// Place in the program.
+    pub(super) index: usize,
+    pub(super) at: Rows,
     /// Strobes of a row's last beat; all bytes of the others are written.
     pub(super) last_strobes: u32,
     pub(super) wait: bool,
@@ -60,27 +71,77 @@ pub(super) struct StoreJob {
 }
 
 impl Job {
-    pub(super) fn new(machine: &Machine, array: &Array, command: &Command) -> Job {
+    pub(super) fn new(machine: &Machine, array: &Array, command: &Command, index: usize) -> Job {
         match command {
-            Command::Matmul(matmul) => Job::Compute(compute(machine, array, matmul)),
-            Command::LoadWeights(load) => Job::Load(weights(machine, array, load)),
-            Command::LoadActivations(load) => Job::Load(activations(machine, array, load)),
-            Command::Store(command) => Job::Store(store(array, command)),
+            Command::Matmul(matmul) => Job::Compute(compute(machine, array, matmul, index)),
+            Command::LoadWeights(load) => Job::Load(weights(machine, array, load, index)),
+            Command::LoadActivations(load) => Job::Load(activations(machine, array, load, index)),
+            Command::Store(command) => Job::Store(store(array, command, index)),
             Command::End => Job::End,
+        }
+    }
+
+    /// What the time of the command depends on: all but its place in the program, and of its address no more than where
+    /// bursts end at a boundary.
+    fn kind(self, array: &Array) -> Job {
+        match self {
+            Job::Load(job) => Job::Load(LoadJob { index: 0, at: job.at.kind(array), ..job }),
+            Job::Compute(job) => Job::Compute(ComputeJob { index: 0, ..job }),
+            Job::Store(job) => Job::Store(StoreJob { index: 0, at: job.at.kind(array), ..job }),
+            Job::End => Job::End,
         }
     }
 }
 
-fn weights(machine: &Machine, array: &Array, load: &LoadWeights) -> LoadJob {
+/// The load at a place of the program.
+pub(super) fn load_at(jobs: &[Job], index: usize) -> Option<&LoadJob> {
+    if let Some(Job::Load(job)) = jobs.get(index) { Some(job) } else { None }
+}
+
+/// The product at a place of the program.
+pub(super) fn compute_at(jobs: &[Job], index: usize) -> Option<&ComputeJob> {
+    if let Some(Job::Compute(job)) = jobs.get(index) { Some(job) } else { None }
+}
+
+/// The store at a place of the program.
+pub(super) fn store_at(jobs: &[Job], index: usize) -> Option<&StoreJob> {
+    if let Some(Job::Store(job)) = jobs.get(index) { Some(job) } else { None }
+}
+
+/// Numbers of the commands' kinds: commands of the same number take the same time.
+pub(super) fn kinds(array: &Array, jobs: &[Job]) -> Vec<usize> {
+    let mut numbers = BTreeMap::new();
+    jobs.iter()
+        .map(|job| {
+            let next = numbers.len();
+            *numbers.entry(job.kind(array)).or_insert(next)
+        })
+        .collect()
+}
+
+impl Rows {
+    fn kind(self, array: &Array) -> Rows {
+        let boundary = u64::from(BURST_BOUNDARY_BYTES);
+        let beat_bytes = u64::from(array.beat_bytes());
+        let burst_bytes = u64::from(array.burst_beats) * beat_bytes;
+        let cut = (0..u64::from(self.rows)).any(|row| {
+            let address = self.address + row * u64::from(self.pitch);
+            let aligned = boundary.is_multiple_of(burst_bytes) && address.is_multiple_of(burst_bytes);
+            !aligned && address % boundary + u64::from(self.row_beats) * beat_bytes > boundary
+        });
+        // Places from 1 on for bursts that a boundary may cut, 0 for those that none does.
+        Rows { address: if cut { 1 + self.address % boundary } else { 0 }, ..self }
+    }
+}
+
+fn weights(machine: &Machine, array: &Array, load: &LoadWeights, index: usize) -> LoadJob {
     let (k, lanes) = (load.input_channels, machine.pe.lanes);
     let code_bits = machine.types[usize::from(load.weight_type) % machine.types.len()].weight_type.code_bits;
     let (groups, chunks) = (k.div_ceil(u32::from(load.group)) as usize, k.div_ceil(lanes) as usize);
     let blocks = u64::from(load.output_channels.div_ceil(machine.tile.columns));
     LoadJob {
-        address: load.address,
-        row_beats: load.beats,
-        rows: 1,
-        pitch: 0,
+        index,
+        at: Rows { address: load.address, row_beats: load.beats, rows: 1, pitch: 0 },
         row_words: blocks * array.block_words(groups, chunks, code_bits),
         group_chunks: 0,
         weights: true,
@@ -89,14 +150,13 @@ fn weights(machine: &Machine, array: &Array, load: &LoadWeights) -> LoadJob {
     }
 }
 
-fn activations(machine: &Machine, array: &Array, load: &LoadActivations) -> LoadJob {
+fn activations(machine: &Machine, array: &Array, load: &LoadActivations, index: usize) -> LoadJob {
     let lanes = machine.pe.lanes;
     let chunks = load.input_channels.div_ceil(lanes);
+    let row_beats = array.activation_row_beats(machine, load.input_channels) as u32;
     LoadJob {
-        address: load.address,
-        row_beats: array.activation_row_beats(machine, load.input_channels) as u32,
-        rows: load.tokens,
-        pitch: load.pitch,
+        index,
+        at: Rows { address: load.address, row_beats, rows: load.tokens, pitch: load.pitch },
         row_words: u64::from(chunks),
         group_chunks: u32::from(load.group) / lanes,
         weights: false,
@@ -107,7 +167,7 @@ fn activations(machine: &Machine, array: &Array, load: &LoadActivations) -> Load
 
 /// The tile sees the command a cycle after the start and its first operands two cycles later, one more than a tile alone; the
 /// feeder sends a chunk a cycle; tile (i, j) is `i + j` cycles behind.
-fn compute(machine: &Machine, array: &Array, matmul: &Matmul) -> ComputeJob {
+fn compute(machine: &Machine, array: &Array, matmul: &Matmul, index: usize) -> ComputeJob {
     let walk = TileWalk::new(machine, matmul);
     let latency = Latency::new(machine, matmul);
     let slots = u64::from(machine.scale_unit.slots);
@@ -116,6 +176,7 @@ fn compute(machine: &Machine, array: &Array, matmul: &Matmul) -> ComputeJob {
     let pass_stalls: u64 = steps.iter().map(|steps| slots.saturating_sub(*steps)).sum();
     let first_stall = steps.first().map_or(0, |steps| slots.saturating_sub(*steps));
     ComputeJob {
+        index,
         captures: (2 + latency.first_capture, 2 + latency.last_capture),
         tail: if matmul.part.unfinished { 0 } else { latency.last_output - latency.last_capture },
         skew: u64::from(array.down + array.across - 2),
@@ -127,15 +188,13 @@ fn compute(machine: &Machine, array: &Array, matmul: &Matmul) -> ComputeJob {
     }
 }
 
-fn store(array: &Array, store: &Store) -> StoreJob {
+fn store(array: &Array, store: &Store, index: usize) -> StoreJob {
     let values = array.data_bits / 16;
     let row_beats = array.output_row_beats(store.output_channels) as u32;
     let last_values = store.output_channels - (row_beats - 1) * values;
     StoreJob {
-        address: store.address,
-        row_beats,
-        rows: store.tokens,
-        pitch: store.pitch,
+        index,
+        at: Rows { address: store.address, row_beats, rows: store.tokens, pitch: store.pitch },
         last_strobes: u32::MAX >> (32 - 2 * last_values),
         wait: store.order.wait_up,
         give: store.order.give_up,

@@ -2,12 +2,13 @@
 
 use bitmosaic_arch::{Array, COMMAND_QUEUE, Machine};
 
-use super::job::LoadJob;
-use crate::step::array::{Bursts, Queue, SINK_QUEUE};
+use super::job::{Job, LoadJob, load_at};
+use super::queue::Queue;
+use crate::step::array::{Bursts, SINK_QUEUE};
 
 /// Splits beats into words or joins them, one of the two ratios is 1.
-#[derive(Debug, Clone, Copy)]
-struct Adapter {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Adapter {
     words: u32,
     beats: u32,
     held: bool,
@@ -49,16 +50,18 @@ impl Adapter {
 }
 
 /// The aligner: `AlignerStep` without data.
-#[derive(Debug, Clone, Copy, Default)]
-struct Aligner {
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Aligner {
     /// Chunks in each group buffer, and whether it is full.
-    chunks: [u32; 2],
-    full: [bool; 2],
-    write: usize,
-    read: usize,
-    read_chunk: u32,
-    fetched: bool,
-    output: bool,
+    pub(super) chunks: [u32; 2],
+    pub(super) full: [bool; 2],
+    pub(super) write: usize,
+    pub(super) read: usize,
+    pub(super) read_chunk: u32,
+    pub(super) fetched: bool,
+    pub(super) output: bool,
+    /// Buffers filled and emptied.
+    pub(super) turns: u64,
 }
 
 impl Aligner {
@@ -79,6 +82,7 @@ impl Aligner {
                 self.chunks[self.read] = 0;
                 self.read_chunk = 0;
                 self.read ^= 1;
+                self.turns += 1;
             }
         }
         if let Some(group_end) = taken {
@@ -86,9 +90,20 @@ impl Aligner {
             if group_end {
                 self.full[self.write] = true;
                 self.write ^= 1;
+                self.turns += 1;
             }
         }
         left
+    }
+
+    /// The state that goes on alike with the first of the two buffers read.
+    pub(super) fn reading_first(self) -> Aligner {
+        if self.read == 0 {
+            return Aligner { turns: 0, ..self };
+        }
+        let [(chunks, full), (other_chunks, other_full)] = [0, 1].map(|i| (self.chunks[i], self.full[i]));
+        let (chunks, full) = ([other_chunks, chunks], [other_full, full]);
+        Aligner { chunks, full, read: 0, write: self.write ^ 1, turns: 0, ..self }
     }
 
     fn is_moving(&self) -> bool {
@@ -98,27 +113,28 @@ impl Aligner {
 
 /// The command in the sink.
 #[derive(Debug, Clone, Copy)]
-struct Sink {
-    job: LoadJob,
+pub(super) struct Sink {
+    pub(super) job: LoadJob,
     /// Words left to take; words left of the row, and chunks left of the group.
-    words_left: u64,
-    row_left: u64,
-    group_left: u32,
+    pub(super) words_left: u64,
+    pub(super) row_left: u64,
+    pub(super) group_left: u32,
     /// Words left to write.
-    unwritten: u64,
+    pub(super) unwritten: u64,
 }
 
 /// The load unit.
 #[derive(Debug, Clone)]
 pub(super) struct Load {
-    pub(super) queue: Queue<LoadJob>,
+    /// Commands by their places in the program.
+    pub(super) queue: Queue<usize, { COMMAND_QUEUE as usize }>,
     pub(super) tokens: u32,
     pub(super) bursts: Bursts,
-    sink_queue: Queue<LoadJob>,
-    sink: Option<Sink>,
-    words: Adapter,
-    chunks: Adapter,
-    aligner: Option<Aligner>,
+    pub(super) sink_queue: Queue<usize, SINK_QUEUE>,
+    pub(super) sink: Option<Sink>,
+    pub(super) words: Adapter,
+    pub(super) chunks: Adapter,
+    pub(super) aligner: Option<Aligner>,
 }
 
 /// What happened in a cycle.
@@ -134,10 +150,10 @@ pub(super) struct LoadEdge {
 impl Load {
     pub(super) fn new(machine: &Machine, array: &Array) -> Load {
         Load {
-            queue: Queue::new(COMMAND_QUEUE as usize),
+            queue: Queue::new(),
             tokens: 0,
             bursts: Bursts::new(array, array.outstanding_reads),
-            sink_queue: Queue::new(SINK_QUEUE),
+            sink_queue: Queue::new(),
             sink: None,
             words: Adapter::new(array.data_bits, array.weight_word_bits),
             chunks: Adapter::new(array.data_bits, 16 * machine.pe.lanes),
@@ -149,11 +165,11 @@ impl Load {
         self.queue.is_empty() && !self.bursts.active && self.sink_queue.is_empty() && self.sink.is_none()
     }
 
-    pub(super) fn cycle(&mut self, beat: bool) -> LoadEdge {
+    pub(super) fn cycle(&mut self, jobs: &[Job], beat: bool) -> LoadEdge {
         let mut edge = LoadEdge::default();
-        let next = self.queue.front().copied();
+        let next = self.queue.front().and_then(|index| load_at(jobs, index));
         let room = self.sink_queue.ready() && !self.bursts.active;
-        let accept = if self.sink.is_none() { self.sink_queue.front().copied() } else { None };
+        let accept = if self.sink.is_none() { self.sink_queue.front() } else { None };
         if let Some(sink) = &mut self.sink {
             let done = if sink.job.weights {
                 sink.weights(&mut self.words, beat, &mut edge)
@@ -165,9 +181,9 @@ impl Load {
                 self.sink = None;
             }
         }
-        if let Some(job) = accept {
+        if let Some(job) = accept.and_then(|index| load_at(jobs, index)) {
             self.sink_queue.pop();
-            self.sink = Some(Sink::new(job));
+            self.sink = Some(Sink::new(*job));
             edge.moved = true;
         }
         if let Some(job) = next {
@@ -176,8 +192,8 @@ impl Load {
             if room && token {
                 self.queue.pop();
                 self.tokens -= u32::from(job.wait);
-                self.bursts.start(job.address, job.row_beats, job.rows, job.pitch);
-                self.sink_queue.push(job);
+                self.bursts.start(job.at.address, job.at.row_beats, job.at.rows, job.at.pitch);
+                self.sink_queue.push(job.index);
                 edge.moved = true;
             }
         }
@@ -192,7 +208,7 @@ impl Load {
 
 impl Sink {
     fn new(job: LoadJob) -> Sink {
-        let words = job.row_words * u64::from(job.rows);
+        let words = job.row_words * u64::from(job.at.rows);
         Sink { job, words_left: words, row_left: job.row_words, group_left: job.group_chunks, unwritten: words }
     }
 

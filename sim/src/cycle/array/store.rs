@@ -1,44 +1,44 @@
 //! Timing of the store unit: `sim/src/step/array/store.rs` without data.
 
 use bitmosaic_arch::{Array, COMMAND_QUEUE};
-use bitmosaic_mappings::Burst;
 
-use super::job::StoreJob;
-use crate::step::array::{Bursts, LENGTH_QUEUE, Queue, WRITE_QUEUE};
+use super::job::{Job, StoreJob, store_at};
+use super::queue::Queue;
+use crate::step::array::{Bursts, LENGTH_QUEUE, WRITE_QUEUE};
 
 /// The store unit.
 #[derive(Debug, Clone)]
 pub(super) struct Store {
-    pub(super) queue: Queue<StoreJob>,
+    /// Commands by their places in the program.
+    pub(super) queue: Queue<usize, { COMMAND_QUEUE as usize }>,
     pub(super) tokens: u32,
     pub(super) bursts: Bursts,
-    lengths: Queue<u32>,
-    sent: u32,
-    /// Strobes and last flag.
-    pub(super) writes: Queue<(u32, bool)>,
-    job: Option<StoreJob>,
-    /// Beats left of the row, rows left.
-    row_left: u32,
-    rows_left: u32,
-    /// Strobes of the beat that was read.
-    fetched: Option<u32>,
-    all_strobes: u32,
+    pub(super) lengths: Queue<u32, LENGTH_QUEUE>,
+    pub(super) sent: u32,
+    /// Bursts whose last beat was sent.
+    pub(super) sent_bursts: u64,
+    /// Last flags.
+    pub(super) writes: Queue<bool, WRITE_QUEUE>,
+    pub(super) job: Option<StoreJob>,
+    /// Beats of the command that were not read.
+    pub(super) unread: u64,
+    /// A beat was read.
+    pub(super) fetched: bool,
 }
 
 impl Store {
     pub(super) fn new(array: &Array) -> Store {
         Store {
-            queue: Queue::new(COMMAND_QUEUE as usize),
+            queue: Queue::new(),
             tokens: 0,
             bursts: Bursts::new(array, array.outstanding_writes),
-            lengths: Queue::new(LENGTH_QUEUE),
+            lengths: Queue::new(),
             sent: 0,
-            writes: Queue::new(WRITE_QUEUE),
+            sent_bursts: 0,
+            writes: Queue::new(),
             job: None,
-            row_left: 0,
-            rows_left: 0,
-            fetched: None,
-            all_strobes: u32::MAX >> (32 - array.beat_bytes()),
+            unread: 0,
+            fetched: false,
         }
     }
 
@@ -46,13 +46,13 @@ impl Store {
         self.queue.is_empty() && self.job.is_none()
     }
 
-    pub(super) fn request(&self) -> Option<Burst> {
-        self.bursts.request().filter(|_| self.lengths.ready())
+    /// A burst is asked for.
+    pub(super) fn request(&self) -> bool {
+        self.lengths.ready() && self.bursts.request().is_some()
     }
 
-    pub(super) fn grant(&mut self, burst: Burst) {
-        self.bursts.grant(burst);
-        self.lengths.push(burst.beats);
+    pub(super) fn grant(&mut self) {
+        self.lengths.push(self.bursts.grant_next().beats);
     }
 
     pub(super) fn retires(&self) -> Option<bool> {
@@ -61,42 +61,39 @@ impl Store {
     }
 
     /// Gives whether something moved.
-    pub(super) fn cycle(&mut self, write_taken: bool, retires: bool) -> bool {
+    pub(super) fn cycle(&mut self, jobs: &[Job], write_taken: bool, retires: bool) -> bool {
         let mut moved = write_taken || retires;
         let advance = self.writes.ready() && !self.lengths.is_empty();
         if write_taken {
             self.writes.pop();
         }
-        if self.fetched.is_none() || advance {
-            if let Some(strobes) = self.fetched.take() {
+        if !self.fetched || advance {
+            if self.fetched {
                 self.sent += 1;
-                let last = self.lengths.front() == Some(&self.sent);
+                let last = self.lengths.front() == Some(self.sent);
                 if last {
                     self.lengths.pop();
                     self.sent = 0;
+                    self.sent_bursts += 1;
                 }
-                self.writes.push((strobes, last));
+                self.writes.push(last);
                 moved = true;
             }
-            if let Some(job) = self.job.filter(|_| self.rows_left > 0) {
-                moved = true;
-                let row_end = self.row_left == 1;
-                self.fetched = Some(if row_end { job.last_strobes } else { self.all_strobes });
-                self.row_left = if row_end { job.row_beats } else { self.row_left - 1 };
-                self.rows_left -= u32::from(row_end);
-            }
+            self.fetched = self.unread > 0;
+            moved |= self.fetched;
+            self.unread -= u64::from(self.fetched);
         }
         if retires {
             self.job = None;
         } else if self.job.is_none()
-            && let Some(job) = self.queue.front().copied()
+            && let Some(job) = self.queue.front().and_then(|index| store_at(jobs, index))
             && (!job.wait || self.tokens > 0)
         {
             self.queue.pop();
             self.tokens -= u32::from(job.wait);
-            self.job = Some(job);
-            (self.row_left, self.rows_left) = (job.row_beats, job.rows);
-            self.bursts.start(job.address, job.row_beats, job.rows, job.pitch);
+            self.job = Some(*job);
+            self.unread = u64::from(job.at.rows) * u64::from(job.at.row_beats);
+            self.bursts.start(job.at.address, job.at.row_beats, job.at.rows, job.at.pitch);
             moved = true;
         }
         moved

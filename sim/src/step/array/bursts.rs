@@ -57,6 +57,24 @@ impl Bursts {
         self.beats_left.min(self.burst_beats).min(to_boundary as u32)
     }
 
+    /// Rows left, and beats of the present one.
+    pub(crate) fn left(&self) -> (u32, u32) {
+        (self.rows_left, self.beats_left)
+    }
+
+    /// The same rows, elsewhere.
+    pub(crate) fn move_by(&mut self, bytes: u64) {
+        self.address = self.address.wrapping_add(bytes);
+        self.row_address = self.row_address.wrapping_add(bytes);
+    }
+
+    /// Grants the next burst; it is the one asked for.
+    pub(crate) fn grant_next(&mut self) -> Burst {
+        let burst = Burst { address: self.address, beats: self.beats() };
+        self.grant(burst);
+        burst
+    }
+
     /// The request is granted at this edge.
     pub(crate) fn grant(&mut self, burst: Burst) {
         self.outstanding += 1;
