@@ -1,36 +1,16 @@
 //! The command line as a user meets it: documents, exit codes, error texts.
 
+mod common;
+
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
+use common::{bitmosaic, json, refused};
 use serde_json::Value;
-
-fn bitmosaic(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_bitmosaic")).args(arguments).current_dir(folder).output().unwrap()
-}
-
-fn json(folder: &Path, arguments: &[&str]) -> Value {
-    let output = bitmosaic(folder, arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
-}
 
 fn schema(folder: &Path, arguments: &[&str]) -> String {
     json(folder, arguments);
     String::from_utf8(bitmosaic(folder, arguments).stdout).unwrap()
-}
-
-/// Runs a command that must fail with this code, names all of `words` on standard error and print nothing else.
-#[track_caller]
-fn refused(folder: &Path, arguments: &[&str], code: i32, words: &[&str]) {
-    let output = bitmosaic(folder, arguments);
-    let error = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {error}");
-    assert!(output.stdout.is_empty(), "{arguments:?}");
-    assert!(!error.contains("panicked"), "{error}");
-    for word in words {
-        assert!(error.contains(word), "{arguments:?} should name `{word}`:\n{error}");
-    }
 }
 
 #[test]
