@@ -122,7 +122,6 @@ fn no_output_of_a_whole_machine_depends_on_an_input_within_a_cycle() {
 #[test]
 fn the_bundle_of_a_whole_machine_says_what_its_verilog_is() {
     for (machine, units) in whole_machines() {
-        let (array, design) = (machine.array.as_ref().unwrap(), units.array.as_ref().unwrap());
         let files = array_bundle(&machine, &units, &vectors(&machine).unwrap());
         let file = |name: &str| &files.iter().find(|(file, _)| file == name).unwrap_or_else(|| panic!("{name}")).1;
         for (name, text) in &files {

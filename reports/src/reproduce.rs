@@ -58,7 +58,7 @@ fn cycles(result: &ReproduceResult) -> Table {
             Cell::count(point.published_cycles),
             Cell::count(point.hpca25_cycles),
             own.map_or(Cell::Empty, Cell::count),
-            own.map_or(Cell::Empty, |own| Cell::text(&format!("{:.3}", own as f64 / point.published_cycles as f64))),
+            own.map_or(Cell::Empty, |own| Cell::text(format!("{:.3}", own as f64 / point.published_cycles as f64))),
         ]);
     }
     table
@@ -104,8 +104,8 @@ fn ratios(result: &ReproduceResult) -> Table {
             Cell::text(&ratio.machine),
             Cell::text(&ratio.quantity),
             Cell::text(&ratio.scenario),
-            Cell::text(&format!("{:.4}", ratio.published)),
-            Cell::text(&format!("{:.4}", ratio.hpca25)),
+            Cell::text(format!("{:.4}", ratio.published)),
+            Cell::text(format!("{:.4}", ratio.hpca25)),
         ]);
     }
     table
