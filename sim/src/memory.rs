@@ -24,7 +24,7 @@ pub struct MemoryTiming {
     pub outstanding: u32,
     /// Gates of the five channels are seeded from this.
     pub seed: u32,
-    /// Threshold of the gates, see [`Gate`]; 0: always open.
+    /// Threshold of the gates, see [`Gate`](bitmosaic_mappings::Gate); 0: always open.
     pub threshold: u8,
 }
 
