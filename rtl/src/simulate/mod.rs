@@ -7,15 +7,28 @@
 mod compile;
 mod edge;
 mod flatten;
+#[cfg(feature = "compiled")]
+mod lower;
+#[cfg(feature = "compiled")]
+mod native;
+#[cfg(not(feature = "compiled"))]
+#[path = "interpreted.rs"]
+mod native;
+#[cfg(feature = "compiled")]
+mod plan;
 mod run;
 mod schedule;
 mod vcd;
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 
 use self::compile::{Compiler, Word};
 use self::flatten::Flat;
+use self::native::Native;
 use self::run::Program;
 pub use self::vcd::VcdWriter;
 use crate::netlist::wiring::{self, Nets, Piece};
@@ -97,12 +110,21 @@ pub struct Simulator {
     program: Program,
     words: Vec<u64>,
     state: edge::State,
+    /// The same program in native code, once it pays.
+    native: Option<Native>,
+    /// With native code: all words of the settled state, computed by the program once one is read that nothing else needs.
+    all: OnceCell<Vec<u64>>,
+    /// Values of the places of constants.
+    constants: BTreeMap<u32, u64>,
     inputs: Vec<(String, Port)>,
     outputs: Vec<(String, Probe)>,
     settled: bool,
     evaluations: u64,
     stats: Stats,
 }
+
+/// Evaluations after which a simulator compiles itself.
+pub const COMPILE_AFTER: u64 = 20_000;
 
 impl Simulator {
     /// Compiles a design; registers, read data and memories start with bits of a ChaCha8 stream
@@ -154,6 +176,9 @@ impl Simulator {
             places,
             words,
             state,
+            native: None,
+            all: OnceCell::new(),
+            constants: schedule.constants,
             inputs: vec![],
             settled: false,
             evaluations: 0,
@@ -250,19 +275,59 @@ impl Simulator {
 
     /// Computes every value from inputs and state; nothing happens if neither changed.
     pub fn settle(&mut self) {
-        if !self.settled {
-            self.program.run(&mut self.words);
-            self.evaluations += 1;
-            self.settled = true;
+        if self.settled {
+            return;
         }
+        if self.evaluations == COMPILE_AFTER {
+            self.compile();
+        }
+        match &self.native {
+            Some(native) => {
+                native.settle(&mut self.words);
+                self.all.take();
+            }
+            None => self.program.run(&mut self.words),
+        }
+        self.evaluations += 1;
+        self.settled = true;
     }
 
     /// Takes a clock edge: settles if needed, then loads registers and memories. `settle` before
     /// reading.
     pub fn edge(&mut self) {
         self.settle();
-        self.state.edge(&mut self.words);
+        let words = &mut self.words;
+        match &self.native {
+            Some(native) if !self.state.in_reset(words) => {
+                native.edge(words);
+                self.state.edge_of_memories(words);
+                native.load(words);
+            }
+            native => {
+                if native.is_some() {
+                    self.program.run(words);
+                }
+                self.state.edge_of_memories(words);
+                self.state.edge_of_registers(words);
+            }
+        }
         self.settled = false;
+    }
+
+    /// Compiles the program to native code, which a run does by itself after [`COMPILE_AFTER`] evaluations; false without the
+    /// feature `compiled` and on hosts Cranelift does not know. Values stay the same, only faster.
+    pub fn compile(&mut self) -> bool {
+        if self.native.is_none() {
+            let outputs = self.outputs.iter().flat_map(|(_, probe)| &probe.parts);
+            let places = outputs.filter_map(|part| match part.source {
+                Source::Constant(_) => None,
+                Source::Word { place, .. } | Source::Bit { place, .. } => Some(place),
+            });
+            let places = places.collect();
+            self.native = Native::new(&self.program, &self.constants, places, &self.state, &mut self.words);
+        }
+        self.settled = false;
+        self.native.is_some()
     }
 
     /// The value of up to 64 bits, zero-extended whatever its signedness; the low word of a
@@ -285,10 +350,22 @@ impl Simulator {
         let mask = low_mask(part.width);
         let bits = match part.source {
             Source::Constant(value) => value,
-            Source::Word { place, from } => (self.words[place as usize] >> from) & mask,
-            Source::Bit { place, bit } => 0u64.wrapping_sub((self.words[place as usize] >> bit) & 1) & mask,
+            Source::Word { place, from } => (self.word(place) >> from) & mask,
+            Source::Bit { place, bit } => 0u64.wrapping_sub((self.word(place) >> bit) & 1) & mask,
         };
         bits << part.at
+    }
+
+    fn word(&self, place: u32) -> u64 {
+        let all = || {
+            let mut words = self.words.clone();
+            self.program.run(&mut words);
+            words
+        };
+        match &self.native {
+            Some(native) if !native.settled[place as usize] => self.all.get_or_init(all)[place as usize],
+            _ => self.words[place as usize],
+        }
     }
 
     /// How often the combinational logic was computed so far.
