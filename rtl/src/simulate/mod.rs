@@ -1,12 +1,14 @@
 //! The netlist simulator: two-valued, cycle by cycle, one clock.
 //!
 //! A design is flattened, ordered, compiled to words and instructions (`compile`) and then
-//! interpreted. State powers up with seeded random bits, so that a result that depends on an
+//! interpreted (`run`), from some length of run on in native code (`native`), which is the same
+//! program in another order; the interpreter is its oracle. State powers up with seeded random bits, so that a result that depends on an
 //! uninitialised bit differs between seeds.
 
 mod compile;
 mod edge;
 mod flatten;
+mod handle;
 #[cfg(feature = "compiled")]
 mod lower;
 #[cfg(feature = "compiled")]
@@ -28,56 +30,13 @@ use rand_core::SeedableRng;
 
 use self::compile::{Compiler, Word};
 use self::flatten::Flat;
+use self::handle::{Part, Source, limbs};
+pub use self::handle::{Port, Probe};
 use self::native::Native;
 use self::run::Program;
 pub use self::vcd::VcdWriter;
 use crate::netlist::wiring::{self, Nets, Piece};
 use crate::netlist::{Design, NetId, NetlistError, Problem, RESET, low_mask, order};
-
-/// Handle on an input port of the top module.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Port {
-    place: u32,
-    width: u32,
-    signed: bool,
-}
-
-impl Port {
-    /// Width in bits.
-    pub fn width(self) -> u32 {
-        self.width
-    }
-}
-
-/// Handle on a value that can be read.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Probe {
-    width: u32,
-    parts: Vec<Part>,
-}
-
-impl Probe {
-    /// Width in bits.
-    pub fn width(&self) -> u32 {
-        self.width
-    }
-}
-
-/// Bits `from .. from + width` of a word, at bit `at` (below 64) of a limb.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Part {
-    limb: u32,
-    at: u32,
-    width: u32,
-    source: Source,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Source {
-    Constant(u64),
-    Word { place: u32, from: u32 },
-    Bit { place: u32, bit: u32 },
-}
 
 /// Size of a compiled netlist.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -100,8 +59,9 @@ pub struct Stats {
 
 /// A design under simulation.
 ///
-/// One cycle: `set` inputs, `settle`, read outputs, `edge`. Reading after `set` or `edge`
-/// without `settle` shows values of before.
+/// One cycle: `set` inputs, `settle`, read outputs, `edge`. What is read after `set` or `edge`
+/// without `settle` is of before or of after. In native code only outputs and state are at hand:
+/// reading another net in a cycle costs as much as interpreting the cycle.
 #[derive(Debug)]
 pub struct Simulator {
     flat: Flat,
@@ -394,17 +354,6 @@ impl Simulator {
             Some((path, probe, width))
         })
     }
-}
-
-/// A value whose words have the given places.
-fn limbs(width: u32, places: &[u32]) -> Probe {
-    let parts = places.iter().enumerate().map(|(limb, &place)| Part {
-        limb: limb as u32,
-        at: 0,
-        width: (width - 64 * limb as u32).min(64),
-        source: Source::Word { place, from: 0 },
-    });
-    Probe { width, parts: parts.collect() }
 }
 
 /// All nets that ports, state or given names need, each after what it depends on; the error is

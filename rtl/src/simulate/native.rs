@@ -12,7 +12,7 @@ use cranelift_codegen::ir::{AbiParam, types::I64};
 use cranelift_codegen::settings::{self, Configurable, Flags};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
-use cranelift_module::{FuncId, Module, ModuleError, default_libcall_names};
+use cranelift_module::{FuncId, Module, default_libcall_names};
 
 use super::edge::{Group, State};
 use super::lower::Lowering;
@@ -51,14 +51,14 @@ impl Native {
         let plan = Plan::new(source);
         let lowering = Lowering::new(source, &plan, words.len());
         let mut maker = Maker::new()?;
-        let compute = |maker: &mut Maker, functions: &[Vec<Block>]| -> Result<Vec<FuncId>, ModuleError> {
+        let compute = |maker: &mut Maker, functions: &[Vec<Block>]| -> Option<Vec<FuncId>> {
             functions.iter().map(|blocks| maker.function(|builder| lowering.compute(builder, blocks))).collect()
         };
-        let settle = compute(&mut maker, &plan.settle).ok()?;
-        let edge = compute(&mut maker, &plan.edge).ok()?;
+        let settle = compute(&mut maker, &plan.settle)?;
+        let edge = compute(&mut maker, &plan.edge)?;
         let parts = parts(source.state.groups());
         let load = parts.iter().map(|parts| maker.function(|builder| lowering.load(builder, parts)));
-        let load = load.collect::<Result<Vec<_>, _>>().ok()?;
+        let load = load.collect::<Option<Vec<_>>>()?;
         maker.module.finalize_definitions().ok()?;
         let found = |ids: Vec<FuncId>| {
             let functions = ids.into_iter().map(|id| {
@@ -150,13 +150,13 @@ impl Maker {
         Some(Maker { context: module.make_context(), builder_context: FunctionBuilderContext::new(), module })
     }
 
-    fn function(&mut self, write: impl FnOnce(FunctionBuilder)) -> Result<FuncId, ModuleError> {
+    fn function(&mut self, write: impl FnOnce(FunctionBuilder)) -> Option<FuncId> {
         self.context.func.signature = self.module.make_signature();
         self.context.func.signature.params.push(AbiParam::new(I64));
-        let id = self.module.declare_anonymous_function(&self.context.func.signature)?;
+        let id = self.module.declare_anonymous_function(&self.context.func.signature).ok()?;
         write(FunctionBuilder::new(&mut self.context.func, &mut self.builder_context));
-        self.module.define_function(id, &mut self.context)?;
+        self.module.define_function(id, &mut self.context).ok()?;
         self.module.clear_context(&mut self.context);
-        Ok(id)
+        Some(id)
     }
 }
