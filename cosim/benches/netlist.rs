@@ -26,7 +26,7 @@ use criterion::{BatchSize, Criterion, Throughput};
 const REQUIRED: f64 = 40_000.0;
 
 /// Compilations and runs of the netlist that are measured together.
-const COMPILATIONS: usize = 50;
+const COMPILATIONS: usize = 5;
 const RUNS: usize = 4;
 
 /// A tile with a program that keeps it busy.
@@ -69,6 +69,13 @@ fn machine(side: u32, lanes: u32) -> Machine {
     elaborate(&spec, "bench").unwrap()
 }
 
+/// The netlist in native code, if the bench is built with it.
+fn netlist(bench: &Bench) -> NetlistUnit {
+    let mut unit = NetlistUnit::new(&bench.case.units.tile, &bench.stimulus, 1).unwrap();
+    unit.compile();
+    unit
+}
+
 fn engines(criterion: &mut Criterion, bench: &Bench) {
     let (machine, stimulus) = (&bench.case.machine, &bench.stimulus);
     let mut group = criterion.benchmark_group(&bench.name);
@@ -78,7 +85,7 @@ fn engines(criterion: &mut Criterion, bench: &Bench) {
     group.bench_function("step", |b| {
         b.iter_batched(step, |mut unit| run_unit(&mut unit, stimulus, bench.limit()), BatchSize::PerIteration);
     });
-    let netlist = || NetlistUnit::new(&bench.case.units.tile, stimulus, 1).unwrap();
+    let netlist = || netlist(bench);
     group.bench_function("netlist", |b| {
         b.iter_batched(netlist, |mut unit| run_unit(&mut unit, stimulus, bench.limit()), BatchSize::PerIteration);
     });
@@ -133,7 +140,7 @@ fn with_testbench(bench: &Bench, folder: &Path) -> (f64, Built) {
 /// A row of the table; gives the netlist's cycles a second.
 fn row(bench: &Bench) -> f64 {
     let folder = tempfile::tempdir().unwrap();
-    let new = || NetlistUnit::new(&bench.case.units.tile, &bench.stimulus, 1).unwrap();
+    let new = || netlist(bench);
     // The thread's clock is read every few milliseconds only.
     let compile = fewest(|| timed(|| (0..COMPILATIONS).for_each(|_| drop(black_box(new()))))) / COMPILATIONS as f64;
     let netlist = fewest(|| {
