@@ -171,10 +171,12 @@ impl State {
     }
 
     /// Registers with what they load.
+    #[cfg(feature = "compiled")]
     pub(super) fn groups(&self) -> &[Group] {
         &self.groups
     }
 
+    #[cfg(feature = "compiled")]
     pub(super) fn memories(&self) -> &[Memory] {
         &self.memories
     }
