@@ -4,10 +4,11 @@
 
 #![allow(missing_docs)]
 
+mod common;
+
 use std::hint::black_box;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Instant;
 use std::{fs, iter};
 
 use bitmosaic_arch::{Machine, ScaleUnitSpec, elaborate, parse, presets};
@@ -18,13 +19,14 @@ use bitmosaic_rtl::emit::testbench::{VERILATOR_MAIN, testbench};
 use bitmosaic_rtl::emit::verilog_files;
 use bitmosaic_rtl::unit::NetlistUnit;
 use bitmosaic_sim::{cycle, step};
+use common::{Built, STATE, build, fewest, shell, timed};
 use criterion::{BatchSize, Criterion, Throughput};
 
 /// Cycles a second that the netlist simulator must reach with 16 PEs of 4 lanes.
 const REQUIRED: f64 = 40_000.0;
 
 /// Compilations and runs of the netlist that are measured together.
-const COMPILATIONS: usize = 50;
+const COMPILATIONS: usize = 5;
 const RUNS: usize = 4;
 
 /// A tile with a program that keeps it busy.
@@ -67,6 +69,13 @@ fn machine(side: u32, lanes: u32) -> Machine {
     elaborate(&spec, "bench").unwrap()
 }
 
+/// The netlist in native code, if the bench is built with it.
+fn netlist(bench: &Bench) -> NetlistUnit {
+    let mut unit = NetlistUnit::new(&bench.case.units.tile, &bench.stimulus, 1).unwrap();
+    unit.compile();
+    unit
+}
+
 fn engines(criterion: &mut Criterion, bench: &Bench) {
     let (machine, stimulus) = (&bench.case.machine, &bench.stimulus);
     let mut group = criterion.benchmark_group(&bench.name);
@@ -76,66 +85,11 @@ fn engines(criterion: &mut Criterion, bench: &Bench) {
     group.bench_function("step", |b| {
         b.iter_batched(step, |mut unit| run_unit(&mut unit, stimulus, bench.limit()), BatchSize::PerIteration);
     });
-    let netlist = || NetlistUnit::new(&bench.case.units.tile, stimulus, 1).unwrap();
+    let netlist = || netlist(bench);
     group.bench_function("netlist", |b| {
         b.iter_batched(netlist, |mut unit| run_unit(&mut unit, stimulus, bench.limit()), BatchSize::PerIteration);
     });
     group.finish();
-}
-
-/// CPU seconds of this thread so far: other work on the machine does not count.
-fn cpu_seconds() -> f64 {
-    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    text.split_whitespace().next().and_then(|ns| ns.parse::<f64>().ok()).unwrap_or(0.0) / 1e9
-}
-
-fn timed(run: impl FnOnce()) -> f64 {
-    let start = cpu_seconds();
-    run();
-    cpu_seconds() - start
-}
-
-/// The fewest of five measurements.
-fn fewest(run: impl FnMut() -> f64) -> f64 {
-    iter::repeat_with(run).take(5).fold(f64::INFINITY, f64::min)
-}
-
-/// Runs a shell command in a folder; the CPU seconds of all its processes.
-fn shell(folder: &Path, script: &str) -> f64 {
-    let script = format!("{script} >/dev/null && times");
-    let output = Command::new("sh").args(["-c", &script]).current_dir(folder).output().unwrap();
-    assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
-    // Two lines, user and system time of the shell and of its children: `0m1.23s 0m0.45s`.
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let seconds = |field: &str| {
-        let (minutes, seconds) = field.trim_end_matches('s').split_once('m').unwrap();
-        minutes.parse::<f64>().unwrap() * 60.0 + seconds.parse::<f64>().unwrap()
-    };
-    text.split_whitespace().skip(2).map(seconds).sum()
-}
-
-/// What a build took.
-struct Built {
-    cpu_seconds: f64,
-    seconds: f64,
-}
-
-/// Builds a simulation in `folder` with the flags of `cosim/src/external.rs` but for the C++ optimisation.
-#[allow(clippy::disallowed_methods)] // a bench
-fn build(folder: &Path, files: &[(String, String)], top: &str, optimisation: &str) -> Built {
-    fs::create_dir_all(folder).unwrap();
-    for (name, text) in files {
-        fs::write(folder.join(name), text).unwrap();
-    }
-    let names: Vec<&str> = files.iter().map(|(name, _)| &name[..]).collect();
-    let script = format!(
-        "verilator --cc --exe --build -j 2 --top-module {top} --x-assign unique --x-initial unique -O3 \
-         -CFLAGS {optimisation} -Mdir obj -o simulation {}",
-        names.join(" ")
-    );
-    let start = Instant::now();
-    let cpu_seconds = shell(folder, &script);
-    Built { cpu_seconds, seconds: start.elapsed().as_secs_f64() }
 }
 
 fn write_streams(bench: &Bench, folder: &Path) {
@@ -144,8 +98,6 @@ fn write_streams(bench: &Bench, folder: &Path) {
         fs::write(folder.join(format!("{name}.hex")), text).unwrap();
     }
 }
-
-const STATE: &str = "+verilator+rand+reset+2 +verilator+seed+1";
 
 /// The tile's Verilog with the C++ driver, which tells its own CPU time: cycles a second and CPU seconds of the build.
 fn verilator(bench: &Bench, folder: &Path, optimisation: &str) -> (f64, Built) {
@@ -188,7 +140,7 @@ fn with_testbench(bench: &Bench, folder: &Path) -> (f64, Built) {
 /// A row of the table; gives the netlist's cycles a second.
 fn row(bench: &Bench) -> f64 {
     let folder = tempfile::tempdir().unwrap();
-    let new = || NetlistUnit::new(&bench.case.units.tile, &bench.stimulus, 1).unwrap();
+    let new = || netlist(bench);
     // The thread's clock is read every few milliseconds only.
     let compile = fewest(|| timed(|| (0..COMPILATIONS).for_each(|_| drop(black_box(new()))))) / COMPILATIONS as f64;
     let netlist = fewest(|| {

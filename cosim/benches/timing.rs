@@ -76,7 +76,7 @@ fn engine(case: &ArrayCase) -> ArrayTrace {
 /// Builds the Verilog of the machine with the C++ driver.
 fn build(case: &ArrayCase, folder: &Path, optimisation: &str) {
     let mut files = verilog_files(case.units.array.as_ref().unwrap());
-    files.push(("array_driver.cpp".into(), include_str!("array_driver.cpp").into()));
+    files.push(("timing_driver.cpp".into(), include_str!("timing_driver.cpp").into()));
     fs::create_dir_all(folder).unwrap();
     for (name, text) in &files {
         fs::write(folder.join(name), text).unwrap();
@@ -207,7 +207,7 @@ fn main() {
         "# Timing engine beside Verilator\n\nWritten by `scripts/evidence timing`. The timing-only engine of whole machines \
          (`sim/src/cycle/array`) beside Verilator's pure\nsimulation of the same Verilog, in one run: `mosaic-small`, a product of \
          32 x 384 x 384 (tokens x output channels x input\nchannels), `bitmod-fp4` in groups of 128. Verilator is driven from \
-         memory by `cosim/benches/array_driver.cpp`, without testbench\nand trace files; its cycles, and the data and edge of every \
+         memory by `cosim/benches/timing_driver.cpp`, without testbench\nand trace files; its cycles, and the data and edge of every \
          write beat, are compared with the simulator's. CPU time of one\ncore, the fewest of five measurements; the engine's \
          includes its whole trace. At least {REQUIRED:.0} times Verilator's faster\nbuild is required, or the bench fails. {version}.\n"
     );

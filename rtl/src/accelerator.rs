@@ -172,6 +172,11 @@ impl NetlistArray {
         &self.simulator
     }
 
+    /// Compiles the simulator now: [`Simulator::compile`].
+    pub fn compile(&mut self) -> bool {
+        self.simulator.compile()
+    }
+
     /// Sets the inputs of a cycle and settles; the edge is the caller's. A start takes the cycles of its writes before.
     pub fn settle(&mut self, inputs: &AxiInputs, outputs: &mut AxiOutputs) {
         if let Some(start) = inputs.start {

@@ -60,6 +60,11 @@ impl NetlistUnit {
         &self.simulator
     }
 
+    /// Compiles the simulator now: [`Simulator::compile`].
+    pub fn compile(&mut self) -> bool {
+        self.simulator.compile()
+    }
+
     /// Sets the inputs of a cycle and settles; the edge is the caller's.
     pub fn settle(&mut self, inputs: &PortInputs<'_>, signals: &mut Signals) {
         for (i, (valid, data)) in self.inputs.iter().enumerate() {

@@ -1,5 +1,7 @@
 //! What a clock edge does: registers and memories.
 
+use std::collections::BTreeMap;
+
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 
@@ -11,26 +13,26 @@ use crate::netlist::wiring::Nets;
 
 /// Registers of one enable and one kind of reset, loaded word by word.
 #[derive(Debug)]
-struct Group {
+pub(super) struct Group {
     /// Position of the enable; `None` loads at every edge.
-    enable: Option<u32>,
+    pub(super) enable: Option<u32>,
     /// From here, to there.
-    loads: Vec<(u32, u32)>,
+    pub(super) loads: Vec<(u32, u32)>,
     /// To there, this value; empty for registers without reset.
     resets: Vec<(u32, u64)>,
 }
 
 /// A memory: words of one or more 64-bit limbs.
 #[derive(Debug)]
-struct Memory {
+pub(super) struct Memory {
     limbs: usize,
     depth: u64,
     width: u32,
-    write_enable: u32,
-    write_address: u32,
-    write_data: Vec<u32>,
-    read_enable: u32,
-    read_address: u32,
+    pub(super) write_enable: u32,
+    pub(super) write_address: u32,
+    pub(super) write_data: Vec<u32>,
+    pub(super) read_enable: u32,
+    pub(super) read_address: u32,
     read_data: u32,
     cells: Vec<u64>,
 }
@@ -41,8 +43,6 @@ pub(super) struct State {
     reset: Option<u32>,
     groups: Vec<Group>,
     memories: Vec<Memory>,
-    /// Which groups load at this edge; kept to avoid an allocation.
-    enabled: Vec<bool>,
     random: ChaCha8Rng,
     /// Unspecified values read and addresses beyond a memory used.
     pub(super) hazards: u64,
@@ -61,9 +61,10 @@ impl Plan {
     /// Compiles what the state reads. A value that is itself state gets a copy, so that an edge
     /// can store in any order.
     pub(super) fn new(flat: &Flat, compiler: &mut Compiler) -> Plan {
-        let stable = |compiler: &mut Compiler, words: Vec<Word>| -> Vec<Word> {
+        let mut copies: BTreeMap<Word, Word> = BTreeMap::new();
+        let mut stable = |compiler: &mut Compiler, words: Vec<Word>| -> Vec<Word> {
             let copied = words.into_iter().map(|w| match compiler.is_source(w) {
-                true => compiler.copy(w),
+                true => *copies.entry(w).or_insert_with(|| compiler.copy(w)),
                 false => w,
             });
             copied.collect()
@@ -72,7 +73,11 @@ impl Plan {
         for register in &flat.registers {
             let next = compiler.wide(flat, register.next);
             let next = stable(compiler, next);
-            plan.registers.push((register.enable.map(|e| compiler.narrow(flat, e)), next));
+            let enable = register.enable.map(|net| {
+                let word = compiler.narrow(flat, net);
+                stable(compiler, vec![word])[0]
+            });
+            plan.registers.push((enable, next));
         }
         for ram in &flat.rams {
             let [enable, address, _, read_enable, read_address] = ram.inputs();
@@ -156,9 +161,8 @@ impl State {
             }
             memories.push(memory);
         }
-        let enabled = vec![false; groups.len()];
         let reset = flat.reset.map(of);
-        State { reset, groups, memories, enabled, random, hazards: 0 }
+        State { reset, groups, memories, random, hazards: 0 }
     }
 
     /// Sets all cells of all memories to zero.
@@ -166,21 +170,37 @@ impl State {
         self.memories.iter_mut().for_each(|memory| memory.cells.fill(0));
     }
 
-    /// Takes one clock edge on settled words.
-    pub(super) fn edge(&mut self, words: &mut [u64]) {
-        let in_reset = self.reset.is_some_and(|r| words[r as usize] != 0);
-        for (enabled, group) in self.enabled.iter_mut().zip(&self.groups) {
-            *enabled = group.enable.is_none_or(|e| words[e as usize] != 0);
-        }
+    /// Registers with what they load.
+    #[cfg(feature = "compiled")]
+    pub(super) fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    #[cfg(feature = "compiled")]
+    pub(super) fn memories(&self) -> &[Memory] {
+        &self.memories
+    }
+
+    pub(super) fn in_reset(&self, words: &[u64]) -> bool {
+        self.reset.is_some_and(|reset| words[reset as usize] != 0)
+    }
+
+    /// Takes the clock edge of the memories, before that of the registers.
+    pub(super) fn edge_of_memories(&mut self, words: &mut [u64]) {
         for memory in &mut self.memories {
             self.hazards += memory.edge(words, &mut self.random);
         }
-        for (enabled, group) in self.enabled.iter().zip(&self.groups) {
+    }
+
+    /// Loads the registers.
+    pub(super) fn edge_of_registers(&self, words: &mut [u64]) {
+        let in_reset = self.in_reset(words);
+        for group in &self.groups {
             if in_reset && !group.resets.is_empty() {
                 for &(to, value) in &group.resets {
                     words[to as usize] = value;
                 }
-            } else if *enabled {
+            } else if group.enable.is_none_or(|enable| words[enable as usize] != 0) {
                 for &(from, to) in &group.loads {
                     words[to as usize] = words[from as usize];
                 }

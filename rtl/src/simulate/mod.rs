@@ -1,70 +1,42 @@
 //! The netlist simulator: two-valued, cycle by cycle, one clock.
 //!
 //! A design is flattened, ordered, compiled to words and instructions (`compile`) and then
-//! interpreted. State powers up with seeded random bits, so that a result that depends on an
+//! interpreted (`run`), from some length of run on in native code (`native`), which is the same
+//! program in another order; the interpreter is its oracle. State powers up with seeded random bits, so that a result that depends on an
 //! uninitialised bit differs between seeds.
 
 mod compile;
 mod edge;
 mod flatten;
+mod handle;
+#[cfg(feature = "compiled")]
+mod lower;
+#[cfg(feature = "compiled")]
+mod native;
+#[cfg(not(feature = "compiled"))]
+#[path = "interpreted.rs"]
+mod native;
+#[cfg(feature = "compiled")]
+mod plan;
 mod run;
 mod schedule;
 mod vcd;
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 
 use self::compile::{Compiler, Word};
 use self::flatten::Flat;
+use self::handle::{Part, Source, limbs};
+pub use self::handle::{Port, Probe};
+use self::native::Native;
 use self::run::Program;
 pub use self::vcd::VcdWriter;
 use crate::netlist::wiring::{self, Nets, Piece};
 use crate::netlist::{Design, NetId, NetlistError, Problem, RESET, low_mask, order};
-
-/// Handle on an input port of the top module.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Port {
-    place: u32,
-    width: u32,
-    signed: bool,
-}
-
-impl Port {
-    /// Width in bits.
-    pub fn width(self) -> u32 {
-        self.width
-    }
-}
-
-/// Handle on a value that can be read.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Probe {
-    width: u32,
-    parts: Vec<Part>,
-}
-
-impl Probe {
-    /// Width in bits.
-    pub fn width(&self) -> u32 {
-        self.width
-    }
-}
-
-/// Bits `from .. from + width` of a word, at bit `at` (below 64) of a limb.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Part {
-    limb: u32,
-    at: u32,
-    width: u32,
-    source: Source,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Source {
-    Constant(u64),
-    Word { place: u32, from: u32 },
-    Bit { place: u32, bit: u32 },
-}
 
 /// Size of a compiled netlist.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -87,8 +59,9 @@ pub struct Stats {
 
 /// A design under simulation.
 ///
-/// One cycle: `set` inputs, `settle`, read outputs, `edge`. Reading after `set` or `edge`
-/// without `settle` shows values of before.
+/// One cycle: `set` inputs, `settle`, read outputs, `edge`. What is read after `set` or `edge`
+/// without `settle` is of before or of after. In native code only outputs and state are at hand:
+/// reading another net in a cycle costs as much as interpreting the cycle.
 #[derive(Debug)]
 pub struct Simulator {
     flat: Flat,
@@ -97,12 +70,21 @@ pub struct Simulator {
     program: Program,
     words: Vec<u64>,
     state: edge::State,
+    /// The same program in native code, once it pays.
+    native: Option<Native>,
+    /// With native code: all words of the settled state, computed by the program once one is read that nothing else needs.
+    all: OnceCell<Vec<u64>>,
+    /// Values of the places of constants.
+    constants: BTreeMap<u32, u64>,
     inputs: Vec<(String, Port)>,
     outputs: Vec<(String, Probe)>,
     settled: bool,
     evaluations: u64,
     stats: Stats,
 }
+
+/// Evaluations after which a simulator compiles itself.
+pub const COMPILE_AFTER: u64 = 20_000;
 
 impl Simulator {
     /// Compiles a design; registers, read data and memories start with bits of a ChaCha8 stream
@@ -154,6 +136,9 @@ impl Simulator {
             places,
             words,
             state,
+            native: None,
+            all: OnceCell::new(),
+            constants: schedule.constants,
             inputs: vec![],
             settled: false,
             evaluations: 0,
@@ -250,19 +235,59 @@ impl Simulator {
 
     /// Computes every value from inputs and state; nothing happens if neither changed.
     pub fn settle(&mut self) {
-        if !self.settled {
-            self.program.run(&mut self.words);
-            self.evaluations += 1;
-            self.settled = true;
+        if self.settled {
+            return;
         }
+        if self.evaluations == COMPILE_AFTER {
+            self.compile();
+        }
+        match &self.native {
+            Some(native) => {
+                native.settle(&mut self.words);
+                self.all.take();
+            }
+            None => self.program.run(&mut self.words),
+        }
+        self.evaluations += 1;
+        self.settled = true;
     }
 
     /// Takes a clock edge: settles if needed, then loads registers and memories. `settle` before
     /// reading.
     pub fn edge(&mut self) {
         self.settle();
-        self.state.edge(&mut self.words);
+        let words = &mut self.words;
+        match &self.native {
+            Some(native) if !self.state.in_reset(words) => {
+                native.edge(words);
+                self.state.edge_of_memories(words);
+                native.load(words);
+            }
+            native => {
+                if native.is_some() {
+                    self.program.run(words);
+                }
+                self.state.edge_of_memories(words);
+                self.state.edge_of_registers(words);
+            }
+        }
         self.settled = false;
+    }
+
+    /// Compiles the program to native code, which a run does by itself after [`COMPILE_AFTER`] evaluations; false without the
+    /// feature `compiled` and on hosts Cranelift does not know. Values stay the same, only faster.
+    pub fn compile(&mut self) -> bool {
+        if self.native.is_none() {
+            let outputs = self.outputs.iter().flat_map(|(_, probe)| &probe.parts);
+            let places = outputs.filter_map(|part| match part.source {
+                Source::Constant(_) => None,
+                Source::Word { place, .. } | Source::Bit { place, .. } => Some(place),
+            });
+            let places = places.collect();
+            self.native = Native::new(&self.program, &self.constants, places, &self.state, &mut self.words);
+        }
+        self.settled = false;
+        self.native.is_some()
     }
 
     /// The value of up to 64 bits, zero-extended whatever its signedness; the low word of a
@@ -285,10 +310,22 @@ impl Simulator {
         let mask = low_mask(part.width);
         let bits = match part.source {
             Source::Constant(value) => value,
-            Source::Word { place, from } => (self.words[place as usize] >> from) & mask,
-            Source::Bit { place, bit } => 0u64.wrapping_sub((self.words[place as usize] >> bit) & 1) & mask,
+            Source::Word { place, from } => (self.word(place) >> from) & mask,
+            Source::Bit { place, bit } => 0u64.wrapping_sub((self.word(place) >> bit) & 1) & mask,
         };
         bits << part.at
+    }
+
+    fn word(&self, place: u32) -> u64 {
+        let all = || {
+            let mut words = self.words.clone();
+            self.program.run(&mut words);
+            words
+        };
+        match &self.native {
+            Some(native) if !native.settled[place as usize] => self.all.get_or_init(all)[place as usize],
+            _ => self.words[place as usize],
+        }
     }
 
     /// How often the combinational logic was computed so far.
@@ -317,17 +354,6 @@ impl Simulator {
             Some((path, probe, width))
         })
     }
-}
-
-/// A value whose words have the given places.
-fn limbs(width: u32, places: &[u32]) -> Probe {
-    let parts = places.iter().enumerate().map(|(limb, &place)| Part {
-        limb: limb as u32,
-        at: 0,
-        width: (width - 64 * limb as u32).min(64),
-        source: Source::Word { place, from: 0 },
-    });
-    Probe { width, parts: parts.collect() }
 }
 
 /// All nets that ports, state or given names need, each after what it depends on; the error is

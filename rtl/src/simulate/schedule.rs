@@ -11,11 +11,14 @@ impl Compiler {
     pub(super) fn schedule(&self, roots: &[Word]) -> Schedule {
         let live = self.live(roots);
         let mut place = vec![u32::MAX; self.words.len()];
-        let mut initial = vec![];
+        let (mut initial, mut constants) = (vec![], BTreeMap::new());
         for (word, origin) in self.words.iter().enumerate() {
             let value = match origin {
                 Origin::Source => 0,
-                Origin::Constant(value) => *value,
+                Origin::Constant(value) => {
+                    constants.insert(initial.len() as u32, *value);
+                    *value
+                }
                 Origin::Instruction(..) => continue,
             };
             place[word] = initial.len() as u32;
@@ -51,7 +54,7 @@ impl Compiler {
             *word = place[*word as usize];
         }
         initial.resize(next as usize, 0);
-        Schedule { program, place, initial }
+        Schedule { program, place, initial, constants }
     }
 
     /// Words that an instruction reads.
@@ -136,4 +139,6 @@ pub(super) struct Schedule {
     pub(super) place: Vec<u32>,
     /// Values to start with: constants, and zeros elsewhere.
     pub(super) initial: Vec<u64>,
+    /// Values of the places of constants.
+    pub(super) constants: BTreeMap<u32, u64>,
 }
