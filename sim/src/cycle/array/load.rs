@@ -1,6 +1,6 @@
 //! Timing of the load unit: `sim/src/step/array/load.rs` without data.
 
-use bitmosaic_arch::{Array, COMMAND_QUEUE, Machine};
+use bitmosaic_arch::{self as arch, Array, COMMAND_QUEUE, Machine};
 
 use super::job::LoadJob;
 use crate::step::array::{Bursts, Queue, SINK_QUEUE};
@@ -57,11 +57,21 @@ struct Aligner {
     write: usize,
     read: usize,
     read_chunk: u32,
-    fetched: bool,
+    /// A register ahead of the buffers, and the one that is full with what is in it.
+    input_register: bool,
+    filling: Option<usize>,
+    /// Registers after the fetched chunk; which of them, lowest first, hold one, that one included.
+    lane_registers: u32,
+    fetched: u32,
     output: bool,
 }
 
 impl Aligner {
+    fn new(aligner: &arch::Aligner) -> Aligner {
+        let (input_register, lane_registers) = (aligner.input_registers > 0, aligner.lane_registers);
+        Aligner { input_register, lane_registers, ..Aligner::default() }
+    }
+
     /// Whether a chunk is taken.
     fn ready(&self) -> bool {
         !self.full[self.write]
@@ -70,9 +80,10 @@ impl Aligner {
     /// Takes the edge, with a chunk taken that ends its group or not. Gives whether a beat left the output register.
     fn edge(&mut self, taken: Option<bool>) -> bool {
         let left = self.output;
-        self.output = self.fetched;
-        self.fetched = self.full[self.read];
-        if self.fetched {
+        self.output = self.fetched >> self.lane_registers & 1 == 1;
+        self.fetched = (self.fetched & !(1 << self.lane_registers)) << 1;
+        if self.full[self.read] {
+            self.fetched |= 1;
             self.read_chunk += 1;
             if self.read_chunk == self.chunks[self.read] {
                 self.full[self.read] = false;
@@ -81,10 +92,17 @@ impl Aligner {
                 self.read ^= 1;
             }
         }
+        if let Some(side) = self.filling.take() {
+            self.full[side] = true;
+        }
         if let Some(group_end) = taken {
             self.chunks[self.write] += 1;
             if group_end {
-                self.full[self.write] = true;
+                if self.input_register {
+                    self.filling = Some(self.write);
+                } else {
+                    self.full[self.write] = true;
+                }
                 self.write ^= 1;
             }
         }
@@ -92,7 +110,7 @@ impl Aligner {
     }
 
     fn is_moving(&self) -> bool {
-        self.output || self.fetched || self.full[self.read]
+        self.output || self.fetched > 0 || self.filling.is_some() || self.full[self.read]
     }
 }
 
@@ -141,7 +159,7 @@ impl Load {
             sink: None,
             words: Adapter::new(array.data_bits, array.weight_word_bits),
             chunks: Adapter::new(array.data_bits, 16 * machine.pe.lanes),
-            aligner: machine.aligner.as_ref().map(|_| Aligner::default()),
+            aligner: machine.aligner.as_ref().map(Aligner::new),
         }
     }
 
