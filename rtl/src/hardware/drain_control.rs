@@ -234,8 +234,8 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
         // Those valid now between the reading stage and the last but one will be after it.
         let bits = index_bits(unit.loop_cycles);
         let ahead = &valid[read_stage as usize - 1..write_stage as usize - 1];
-        let none = m.constant(0, bits);
-        let count = ahead.iter().fold(none, |count, valid| {
+        let first = m.extend(ahead[0], bits);
+        let count = ahead[1..].iter().fold(first, |count, valid| {
             let valid = m.extend(*valid, bits);
             let count = m.add(count, valid);
             m.truncate(count, bits)

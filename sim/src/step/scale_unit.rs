@@ -160,7 +160,8 @@ impl ScaleUnits {
             last: group.last && index + 1 == unit.pes,
         });
         for (u, data) in entry.1.iter_mut().enumerate() {
-            let (row, column) = machine.pe_of_unit(u as u32, index.min(unit.pes - 1)).unwrap_or_default();
+            // Slots of no PE have the metadata of the first ones again.
+            let (row, column) = machine.pe_of_unit(u as u32, index % unit.pes).unwrap_or_default();
             let (row, column) = (row as usize, column as usize);
             let head = match unit.dequantize_cycles {
                 0 => decode(machine, self.scale_kind, group.scales[column], group.exponents[row], heads[u]),

@@ -27,6 +27,11 @@ pub(super) fn collect(tile: &TileStep<'_>, control: &Control) -> Vec<Probe> {
     let mut push = |path: &str, module: &'static str, value: u64| probes.push(Probe::new(path, module, value));
     push("u_drain.output_valid_q", "drain_control", u64::from(units.output.is_some()));
     push("u_drain.draining_q", "drain_control", u64::from(units.group.remaining > 0));
+    let (read, write) = (machine.scale_unit.read_stage(), machine.scale_unit.write_stage());
+    if machine.scale_unit.step_registers > 0 {
+        let in_flight = units.stages[read as usize..write as usize].iter().filter(|(flags, _)| flags.is_some());
+        push("u_drain.in_flight_q", "drain_control", in_flight.count() as u64);
+    }
     push("u_control.busy_q", "tile_control", u64::from(tile.busy));
     push("u_control.feeding_q", "tile_control", u64::from(tile.feeding));
     push("u_control.operand_valid_q", "tile_control", u64::from(tile.operand.valid));
@@ -105,7 +110,6 @@ pub(super) fn collect(tile: &TileStep<'_>, control: &Control) -> Vec<Probe> {
     if control.moving && dequantized {
         slot_metadata(tile, &mut probes);
     }
-    let (read, write) = (machine.scale_unit.read_stage(), machine.scale_unit.write_stage());
     // Stages count from 1.
     let stage = |number: u32| {
         let (flags, data) = &tile.scale_units.stages[number as usize - 1];
