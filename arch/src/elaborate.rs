@@ -442,6 +442,7 @@ mod tests {
         refuse(|s| s.processing_element.lanes = 3, "processing_element.lanes", "power of two");
         refuse(|s| s.weights.max_group = 100, "weights.max_group", "multiple of the 8 lanes");
         refuse(|s| s.weights.max_group = 512, "weights.max_group", "1 to 256");
+        refuse(|s| s.float_pipeline_registers = 2, "float_pipeline_registers", "must be 0 to 1");
         refuse(|s| s.tile.rows = 0, "tile.rows", "must be 1 to 64");
         refuse(|s| s.tile.columns = u32::MAX, "tile.columns", "must be 1 to 64");
         refuse(
