@@ -34,6 +34,7 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
     let check = Check { file };
     check.name(&spec.name)?;
     check.range("clock_mhz", spec.clock_mhz, 1, 10_000)?;
+    check.range("float_pipeline_registers", spec.float_pipeline_registers, 0, 1)?;
     check.range("tile.rows", spec.tile.rows, 1, 64)?;
     check.range("tile.columns", spec.tile.columns, 1, 64)?;
     let lanes = spec.processing_element.lanes;
@@ -78,6 +79,7 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
         digit_set,
         scale_kinds: &scale_kinds,
         zero_points: zero_point_bits > 0,
+        steps: Steps::new(spec.float_pipeline_registers),
     };
     let (pe, scale_unit) = match spec.processing_element.kind {
         PeKind::BitSerialBlock => block(spec, &check, common)?,
@@ -91,7 +93,9 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
             values_per_cycle: lanes,
             group_beats: max_group / lanes,
             output_beat_bits: lanes * block.significand_bits + exponent_field_bits,
-            latency_cycles: 3,
+            input_registers: common.steps.aligner.0,
+            lane_registers: common.steps.aligner.1,
+            latency_cycles: 3 + common.steps.aligner.0 + common.steps.aligner.1,
         }),
         PeWidths::Float(_) => None,
     };
@@ -157,11 +161,33 @@ struct Common<'a> {
     digit_set: DigitSet,
     scale_kinds: &'a [ScaleKind],
     zero_points: bool,
+    steps: Steps,
 }
 
-/// Cycles of the FP32 accumulator loop, and registers from a hold register to the output register.
-const LOOP_CYCLES: u32 = 2;
-const OUTPUT_LATENCY_CYCLES: u32 = 6;
+/// Cycles of the floating-point steps, as the hardware has its registers.
+#[derive(Clone, Copy)]
+struct Steps {
+    registers: u32,
+    convert_cycles: u32,
+    loop_cycles: u32,
+    output_cycles: u32,
+    /// Registers ahead of the aligner's buffer, and within its lanes.
+    aligner: (u32, u32),
+}
+
+impl Steps {
+    fn new(registers: u32) -> Steps {
+        match registers {
+            0 => Steps { registers, convert_cycles: 1, loop_cycles: 2, output_cycles: 2, aligner: (0, 0) },
+            _ => Steps { registers, convert_cycles: 3, loop_cycles: 5, output_cycles: 5, aligner: (1, 2) },
+        }
+    }
+
+    /// Registers from a hold register to the output register, a decode stage left out.
+    fn output_latency_cycles(&self) -> u32 {
+        1 + self.convert_cycles + self.loop_cycles + self.output_cycles
+    }
+}
 
 fn block(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleUnit), ArchError> {
     let element = &spec.processing_element;
@@ -211,13 +237,16 @@ fn block(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleU
         pes,
         units: all / pes,
         dequantize_cycles: 0,
-        slots: pes.max(LOOP_CYCLES),
+        slots: pes.max(common.steps.loop_cycles),
         decode_cycles,
         significand_bits,
         product_bits,
         exponent_bits: if with_exponents { bits(31 + scale_exponents) } else { EXPONENT_BITS },
-        loop_cycles: LOOP_CYCLES,
-        output_latency_cycles: OUTPUT_LATENCY_CYCLES + decode_cycles,
+        step_registers: common.steps.registers,
+        convert_cycles: common.steps.convert_cycles,
+        loop_cycles: common.steps.loop_cycles,
+        output_cycles: common.steps.output_cycles,
+        output_latency_cycles: common.steps.output_latency_cycles() + decode_cycles,
         exponent_offset: -25 - (w as i32 - 12) + if with_exponents { SMALLEST_SCALE_EXPONENT } else { 0 },
     };
     Ok((pe, scale_unit))
@@ -271,13 +300,16 @@ fn float(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleU
         pes: common.rows,
         units: common.columns,
         dequantize_cycles,
-        slots: dequantize_cycles + common.rows.max(LOOP_CYCLES),
+        slots: dequantize_cycles + common.rows.max(common.steps.loop_cycles),
         decode_cycles: 0,
         significand_bits: ScaleKind::Int8.significand_bits(),
         product_bits: accumulator_bits + 8,
         exponent_bits,
-        loop_cycles: LOOP_CYCLES,
-        output_latency_cycles: OUTPUT_LATENCY_CYCLES,
+        step_registers: common.steps.registers,
+        convert_cycles: common.steps.convert_cycles,
+        loop_cycles: common.steps.loop_cycles,
+        output_cycles: common.steps.output_cycles,
+        output_latency_cycles: common.steps.output_latency_cycles(),
         exponent_offset: -25 - (guard_bits + accumulator_guard_bits) as i32,
     };
     Ok((pe, scale_unit))
@@ -415,6 +447,7 @@ mod tests {
         refuse(|s| s.processing_element.lanes = 3, "processing_element.lanes", "power of two");
         refuse(|s| s.weights.max_group = 100, "weights.max_group", "multiple of the 8 lanes");
         refuse(|s| s.weights.max_group = 512, "weights.max_group", "1 to 256");
+        refuse(|s| s.float_pipeline_registers = 2, "float_pipeline_registers", "must be 0 to 1");
         refuse(|s| s.tile.rows = 0, "tile.rows", "must be 1 to 64");
         refuse(|s| s.tile.columns = u32::MAX, "tile.columns", "must be 1 to 64");
         refuse(

@@ -139,7 +139,12 @@ pub struct Aligner {
     pub group_beats: u32,
     /// Bits of an aligned beat: `values_per_cycle` integers and the fields of [`Tile::exponent_field_bits`], the sum so far.
     pub output_beat_bits: u32,
-    /// Registers from the last beat of a group to its first aligned beat: full flag, RAM read, output register.
+    /// Registers ahead of the group buffer.
+    pub input_registers: u32,
+    /// Registers within the shift and rounding of a value.
+    pub lane_registers: u32,
+    /// Registers from the last beat of a group to its first aligned beat: those ahead of the buffer, full flag, RAM read,
+    /// those of the lanes, output register.
     pub latency_cycles: u32,
 }
 
@@ -165,10 +170,18 @@ pub struct ScaleUnit {
     pub product_bits: u32,
     /// Bits of a group's exponent, with that of its scale less the smallest where scales have one.
     pub exponent_bits: u32,
-    /// Cycles from reading a PE's FP32 accumulator to having its new value: align and add, normalize and round.
+    /// Registers within the steps, 0 or 1: whether each of them is one cycle or cut into parts of a cycle.
+    pub step_registers: u32,
+    /// Cycles of the conversion of a product to binary32: one, or negate; normalize; round.
+    pub convert_cycles: u32,
+    /// Cycles from reading a PE's FP32 accumulator to having its new value: align and add; normalize and round. Or read; compare;
+    /// align and add; normalize; round.
     pub loop_cycles: u32,
-    /// Registers from a PE's hold register to the output register: decode if there is a need, multiply, convert, align and add, normalize and
-    /// round, multiply by the channel scale, round to FP16.
+    /// Cycles of the output stage after the accumulator: multiply by the channel scale; round to FP16. Or multiply;
+    /// normalize; round to binary32; find the bits that a subnormal loses; round to FP16.
+    pub output_cycles: u32,
+    /// Registers from a PE's hold register to the output register: decode if there is a need, multiply, then convert,
+    /// accumulate, and the output stage.
     pub output_latency_cycles: u32,
     /// A group sum `s` stands for `s · 2^(exponent + exponent_offset)`: -25 less the bits kept below an 11-bit significand,
     /// and [`SMALLEST_SCALE_EXPONENT`] where scales have an exponent.
@@ -210,6 +223,16 @@ impl ScaleUnit {
     /// FP32 accumulators of a unit: one a slot, the PEs' own dequantizing cycles left out.
     pub fn ring_entries(&self) -> u32 {
         self.slots - self.dequantize_cycles
+    }
+
+    /// Stage at whose end a slot reads its FP32 accumulator, that of the product being 1.
+    pub fn read_stage(&self) -> u32 {
+        1 + self.convert_cycles
+    }
+
+    /// Stage at whose end the new value goes back to the accumulators.
+    pub fn write_stage(&self) -> u32 {
+        self.read_stage() + self.loop_cycles - 1
     }
 }
 

@@ -14,6 +14,10 @@ pub struct DesignSpec {
     pub summary: String,
     /// Clock of the simulated machine in MHz, 1 to 10000; cycles do not depend on it.
     pub clock_mhz: u32,
+    /// Registers within the floating-point steps of aligner, scale unit and output stage: 0, a step (align, convert, add,
+    /// normalize and round) takes a cycle; 1, it is cut into parts of a cycle each, for slow logic such as an FPGA's.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub float_pipeline_registers: u32,
     /// The tile.
     pub tile: TileSpec,
     /// The processing element.

@@ -101,10 +101,13 @@ pub(crate) fn tile_design(random: &mut Random, rows: usize, columns: usize) -> D
     let block = |value: u32| (!float).then_some(value);
     let (significand_bits, pes) = (8 + random.below(11) as u32, random.pick(&sharing) as u32);
     let (guard_bits, accumulator_guard_bits) = (random.below(5) as u32, random.below(4) as u32);
+    let registers = random.below(6) as u32;
+    let (pipeline_registers, float_pipeline_registers) = (registers / 2, registers % 2);
     DesignSpec {
         name: "random".into(),
         summary: "random tile".into(),
         clock_mhz: 1000,
+        float_pipeline_registers,
         tile: TileSpec { rows: rows as u32, columns: columns as u32 },
         processing_element: ProcessingElementSpec {
             kind: if float { PeKind::BitSerialFloat } else { PeKind::BitSerialBlock },
@@ -114,7 +117,7 @@ pub(crate) fn tile_design(random: &mut Random, rows: usize, columns: usize) -> D
             significand_bits: block(significand_bits),
             guard_bits: float.then_some(guard_bits),
             accumulator_guard_bits: float.then_some(accumulator_guard_bits),
-            pipeline_registers: random.below(3) as u32,
+            pipeline_registers,
         },
         scale_unit: block(pes).map(|pes_per_scale_unit| ScaleUnitSpec { pes_per_scale_unit }),
         weights: WeightsSpec { types, scales, max_group: lanes * (1 + random.below((256 / lanes) as usize)) as u32 },

@@ -24,7 +24,7 @@ use rayon::prelude::*;
 #[test]
 fn every_named_fault_is_found_and_localized() {
     let tiles = ["mosaic-tile", "bitmod-tile"].map(small_tile);
-    let others = [types_machine(), planes_machine()];
+    let others = [types_machine(), planes_machine(), steps_machine()];
     let sound = tiles.into_iter().chain(others).map(|machine| hard_case(&machine)).collect::<Vec<_>>();
     for case in &sound {
         assert_eq!(localize(case, &ExternalSettings::default()).unwrap(), None);
@@ -134,9 +134,24 @@ fn planes_machine() -> Machine {
     elaborate(&spec, "test").unwrap()
 }
 
+/// A small machine with registers within its floating-point steps and zero points; as few slots as the loop has cycles, all
+/// of them PEs'.
+fn steps_machine() -> Machine {
+    let mut spec = parse(presets()[0].text, "preset").unwrap();
+    (spec.tile.rows, spec.tile.columns) = (5, 1);
+    spec.float_pipeline_registers = 1;
+    spec.processing_element.lanes = 4;
+    spec.processing_element.significand_bits = Some(14);
+    spec.scale_unit = Some(ScaleUnitSpec { pes_per_scale_unit: 5 });
+    spec.weights.types = ["bitmod-fp4", "int4-asym"].map(String::from).to_vec();
+    spec.weights.max_group = 64;
+    elaborate(&spec, "test").unwrap()
+}
+
 /// Small machines that together have everything: any depth of the PE pipeline, padding slots, scale units that serve several
-/// columns, one column and a part of one, narrow and wide significands, both orders of the terms.
-fn machines() -> [(&'static str, Machine); 8] {
+/// columns, one column and a part of one, narrow and wide significands, both orders of the terms, floating-point steps of one
+/// cycle and of several.
+fn machines() -> [(&'static str, Machine); 9] {
     // rows, columns, lanes, W, pipeline registers, PEs per scale unit
     let machine = |rows, columns, lanes, w, pipeline_registers, pes| {
         let mut spec: DesignSpec = parse(presets()[0].text, "preset").unwrap();
@@ -167,6 +182,7 @@ fn machines() -> [(&'static str, Machine); 8] {
         ("padded", machine(2, 2, 2, 12, 0, 1)),
         ("types", types_machine()),
         ("planes", planes_machine()),
+        ("steps", steps_machine()),
         ("float", float(2, 2, 4, 3, 2)),
         ("float, no pipeline", float(3, 2, 4, 0, 0)),
     ]

@@ -78,10 +78,10 @@ fn drain(machine: &Machine, check: &mut Check) {
             check.exactly(&format!("u_drain.{metadata}"), &output, &rings, latency);
         }
         let (row, column) = machine.pe_of_unit(unit, 0).unwrap();
-        let total = format!("u_scale_{unit}.total_q");
-        let stages = machine.scale_unit.decode_cycles + 3;
-        check.exactly(&format!("u_pe_{row}_{column}.hold_q"), &total, &rings, stages);
-        check.exactly("u_drain.first_group_q", &total, &rings, stages);
+        let accumulator = format!("u_scale_{unit}.accumulator_d");
+        let stages = machine.scale_unit.decode_cycles + machine.scale_unit.write_stage();
+        check.exactly(&format!("u_pe_{row}_{column}.hold_q"), &accumulator, &rings, stages);
+        check.exactly("u_drain.first_group_q", &accumulator, &rings, stages);
     }
     check.exactly("u_drain.output_d", "u_drain.output_valid_q", &["u_drain.finish_d".to_string()], latency);
     check.exactly("u_drain.finish_d", "u_drain.output_last_q", &[], latency);
@@ -111,7 +111,8 @@ fn aligner(widths: &Aligner, check: &mut Check) {
     let so_far = ["exponent_q", "non_finite_q"].map(String::from);
     check.exactly("fp16_data_i", "output_data_q", &so_far, latency);
     let memory = check.paths.registers("fp16_data_i", "group_rdata", &[]);
-    assert_eq!(memory, Some(Registers::exactly(2)), "a memory counts as written and read");
+    let read = widths.input_registers + 2;
+    assert_eq!(memory, Some(Registers::exactly(read)), "a memory counts as written and read");
     let flags = check.paths.registers("group_ends", "output_valid_q", &[]).map(|r| r.least);
     if flags != Some(latency) {
         check.differences.push(format!("group_ends to output_valid_q: {flags:?}, the machine says {latency}"));

@@ -40,24 +40,38 @@ fn presets_have_the_modules_and_pass_their_checks() {
 fn align_lanes_of_every_width_pass() {
     // 12 keeps the significand, fewer bits round at the top and saturate.
     for w in [8, 9, 10, 11, 12, 13, 15, 16, 18, 21, 24] {
-        check("align_lane", &machine(|spec| spec.processing_element.significand_bits = Some(w)));
+        for registers in [0, 1] {
+            let machine = machine(|spec| {
+                spec.processing_element.significand_bits = Some(w);
+                spec.float_pipeline_registers = registers;
+            });
+            check("align_lane", &machine);
+        }
     }
 }
 
 #[test]
 fn scale_units_of_every_width_and_length_pass() {
-    // Few bits convert exactly; few PEs need padding slots; the loop takes two cycles.
+    // Few bits convert exactly; few PEs need padding slots; the loop takes two cycles or five.
     for (w, lanes, pes, group) in
         [(8, 1, 1, 1), (8, 1, 2, 4), (9, 2, 4, 16), (12, 4, 1, 64), (18, 8, 8, 128), (24, 8, 64, 128)]
     {
-        let machine = machine(|spec| {
-            spec.processing_element.significand_bits = Some(w);
-            spec.processing_element.lanes = lanes;
-            spec.scale_unit = Some(bitmosaic_arch::ScaleUnitSpec { pes_per_scale_unit: pes });
-            spec.weights.max_group = group;
-        });
-        check("scale_unit", &machine);
+        for registers in [0, 1] {
+            let machine = machine(|spec| {
+                spec.processing_element.significand_bits = Some(w);
+                spec.processing_element.lanes = lanes;
+                spec.scale_unit = Some(bitmosaic_arch::ScaleUnitSpec { pes_per_scale_unit: pes });
+                spec.weights.max_group = group;
+                spec.float_pipeline_registers = registers;
+            });
+            check("scale_unit", &machine);
+        }
     }
+}
+
+#[test]
+fn output_stages_with_registers_within_their_steps_pass() {
+    check("output_stage", &machine(|spec| spec.float_pipeline_registers = 1));
 }
 
 #[test]

@@ -2,7 +2,7 @@ use super::{Fault, fault};
 
 /// The named faults of the modules that a whole machine has around its tiles, by their names in design `mosaic-small`.
 pub const ARRAY_FAULTS: &[Fault] = &[
-    fault("burst-across-the-boundary", "bursts_8", "beats/mux.2/truncate.0/mux.0", "swapped"),
+    fault("burst-across-the-boundary", "bursts_8", "most/reinterpret.0/truncate.0/sub.1/extend.0", "swapped"),
     fault("burst-longer-than-its-row", "bursts_4", "beats", "swapped"),
     fault("row-without-pitch", "bursts_8", "row_address_q.next/mux.2/truncate.0", "only the first"),
     fault("burst-not-counted", "bursts_8", "outstanding_q.enable", "and"),

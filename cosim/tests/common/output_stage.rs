@@ -14,9 +14,6 @@ use super::bench;
 const VECTORS: usize = 16_000;
 /// Largest f that is driven.
 pub const FRACTION_BITS: u32 = 8;
-/// Registers from the inputs to the output.
-const STAGES: usize = 3;
-
 /// Inputs of one slot.
 #[derive(Debug, Clone, Copy)]
 pub struct Vector {
@@ -53,24 +50,32 @@ impl Vector {
 }
 
 /// Every f with random and crafted values, the pipeline stopped at random.
-pub fn check(_: &Machine, module: &Module) -> Result<(), String> {
+pub fn check(machine: &Machine, module: &Module) -> Result<(), String> {
     let mut random = Random::new(1);
+    let stages = 1 + machine.scale_unit.output_cycles as usize;
     // The order mixes f so that a fault shows early.
     for fraction_bits in [1, 0, 4, 8, 2, 3, 5, 6, 7] {
-        run(module, fraction_bits, &vectors(&mut random, fraction_bits), &mut random)?;
+        run(module, stages, fraction_bits, &vectors(&mut random, fraction_bits), &mut random)?;
     }
     Ok(())
 }
 
-fn run(module: &Module, fraction_bits: u32, vectors: &[Vector], random: &mut Random) -> Result<(), String> {
+/// Drives a module of `stages` registers from its inputs to its output.
+fn run(
+    module: &Module,
+    stages: usize,
+    fraction_bits: u32,
+    vectors: &[Vector],
+    random: &mut Random,
+) -> Result<(), String> {
     let mut simulator = bench::simulator(module)?;
     let names = ["accumulator_i", "channel_i", "non_finite_i", "fraction_bits_i", "advance_i"];
     let [accumulator, channel, non_finite, f, advance] = bench::inputs(&simulator, names);
     let [output] = bench::outputs(&simulator, ["output_o"]);
     simulator.set(f, u64::from(fraction_bits));
-    let mut pipeline: [Option<&Vector>; STAGES] = [None; STAGES];
+    let mut pipeline: Vec<Option<&Vector>> = vec![None; stages];
     let mut next = 0;
-    while next < vectors.len() + STAGES {
+    while next < vectors.len() + stages {
         let moves = random.below(8) > 0;
         // Inputs of a stopped pipeline must not matter.
         let (bits, scale, flag) = match vectors.get(next) {
@@ -82,7 +87,7 @@ fn run(module: &Module, fraction_bits: u32, vectors: &[Vector], random: &mut Ran
         simulator.set(non_finite, u64::from(flag));
         simulator.set(advance, u64::from(moves));
         simulator.settle();
-        if let Some(vector) = pipeline[STAGES - 1] {
+        if let Some(vector) = pipeline[stages - 1] {
             let (found, expected) = (simulator.get(&output) as u16, vector.expected(fraction_bits));
             if found != expected {
                 return Err(format!("f {fraction_bits}, {vector:?}: {found:#06x}, should be {expected:#06x}"));

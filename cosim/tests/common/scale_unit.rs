@@ -11,9 +11,6 @@ use super::bench;
 
 /// Slots that are driven.
 const SLOTS: usize = 60_000;
-/// Stages before the result shows.
-const STAGES: usize = 3;
-
 /// Groups of a long pass; others have at most 8.
 const LONG_PASS: usize = 20;
 
@@ -43,11 +40,13 @@ pub fn check(machine: &Machine, module: &Module) -> Result<(), String> {
     let [sum, exponent, channel, non_finite, advance, first_group, write] = bench::inputs(&simulator, names);
     // Where the PEs multiply, the unit gets the product.
     let scale = simulator.input("scale_i");
+    let in_flight = simulator.input("in_flight_i");
+    let (read, stages) = (machine.scale_unit.read_stage() as usize, machine.scale_unit.write_stage() as usize);
     let [accumulator_o, channel_o, non_finite_o] =
         bench::outputs(&simulator, ["accumulator_o", "channel_o", "non_finite_o"]);
     let mut random = Random::new(2);
     let mut source = Source::new(machine);
-    let mut pipeline: [Option<Slot>; STAGES] = [None; STAGES];
+    let mut pipeline: Vec<Option<Slot>> = vec![None; stages];
     let mut issued = 0;
     while issued < SLOTS {
         let moves = random.below(8) > 0;
@@ -66,11 +65,14 @@ pub fn check(machine: &Machine, module: &Module) -> Result<(), String> {
         simulator.set(channel, u64::from(carried.0));
         simulator.set(non_finite, u64::from(carried.1));
         simulator.set(advance, u64::from(moves));
-        let first = pipeline[1].map_or(random.below(2) == 0, |s| s.first_group);
+        let first = pipeline[read - 1].map_or(random.below(2) == 0, |s| s.first_group);
         simulator.set(first_group, u64::from(first));
-        simulator.set(write, u64::from(pipeline[2].is_some()));
+        simulator.set(write, u64::from(pipeline[stages - 1].is_some()));
+        if let Some(in_flight) = in_flight {
+            simulator.set(in_flight, pipeline[read..].iter().flatten().count() as u64);
+        }
         simulator.settle();
-        if let Some(slot) = pipeline[2] {
+        if let Some(slot) = pipeline[stages - 1] {
             let found = simulator.get(&accumulator_o) as u32;
             let carried = (simulator.get(&channel_o) as u16, simulator.get(&non_finite_o) == 1);
             if found != slot.after.to_bits() {

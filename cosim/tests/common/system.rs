@@ -41,7 +41,7 @@ struct Setting {
     layers: fn(&Machine, &mut Random) -> Vec<LayerTrace>,
 }
 
-const SETTINGS: [Setting; 7] = [
+const SETTINGS: [Setting; 8] = [
     Setting { command: 128, input: 60, channel: 60, output: 110, layers: hard_layers },
     Setting { command: 0, input: 0, channel: 0, output: 0, layers: short_layers },
     Setting { command: 128, input: 225, channel: 225, output: 0, layers: short_layers },
@@ -49,6 +49,7 @@ const SETTINGS: [Setting; 7] = [
     Setting { command: 200, input: 0, channel: 250, output: 60, layers: short_layers },
     Setting { command: 128, input: 100, channel: 0, output: 128, layers: middle_layers },
     Setting { command: 0, input: 0, channel: 0, output: 60, layers: edge_layers },
+    Setting { command: 0, input: 100, channel: 0, output: 90, layers: even_layers },
 ];
 
 /// Programs that a fault should not survive: every kind of activations, every type, short and ragged groups, every way to
@@ -231,6 +232,12 @@ fn short_layers(machine: &Machine, random: &mut Random) -> Vec<LayerTrace> {
 fn middle_layers(machine: &Machine, random: &mut Random) -> Vec<LayerTrace> {
     let slots = machine.scale_unit.slots as usize;
     layers(machine, random, [1, 2, 3, 4, 5, 7].map(|extra| (slots + 2 * extra) / 2))
+}
+
+/// Groups about as long as the loop of the accumulators where its steps take several cycles, many of them, so that a blocked
+/// output meets gaps between slots anywhere in the pipeline.
+fn even_layers(machine: &Machine, random: &mut Random) -> Vec<LayerTrace> {
+    layers(machine, random, [2; 60])
 }
 
 /// Subnormal activations among zeros, and single non-finite ones among normal ones, in the shortest groups and passes.

@@ -85,6 +85,7 @@ pub(super) fn parameters(text: &mut String, machine: &Machine) {
         ("PEs of a scale unit", unit.pes),
         ("slots of a group", unit.slots),
         ("cycles in which PEs multiply by the scale code", unit.dequantize_cycles),
+        ("cycles of the FP32 accumulator loop", unit.loop_cycles),
         ("registers from hold register to output", unit.output_latency_cycles),
     ];
     match &pe.kind {

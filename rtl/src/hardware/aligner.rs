@@ -4,14 +4,14 @@
 use bitmosaic_arch::{Aligner, Machine};
 use bitmosaic_mappings::{field, ports};
 
-use super::float::{gate, shift_right_sticky};
+use super::float::{Step, gate, shift_right_sticky};
 use super::index_bits;
 use crate::netlist::{Design, Module, ModuleBuilder, Net, NetlistError, address_bits};
 
 /// Design with the top module `aligner`.
 pub(super) fn build(machine: &Machine, aligner: &Aligner) -> Result<Design, NetlistError> {
     let (lanes, w) = (aligner.values_per_cycle, machine.pe.activation_bits);
-    let lane_module = align_lane(w)?;
+    let lane_module = align_lane(w, aligner.lane_registers)?;
     let mut m = ModuleBuilder::new(
         "aligner",
         &format!(
@@ -65,6 +65,7 @@ pub(super) fn build(machine: &Machine, aligner: &Aligner) -> Result<Design, Netl
     let beat_ready = m.and(reading, room);
     let take = m.and(beat_ready, beat_valid);
     let take = m.name(take, "take", "a beat enters the buffer");
+    let taken = take;
     let (k, next_k, token_end) = counter(&mut m, "input_channel_q", lanes, input_channels);
     let (group_k, next_group_k, group_full) = counter(&mut m, "group_channel_q", lanes, group);
     let (token, next_token, last_token) = counter(&mut m, "token_q", 1, tokens);
@@ -93,6 +94,13 @@ pub(super) fn build(machine: &Machine, aligner: &Aligner) -> Result<Design, Netl
     m.drive(reading, start, Some(reading_changes), Some(0));
 
     // Largest exponent and non-finite flag so far; a group starts from exponent 1, that of zero and subnormals.
+    // With a register ahead of the buffer, room is still seen in time: a side is filled again two beats later at the earliest.
+    let entering = |m: &mut ModuleBuilder, name: &str, net: Net, reset: Option<u64>| match aligner.input_registers {
+        0 => net,
+        _ => m.reg(&format!("entering_{name}_q"), net, None, reset, "of the beat on its way to the buffer"),
+    };
+    let beat = entering(&mut m, "beat", beat, None);
+    let take = entering(&mut m, "valid", take, Some(0));
     let exponents: Vec<Net> = (0..lanes).map(|i| m.slice(beat, i * 16 + 10, 5)).collect();
     let infinite: Vec<Net> = exponents.iter().map(|e| m.reduce_and(*e)).collect();
     let any_infinite = m.or_all(&infinite);
@@ -100,6 +108,7 @@ pub(super) fn build(machine: &Machine, aligner: &Aligner) -> Result<Design, Netl
     let exponent_so_far = m.register("exponent_q", 5, false, "largest exponent of the group so far");
     let non_finite_so_far = m.register("non_finite_q", 1, false, "the group has a NaN or an infinity so far");
     let any_before = m.reduce_or(group_k);
+    let any_before = entering(&mut m, "any_before", any_before, None);
     let floor = m.constant(1, 5);
     let so_far = m.mux(any_before, exponent_so_far, floor);
     let exponent = larger(&mut m, so_far, largest);
@@ -108,11 +117,15 @@ pub(super) fn build(machine: &Machine, aligner: &Aligner) -> Result<Design, Netl
     let non_finite = m.or(so_far, any_infinite);
     m.drive(exponent_so_far, exponent, Some(take), None);
     m.drive(non_finite_so_far, non_finite, Some(take), None);
-    let ends = m.and(take, group_end);
+    let ends = m.and(taken, group_end);
     let ends = m.name(ends, "group_ends", "the last beat of a group enters");
     let next_side = m.not(write_side);
     m.drive(write_side, next_side, Some(ends), Some(0));
     let last_group = m.and(token_end, last_token);
+    let ends = entering(&mut m, "group_ends", ends, Some(0));
+    let last_group = entering(&mut m, "last_group", last_group, None);
+    let write_beat = entering(&mut m, "write_beat", write_beat, None);
+    let write_side = entering(&mut m, "write_side", write_side, None);
     let entry = m.concat(&[exponent, non_finite, last_group, write_beat]);
     let filled = [0, 1].map(|side| {
         let this = if side == 1 { write_side } else { m.not(write_side) };
@@ -162,16 +175,31 @@ pub(super) fn build(machine: &Machine, aligner: &Aligner) -> Result<Design, Netl
     let mut aligned: Vec<Net> = (0..lanes)
         .map(|i| {
             let value = m.slice(data, i * 16, 16);
-            let inputs = [("fp16_i", value), ("exponent_i", exponent)];
+            let mut inputs = vec![("fp16_i", value), ("exponent_i", exponent)];
+            if aligner.lane_registers > 0 {
+                inputs.push(("advance_i", moving));
+            }
             m.instance(&format!("u_lane_{i}"), &lane_module, &inputs).get("aligned_o")
         })
         .collect();
+    // What goes beside the lanes.
+    let beside = |m: &mut ModuleBuilder, name: &str, net: Net, reset: Option<u64>| {
+        (1..=aligner.lane_registers).fold(net, |net, stage| {
+            let doc = "of the beat in the lanes";
+            m.reg(&format!("lane_{name}_{stage}_q"), net, Some(moving), reset, doc)
+        })
+    };
+    let fetched = beside(&mut m, "valid", fetched, Some(0));
+    let exponent = beside(&mut m, "exponent", exponent, None);
+    let non_finite = beside(&mut m, "non_finite", non_finite, None);
+    let last = beside(&mut m, "last", last, None);
     let sum = (machine.activation_sum_bits > 0).then(|| {
         // The sum of the beats so far is part of the output register.
         let bits = machine.activation_sum_bits;
         let first_beat = m.constant(0, beat_bits);
         let first = m.eq(read_beat, first_beat);
         let first = m.reg("fetched_first_q", first, Some(fetch), None, "the beat is the first of its group");
+        let first = beside(&mut m, "first", first, None);
         let sum = m.register("sum_q", bits, true, "sum of the group's aligned activations up to the output beat");
         let zero = m.constant_signed(0, bits);
         let before = m.mux(first, zero, sum);
@@ -223,13 +251,17 @@ fn larger(m: &mut ModuleBuilder, a: Net, b: Net) -> Net {
 }
 
 /// Module `align_lane`: one FP16 against the group's exponent; round to nearest even, saturation where that overflows.
-fn align_lane(w: u32) -> Result<Module, NetlistError> {
+fn align_lane(w: u32, registers: u32) -> Result<Module, NetlistError> {
     let mut m = ModuleBuilder::new(
         "align_lane",
         &format!("Aligns one FP16 to its group's largest exponent: {w}-bit two's complement, rounded to nearest even."),
     );
     let value = m.input("fp16_i", 16, "activation");
     let largest = m.input("exponent_i", 5, "largest exponent of the group, at least 1");
+    let step = match registers {
+        0 => Step::NONE,
+        _ => Step::enabled(m.input("advance_i", 1, "the pipeline moves")),
+    };
     let fraction = m.slice(value, 0, 10);
     let exponent = m.slice(value, 10, 5);
     let hidden = m.reduce_or(exponent);
@@ -246,10 +278,16 @@ fn align_lane(w: u32) -> Result<Module, NetlistError> {
     let extra = m.constant(u64::from(down), 5);
     let distance = m.add(distance, extra);
     let distance = m.name(distance, "distance", "bits that the magnitude is moved down");
+    let distance = step.cut(&mut m, "distance_q", distance, "bits that the magnitude is moved down");
+    let magnitude = step.cut(&mut m, "magnitude_q", magnitude, "magnitude");
+    let sign = m.bit(value, 15);
+    let sign = step.cut(&mut m, "distance_sign_q", sign, "sign");
     // A bit below for the guard, and the sticky bit below it.
     let zero = m.constant(0, 1);
     let wide = m.concat(&[zero, magnitude]);
     let shifted = shift_right_sticky(&mut m, wide, distance, "significand");
+    let shifted = step.cut(&mut m, "shifted_q", shifted, "magnitude, moved down");
+    let sign = step.cut(&mut m, "shifted_sign_q", sign, "sign");
     let kept = m.slice(shifted, 2, magnitude.width);
     let guard = m.bit(shifted, 1);
     let sticky = m.bit(shifted, 0);
@@ -259,7 +297,6 @@ fn align_lane(w: u32) -> Result<Module, NetlistError> {
     let up = m.name(up, "rounds_up", "to nearest even");
     let up = m.extend(up, magnitude.width);
     let rounded = m.add(kept, up);
-    let sign = m.bit(value, 15);
     // The magnitude has at most w bits; all w only for narrow significands that round up at the top, which fits two's
     // complement if it is negative and saturates if not.
     let magnitude = if rounded.width < w { m.extend(rounded, w) } else { m.truncate(rounded, w) };

@@ -216,13 +216,34 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
         entering = m.reg("valid_0_q", entering, enable, Some(0), "the decode stage is valid");
         entering_first = m.reg("first_group_0_q", entering_first, enable, None, "decode stage: first group");
     }
-    let valid_1 = m.reg("valid_1_q", entering, enable, Some(0), "stage 1 is valid");
-    let valid_2 = m.reg("valid_2_q", valid_1, enable, Some(0), "stage 2 is valid");
-    let valid_3 = m.reg("valid_3_q", valid_2, enable, Some(0), "stage 3 is valid");
-    let first_1 = m.reg("first_group_1_q", entering_first, enable, None, "stage 1: first group");
-    let first_2 = m.reg("first_group_2_q", first_1, enable, None, "stage 2: first group");
-    m.output("first_group_o", first_2, "stage 2: the accumulator counts as zero");
-    m.output("write_o", valid_3, "stage 3 is valid");
+    let (read_stage, write_stage) = (unit.read_stage(), unit.write_stage());
+    let mut valid = Vec::new();
+    for stage in 1..=write_stage {
+        let doc = format!("stage {stage} is valid");
+        entering = m.reg(&format!("valid_{stage}_q"), entering, enable, Some(0), &doc);
+        valid.push(entering);
+    }
+    for stage in 1..=read_stage {
+        let doc = format!("stage {stage}: first group");
+        entering_first = m.reg(&format!("first_group_{stage}_q"), entering_first, enable, None, &doc);
+    }
+    let doc = format!("stage {read_stage}: the accumulator counts as zero");
+    m.output("first_group_o", entering_first, &doc);
+    m.output("write_o", entering, &format!("stage {write_stage} is valid"));
+    if unit.step_registers > 0 {
+        // Those valid now between the reading stage and the last but one will be after it.
+        let bits = index_bits(unit.loop_cycles);
+        let ahead = &valid[read_stage as usize - 1..write_stage as usize - 1];
+        let first = m.extend(ahead[0], bits);
+        let count = ahead[1..].iter().fold(first, |count, valid| {
+            let valid = m.extend(*valid, bits);
+            let count = m.add(count, valid);
+            m.truncate(count, bits)
+        });
+        let doc = format!("valid stages from {} to {write_stage}", read_stage + 1);
+        let in_flight = m.reg("in_flight_q", count, enable, Some(0), &doc);
+        m.output("in_flight_o", in_flight, "slots that have read their accumulators and not written them");
+    }
     let (mut output, mut finishes) = (output, finishes);
     for stage in 1..unit.output_latency_cycles {
         output = m.reg(&format!("output_{stage}_q"), output, enable, Some(0), "the slot is an output");

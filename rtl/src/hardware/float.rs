@@ -6,6 +6,37 @@ use crate::netlist::{ModuleBuilder, Net};
 /// Fraction bits of binary32.
 pub(super) const FRACTION: u32 = 23;
 
+/// Whether the floating-point steps of a module have registers within.
+#[derive(Clone, Copy)]
+pub(super) struct Step {
+    enable: Option<Net>,
+}
+
+impl Step {
+    /// Each step is one cycle.
+    pub(super) const NONE: Step = Step { enable: None };
+
+    /// Registers with this enable.
+    pub(super) fn enabled(enable: Net) -> Step {
+        Step { enable: Some(enable) }
+    }
+
+    /// With these `step_registers` of the machine.
+    pub(super) fn new(registers: u32, enable: Net) -> Step {
+        if registers > 0 { Step::enabled(enable) } else { Step::NONE }
+    }
+
+    /// Whether there are.
+    pub(super) fn is_cut(self) -> bool {
+        self.enable.is_some()
+    }
+
+    /// The register that a net goes through, or the net itself.
+    pub(super) fn cut(self, m: &mut ModuleBuilder, name: &str, net: Net, doc: &str) -> Net {
+        self.enable.map_or(net, |enable| m.reg(name, net, Some(enable), None, doc))
+    }
+}
+
 /// `x` shifted left until its highest bit is set, and by how much. Zero stays zero with an unspecified amount. Levels are
 /// named after `name`.
 pub(super) fn normalize(m: &mut ModuleBuilder, x: Net, name: &str) -> (Net, Net) {

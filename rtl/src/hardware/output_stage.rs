@@ -1,7 +1,8 @@
 //! Output stage: finished accumulator × channel scale, rounded to binary32, times 2^-f, rounded to FP16.
 
-use super::float::{FRACTION, gate, normalize, round_and_pack, shift_right_sticky};
+use super::float::{FRACTION, Step, gate, normalize, round_and_pack, shift_right_sticky};
 use crate::netlist::{Module, ModuleBuilder, NetlistError};
+use bitmosaic_arch::Machine;
 use bitmosaic_numerics::fp16::CANONICAL_NAN;
 
 const PRODUCT_BITS: u32 = FRACTION + 1 + 11;
@@ -12,7 +13,7 @@ const EXPONENT_BITS: u32 = 11;
 const FIELD_OFFSET: i64 = -175 + (PRODUCT_BITS as i64 - 1) + 15;
 
 /// Module `output_stage`: register, multiply, round.
-pub(super) fn output_stage() -> Result<Module, NetlistError> {
+pub(super) fn output_stage(machine: &Machine) -> Result<Module, NetlistError> {
     let mut m = ModuleBuilder::new(
         "output_stage",
         "Output stage: FP16 of fl32(accumulator * channel scale) * 2^-f, rounded to nearest even twice as the\n\
@@ -24,13 +25,17 @@ pub(super) fn output_stage() -> Result<Module, NetlistError> {
     let fraction_bits = m.input("fraction_bits_i", 8, "f: weight values are multiples of 2^-f");
     let advance = m.input("advance_i", 1, "the pipeline moves");
     let enable = Some(advance);
+    let unit = &machine.scale_unit;
+    let step = Step::new(unit.step_registers, advance);
+    let stage = unit.write_stage() + 1;
 
-    // Stage 4.
-    let accumulator = m.reg("accumulator_q", accumulator, enable, None, "stage 4: accumulator");
-    let channel = m.reg("channel_q", channel, enable, None, "stage 4: channel scale");
-    let non_finite = m.reg("non_finite_4_q", non_finite, enable, None, "stage 4: non-finite flag");
+    let accumulator = m.reg("accumulator_q", accumulator, enable, None, &format!("stage {stage}: accumulator"));
+    let channel = m.reg("channel_q", channel, enable, None, &format!("stage {stage}: channel scale"));
+    let doc = format!("stage {stage}: non-finite flag");
+    let non_finite = m.reg(&format!("non_finite_{stage}_q"), non_finite, enable, None, &doc);
 
-    // Stage 5: exact product. An FP16 subnormal has no hidden bit and exponent 1.
+    // Exact product. An FP16 subnormal has no hidden bit and exponent 1.
+    let stage = stage + 1;
     let fraction = m.slice(accumulator, 0, FRACTION);
     let exponent = m.slice(accumulator, FRACTION, 8);
     let hidden = m.reduce_or(exponent);
@@ -42,17 +47,31 @@ pub(super) fn output_stage() -> Result<Module, NetlistError> {
     let one = m.constant(1, 5);
     let channel_exponent = m.mux(channel_hidden, channel_exponent, one);
     let product = m.mul(significand, channel_significand);
-    let product = m.reg("product_q", product, enable, None, "stage 5: product of the significands, exact");
+    let doc = format!("stage {stage}: product of the significands, exact");
+    let product = m.reg("product_q", product, enable, None, &doc);
     let channel_exponent = m.extend(channel_exponent, 8);
     let exponent = m.add(exponent, channel_exponent);
-    let exponent = m.reg("exponent_q", exponent, enable, None, "stage 5: sum of the biased exponents");
+    let doc = format!("stage {stage}: sum of the biased exponents");
+    let exponent = m.reg("exponent_q", exponent, enable, None, &doc);
     let signs = [m.bit(accumulator, 31), m.bit(channel, 15)];
     let sign = m.xor(signs[0], signs[1]);
-    let sign = m.reg("sign_q", sign, enable, None, "stage 5: sign");
-    let non_finite = m.reg("non_finite_5_q", non_finite, enable, None, "stage 5: non-finite flag");
+    let sign = m.reg("sign_q", sign, enable, None, &format!("stage {stage}: sign"));
+    let doc = format!("stage {stage}: non-finite flag");
+    let non_finite = m.reg(&format!("non_finite_{stage}_q"), non_finite, enable, None, &doc);
 
     // To binary32: the exponent field on FP16's scale, then 24 significand bits.
     let (normal, zeros) = normalize(&mut m, product, "product");
+    let nonzero = step.is_cut().then(|| m.reduce_or(product));
+    let stage = stage + 1;
+    let carried = |m: &mut ModuleBuilder, name: &str, stage: u32, net, doc: &str| {
+        step.cut(m, &format!("{name}_{stage}_q"), net, &format!("stage {stage}: {doc}"))
+    };
+    let normal = carried(&mut m, "normal", stage, normal, "normalized product");
+    let zeros = carried(&mut m, "zeros", stage, zeros, "places it was moved up");
+    let exponent = carried(&mut m, "exponent", stage, exponent, "sum of the biased exponents");
+    let sign = carried(&mut m, "sign", stage, sign, "sign");
+    let non_finite = carried(&mut m, "non_finite", stage, non_finite, "non-finite flag");
+    let nonzero = nonzero.map(|nonzero| carried(&mut m, "nonzero", stage, nonzero, "the product is not zero"));
     let offset = m.constant_signed(FIELD_OFFSET, EXPONENT_BITS);
     let exponent = m.extend(exponent, EXPONENT_BITS);
     let exponent = m.as_signed(exponent);
@@ -65,6 +84,11 @@ pub(super) fn output_stage() -> Result<Module, NetlistError> {
     let field = m.as_unsigned(field);
     let packed = round_and_pack(&mut m, field, normal, FRACTION, "single");
     let single = m.name(packed, "single", "binary32 product: exponent on FP16's scale, fraction");
+    let stage = stage + 1;
+    let single = carried(&mut m, "single", stage, single, "binary32 product");
+    let sign = carried(&mut m, "sign", stage, sign, "sign");
+    let non_finite = carried(&mut m, "non_finite", stage, non_finite, "non-finite flag");
+    let nonzero = nonzero.map(|nonzero| carried(&mut m, "nonzero", stage, nonzero, "the product is not zero"));
     let fraction = m.slice(single, 0, FRACTION);
     let field = m.slice(single, FRACTION, EXPONENT_BITS);
     let field = m.as_signed(field);
@@ -83,6 +107,9 @@ pub(super) fn output_stage() -> Result<Module, NetlistError> {
     let lost = m.slice(lost, 0, 4);
     let lost = gate(&mut m, is_subnormal, lost);
     let lost = m.name(lost, "lost_bits", "bits that a subnormal output loses");
+    let stage = stage + 1;
+    let lost = carried(&mut m, "lost_bits", stage, lost, "bits that a subnormal output loses");
+    let fraction = carried(&mut m, "fraction", stage, fraction, "fraction of the binary32 product");
     let hidden = m.constant(1, 1);
     let significand = m.concat(&[fraction, hidden]);
     let shifted = shift_right_sticky(&mut m, significand, lost, "significand");
@@ -92,11 +119,16 @@ pub(super) fn output_stage() -> Result<Module, NetlistError> {
     let low_field = m.slice(field, 0, 5);
     let normal = m.not(is_subnormal);
     let low_field = gate(&mut m, normal, low_field);
+    let overflows = carried(&mut m, "overflows", stage, overflows, "the output is infinite");
+    let low_field = carried(&mut m, "low_field", stage, low_field, "FP16 exponent field");
+    let sign = carried(&mut m, "sign", stage, sign, "sign");
+    let non_finite = carried(&mut m, "non_finite", stage, non_finite, "non-finite flag");
+    let nonzero = nonzero.map(|nonzero| carried(&mut m, "nonzero", stage, nonzero, "the product is not zero"));
     let half = round_and_pack(&mut m, low_field, shifted, 10, "half");
     let infinity = m.constant(0x7C00, 15);
     let half = m.mux(overflows, infinity, half);
     let half = m.concat(&[half, sign]);
-    let nonzero = m.reduce_or(product);
+    let nonzero = nonzero.unwrap_or_else(|| m.reduce_or(product));
     let half = gate(&mut m, nonzero, half);
     let nan = m.constant(u64::from(CANONICAL_NAN), 16);
     let half = m.mux(non_finite, nan, half);

@@ -2,7 +2,8 @@
 
 use bitmosaic_arch::Machine;
 
-use super::float::{FRACTION, gate, normalize, round_and_pack, shift_right_sticky};
+use super::float::{FRACTION, Step, gate, normalize, round_and_pack, shift_right_sticky};
+use super::index_bits;
 use crate::netlist::{Module, ModuleBuilder, Net, NetlistError};
 
 /// Significand with three extra bits for rounding.
@@ -27,9 +28,16 @@ pub(super) fn scale_unit(machine: &Machine) -> Result<Module, NetlistError> {
     let channel = m.input("channel_i", 16, "FP16 channel scale of its column");
     let non_finite = m.input("non_finite_i", 1, "the token has a NaN or an infinity");
     let advance = m.input("advance_i", 1, "the pipeline moves");
-    let first = m.input("first_group_i", 1, "stage 2: the accumulator counts as zero");
-    let write = m.input("write_i", 1, "stage 3 is valid: its result goes back to the accumulators");
+    let (read_stage, write_stage) = (unit.read_stage(), unit.write_stage());
+    let first = m.input("first_group_i", 1, &format!("stage {read_stage}: the accumulator counts as zero"));
+    let doc = format!("stage {write_stage} is valid: its result goes back to the accumulators");
+    let write = m.input("write_i", 1, &doc);
+    let in_flight = (unit.step_registers > 0).then(|| {
+        let doc = format!("valid stages from {} to {write_stage}", read_stage + 1);
+        m.input("in_flight_i", index_bits(unit.loop_cycles), &doc)
+    });
     let enable = Some(advance);
+    let step = Step::new(unit.step_registers, advance);
 
     // Stage 1: multiply, where the PEs have not done so.
     let product = scale.map_or(sum, |scale| {
@@ -42,36 +50,46 @@ pub(super) fn scale_unit(machine: &Machine) -> Result<Module, NetlistError> {
     let exponent = m.reg("exponent_q", exponent, enable, None, "stage 1: exponent");
     // Carried along for the output stage.
     let carried = m.concat(&[channel, non_finite]);
-    let carried = m.reg("carried_1_q", carried, enable, None, "stage 1: channel scale and non-finite flag");
-    let carried = m.reg("carried_2_q", carried, enable, None, "stage 2: the same");
-    let carried = m.reg("carried_3_q", carried, enable, None, "stage 3: the same");
+    let mut carried = m.reg("carried_1_q", carried, enable, None, "stage 1: channel scale and non-finite flag");
+    for stage in 2..=write_stage {
+        let doc = format!("stage {stage}: the same");
+        carried = m.reg(&format!("carried_{stage}_q"), carried, enable, None, &doc);
+    }
 
-    // Stage 2: convert.
-    let value = to_float(&mut m, product, exponent, unit.exponent_offset);
-    let value = m.reg("value_q", value, enable, None, "stage 2: scaled group sum, binary32");
+    // Convert.
+    let value = to_float(&mut m, step, product, exponent, unit.exponent_offset);
+    let value = m.reg("value_q", value, enable, None, &format!("stage {read_stage}: scaled group sum, binary32"));
 
-    // Stage 3: align and add.
+    // Align and add.
     let entries: Vec<Net> = (0..unit.ring_entries())
         .map(|i| m.register(&format!("accumulator_{i}_q"), 32, false, "rotating binary32 accumulators"))
         .collect();
-    // The result of stage 3, if valid, enters the ring at this edge: then the next entry is this slot's.
-    let entry = m.mux(write, entries[1], entries[0]);
+    // Results on their way enter the ring before this slot's: its entry is as many further on.
+    let entry = match in_flight {
+        // The only one is that of the last stage.
+        None => m.mux(write, entries[1], entries[0]),
+        Some(count) => m.select(count, &entries[..unit.loop_cycles as usize]),
+    };
     let keep = m.not(first);
     let accumulator = gate(&mut m, keep, entry);
-    let (total, exponent, sign) = add_significands(&mut m, accumulator, value);
-    let total = m.reg("total_q", total, enable, None, "stage 3: sum of the aligned significands");
-    let exponent = m.reg("total_exponent_q", exponent, enable, None, "stage 3: exponent of the larger addend");
-    let sign = m.reg("total_sign_q", sign, enable, None, "stage 3: sign");
+    let accumulator = step.cut(&mut m, "addend_q", accumulator, "the slot's accumulator");
+    let value = step.cut(&mut m, "scaled_q", value, "scaled group sum beside it");
+    let (total, exponent, sign) = add_significands(&mut m, step, accumulator, value);
+    let stage = write_stage - unit.step_registers;
+    let total = m.reg("total_q", total, enable, None, &format!("stage {stage}: sum of the aligned significands"));
+    let doc = format!("stage {stage}: exponent of the larger addend");
+    let exponent = m.reg("total_exponent_q", exponent, enable, None, &doc);
+    let sign = m.reg("total_sign_q", sign, enable, None, &format!("stage {stage}: sign"));
 
-    // Stage 4: normalize and round.
-    let result = normalize_sum(&mut m, total, exponent, sign);
+    // Normalize and round.
+    let result = normalize_sum(&mut m, step, total, exponent, sign);
     let result = m.name(result, "accumulator_d", "new accumulator, binary32");
     let rotate = m.and(advance, write);
     for (i, entry) in entries.iter().enumerate() {
         let next = entries.get(i + 1).copied().unwrap_or(result);
         m.drive(*entry, next, Some(rotate), None);
     }
-    m.output("accumulator_o", result, "stage 4: new accumulator, binary32");
+    m.output("accumulator_o", result, &format!("stage {}: new accumulator, binary32", write_stage + 1));
     let channel = m.slice(carried, 0, 16);
     let non_finite = m.bit(carried, 16);
     m.output("channel_o", channel, "its channel scale");
@@ -80,14 +98,23 @@ pub(super) fn scale_unit(machine: &Machine) -> Result<Module, NetlistError> {
 }
 
 /// Binary32 of `product · 2^(exponent + offset)`, rounded to nearest even.
-fn to_float(m: &mut ModuleBuilder, product: Net, exponent: Net, offset: i32) -> Net {
+fn to_float(m: &mut ModuleBuilder, step: Step, product: Net, exponent: Net, offset: i32) -> Net {
     let bits = product.width;
     let sign = m.bit(product, bits - 1);
     let negated = m.negate(product);
     let negated = m.truncate(negated, bits);
     let magnitude = m.mux(sign, negated, product);
     let magnitude = m.as_unsigned(magnitude);
+    let magnitude = step.cut(m, "magnitude_q", magnitude, "magnitude of the product");
+    let sign = step.cut(m, "magnitude_sign_q", sign, "its sign");
+    let exponent = step.cut(m, "magnitude_exponent_q", exponent, "its exponent");
     let (normal, zeros) = normalize(m, magnitude, "magnitude");
+    let nonzero = step.is_cut().then(|| m.reduce_or(magnitude));
+    let normal = step.cut(m, "normal_q", normal, "normalized magnitude");
+    let zeros = step.cut(m, "normal_zeros_q", zeros, "places it was moved up");
+    let sign = step.cut(m, "normal_sign_q", sign, "its sign");
+    let exponent = step.cut(m, "normal_exponent_q", exponent, "its exponent");
+    let nonzero = nonzero.map(|nonzero| step.cut(m, "normal_nonzero_q", nonzero, "it is not zero"));
     // Biased exponent = 127 + offset + exponent + (bits - 1) - zeros, in 1..=254 for every non-zero product.
     let constant = (127 + offset + bits as i32 - 1) as u64 & 0xFF;
     let constant = m.constant(constant, 8);
@@ -106,12 +133,12 @@ fn to_float(m: &mut ModuleBuilder, product: Net, exponent: Net, offset: i32) -> 
     };
     let packed = round_and_pack(m, biased, normal, FRACTION, "value");
     let value = m.concat(&[packed, sign]);
-    let nonzero = m.reduce_or(magnitude);
+    let nonzero = nonzero.unwrap_or_else(|| m.reduce_or(magnitude));
     gate(m, nonzero, value)
 }
 
 /// Adds two binary32 numbers: the aligned sum with a carry bit above, the larger exponent and the sign.
-fn add_significands(m: &mut ModuleBuilder, a: Net, b: Net) -> (Net, Net, Net) {
+fn add_significands(m: &mut ModuleBuilder, step: Step, a: Net, b: Net) -> (Net, Net, Net) {
     let (a_magnitude, b_magnitude) = (m.slice(a, 0, 31), m.slice(b, 0, 31));
     let swap = m.lt(a_magnitude, b_magnitude);
     let swap = m.name(swap, "swap", "the scaled group sum is the larger addend");
@@ -129,6 +156,11 @@ fn add_significands(m: &mut ModuleBuilder, a: Net, b: Net) -> (Net, Net, Net) {
     let distance = m.truncate(distance, 8);
     let distance = m.as_unsigned(distance);
     let distance = m.name(distance, "distance", "of the exponents");
+    let distance = step.cut(m, "distance_q", distance, "distance of the exponents");
+    let large_significand = step.cut(m, "larger_significand_q", large_significand, "significand of the larger addend");
+    let small_significand =
+        step.cut(m, "smaller_significand_q", small_significand, "significand of the smaller addend");
+    let large_exponent = step.cut(m, "larger_exponent_q", large_exponent, "exponent of the larger addend");
     let guard = m.constant(0, 2);
     let small_wide = m.concat(&[guard, small_significand]);
     let aligned = shift_right_sticky(m, small_wide, distance, "smaller");
@@ -138,6 +170,8 @@ fn add_significands(m: &mut ModuleBuilder, a: Net, b: Net) -> (Net, Net, Net) {
     let (large_sign, small_sign) = (m.bit(large, 31), m.bit(small, 31));
     let subtract = m.xor(large_sign, small_sign);
     let subtract = m.name(subtract, "subtract", "the signs differ");
+    let large_sign = step.cut(m, "larger_sign_q", large_sign, "sign of the larger addend");
+    let subtract = step.cut(m, "subtract_q", subtract, "the signs of the addends differ");
     let inverted = m.replicate(subtract, SUM_BITS);
     let addend = m.xor(aligned, inverted);
     let total = m.add(large_wide, addend);
@@ -162,8 +196,14 @@ fn significand(m: &mut ModuleBuilder, x: Net) -> Net {
 }
 
 /// Binary32 of a sum from [`add_significands`]; an exact zero is +0.
-fn normalize_sum(m: &mut ModuleBuilder, total: Net, exponent: Net, sign: Net) -> Net {
+fn normalize_sum(m: &mut ModuleBuilder, step: Step, total: Net, exponent: Net, sign: Net) -> Net {
     let (normal, zeros) = normalize(m, total, "total");
+    let nonzero = step.is_cut().then(|| m.reduce_or(total));
+    let normal = step.cut(m, "sum_q", normal, "normalized sum");
+    let zeros = step.cut(m, "sum_zeros_q", zeros, "places it was moved up");
+    let sign = step.cut(m, "sum_sign_q", sign, "its sign");
+    let exponent = step.cut(m, "sum_exponent_q", exponent, "exponent of the larger addend");
+    let nonzero = nonzero.map(|nonzero| step.cut(m, "sum_nonzero_q", nonzero, "it is not zero"));
     let one = m.constant(1, 8);
     let raised = m.add(exponent, one);
     let raised = m.truncate(raised, 8);
@@ -173,6 +213,6 @@ fn normalize_sum(m: &mut ModuleBuilder, total: Net, exponent: Net, sign: Net) ->
     let biased = m.as_unsigned(biased);
     let packed = round_and_pack(m, biased, normal, FRACTION, "sum");
     let value = m.concat(&[packed, sign]);
-    let nonzero = m.reduce_or(total);
+    let nonzero = nonzero.unwrap_or_else(|| m.reduce_or(total));
     gate(m, nonzero, value)
 }

@@ -25,7 +25,7 @@ pub(super) fn build(machine: &Machine) -> Result<Design, NetlistError> {
     let drain_module = drain_control(machine)?;
     let scale_module = scale_unit(machine)?;
     let decoder_of_scales = (machine.scale_unit.decode_cycles > 0).then(|| scale_decoder(machine)).transpose()?;
-    let output_module = output_stage()?;
+    let output_module = output_stage(machine)?;
 
     let mut m = ModuleBuilder::new(
         "tile",
@@ -218,6 +218,9 @@ pub(super) fn build(machine: &Machine) -> Result<Design, NetlistError> {
             ];
         }
         inputs.extend([("first_group_i", drain.get("first_group_o")), ("write_i", drain.get("write_o"))]);
+        if unit.step_registers > 0 {
+            inputs.push(("in_flight_i", drain.get("in_flight_o")));
+        }
         let scale = m.instance(&format!("u_scale_{u}"), &scale_module, &inputs);
         let inputs = [
             ("accumulator_i", scale.get("accumulator_o")),

@@ -33,6 +33,18 @@ struct GroupBuffer {
     last: bool,
 }
 
+/// A beat that was taken, for the group buffer.
+#[derive(Debug, Clone)]
+struct Entering {
+    values: Vec<u16>,
+    side: usize,
+    /// First and last beat of its group.
+    first: bool,
+    group_end: bool,
+    /// The group is the last of its command.
+    last: bool,
+}
+
 /// A beat between RAM and output register, or in the output register.
 #[derive(Debug, Clone)]
 struct Moving {
@@ -61,7 +73,10 @@ pub struct AlignerStep<'m> {
     write: usize,
     read: usize,
     read_beat: usize,
-    fetched: Option<Moving>,
+    /// The beat ahead of the buffer, if there is a register.
+    entering: Option<Entering>,
+    /// Beats between RAM and output register: fetched, then in the lanes' registers.
+    moving: Vec<Option<Moving>>,
     output: Option<(Vec<u64>, bool)>,
     /// Sum of the group's aligned activations up to the beat in the output register.
     sum: i64,
@@ -87,7 +102,8 @@ impl<'m> AlignerStep<'m> {
             write: 0,
             read: 0,
             read_beat: 0,
-            fetched: None,
+            entering: None,
+            moving: vec![None; 1 + machine.aligner.as_ref().map_or(0, |a| a.lane_registers as usize)],
             output: None,
             sum: 0,
             output_bits: machine.aligner.as_ref().map_or(0, |a| a.output_beat_bits),
@@ -101,25 +117,15 @@ impl<'m> AlignerStep<'m> {
         AlignerStep { probed: true, ..AlignerStep::new(machine) }
     }
 
-    fn take(&mut self, data: &[u64]) {
+    fn take(&mut self, data: &[u64]) -> Entering {
         let lanes = self.machine.pe.lanes;
         let values: Vec<u16> = (0..lanes).map(|i| read_bits(data, i * 16, 16) as u16).collect();
-        let decoded = values.iter().map(|v| fp16::decode(f16::from_bits(*v)));
-        let exponent = decoded.clone().map(|d| d.exponent).max().unwrap_or(1);
-        let non_finite = decoded.clone().any(|d| !d.is_finite());
         let (k, group_k) = (self.k + lanes, self.group_k + lanes);
         let token_end = k >= self.input_channels;
         let group_end = token_end || group_k >= self.group;
         let last_token = self.token + 1 >= self.tokens;
-        let buffer = &mut self.buffers[self.write];
-        if self.group_k == 0 {
-            *buffer = GroupBuffer { exponent: 1, ..GroupBuffer::default() };
-        }
-        buffer.beats.push(values);
-        buffer.exponent = buffer.exponent.max(exponent);
-        buffer.non_finite |= non_finite;
-        buffer.full = group_end;
-        buffer.last = token_end && last_token;
+        let (first, last) = (self.group_k == 0, token_end && last_token);
+        let entering = Entering { values, side: self.write, first, group_end, last };
         self.k = if token_end { 0 } else { k };
         self.group_k = if group_end { 0 } else { group_k };
         if group_end {
@@ -129,6 +135,22 @@ impl<'m> AlignerStep<'m> {
             self.token += 1;
             self.reading = !last_token;
         }
+        entering
+    }
+
+    fn enter(&mut self, beat: Entering) {
+        let decoded = beat.values.iter().map(|v| fp16::decode(f16::from_bits(*v)));
+        let exponent = decoded.clone().map(|d| d.exponent).max().unwrap_or(1);
+        let non_finite = decoded.clone().any(|d| !d.is_finite());
+        let buffer = &mut self.buffers[beat.side];
+        if beat.first {
+            *buffer = GroupBuffer { exponent: 1, ..GroupBuffer::default() };
+        }
+        buffer.exponent = buffer.exponent.max(exponent);
+        buffer.non_finite |= non_finite;
+        buffer.full = beat.group_end;
+        buffer.last = beat.last;
+        buffer.beats.push(beat.values);
     }
 
     fn collect_probes(&self, take: bool, moving: bool) -> Vec<Probe> {
@@ -138,7 +160,7 @@ impl<'m> AlignerStep<'m> {
             ("reading_q", self.reading),
             ("full_0_q", self.buffers[0].full),
             ("full_1_q", self.buffers[1].full),
-            ("fetched_q", self.fetched.is_some()),
+            ("fetched_q", self.moving[0].is_some()),
             ("output_valid_q", self.output.is_some()),
             ("moving", moving),
             ("take", take),
@@ -149,12 +171,14 @@ impl<'m> AlignerStep<'m> {
         if self.output.is_some() && sum_bits > 0 {
             probes.push(Probe::new("sum_q", "aligner", self.sum as u64 & (u64::MAX >> (64 - sum_bits))));
         }
-        if let Some(fetched) = &self.fetched {
+        if let Some(fetched) = &self.moving[0] {
             probes.push(Probe::new("fetched_exponent_q", "aligner", u64::from(fetched.exponent)));
             probes.push(Probe::new("fetched_non_finite_q", "aligner", u64::from(fetched.non_finite)));
+        }
+        if let Some(leaving) = self.moving.last().and_then(Option::as_ref) {
             let w = self.machine.pe.activation_bits;
-            for (lane, value) in fetched.values.iter().enumerate() {
-                let aligned = align(f16::from_bits(*value), fetched.exponent, w) as u64 & (u64::MAX >> (64 - w));
+            for (lane, value) in leaving.values.iter().enumerate() {
+                let aligned = align(f16::from_bits(*value), leaving.exponent, w) as u64 & (u64::MAX >> (64 - w));
                 probes.push(Probe::new(format!("u_lane_{lane}.aligned_o"), "align_lane", aligned));
             }
         }
@@ -205,12 +229,13 @@ impl Unit for AlignerStep<'_> {
         }
         let fetch_from = self.read;
         if moving {
-            let fetched = self.fetched.take();
-            self.output = fetched.map(|m| (self.aligned(&m), m.last));
+            self.moving.rotate_right(1);
+            let leaving = self.moving[0].take();
+            self.output = leaving.map(|m| (self.aligned(&m), m.last));
             let buffer = &mut self.buffers[fetch_from];
             if buffer.full {
                 let end = self.read_beat + 1 == buffer.beats.len();
-                self.fetched = Some(Moving {
+                self.moving[0] = Some(Moving {
                     values: buffer.beats[self.read_beat].clone(),
                     exponent: buffer.exponent,
                     non_finite: buffer.non_finite,
@@ -224,8 +249,15 @@ impl Unit for AlignerStep<'_> {
                 }
             }
         }
+        if let Some(beat) = self.entering.take() {
+            self.enter(beat);
+        }
         if take {
-            self.take(inputs.data[FP16]);
+            let beat = self.take(inputs.data[FP16]);
+            match self.machine.aligner.as_ref().map_or(0, |a| a.input_registers) {
+                0 => self.enter(beat),
+                _ => self.entering = Some(beat),
+            }
         }
         if opcode.is_some_and(|o| o != 0) {
             let at = |(low, bits): (u32, u32)| read_bits(inputs.data[COMMAND], low, bits) as u32;

@@ -54,9 +54,9 @@ pub struct SlotData {
     pub significand: u32,
     /// Decode stage and stage 1: exponent of the sum, with that of the scale.
     pub exponent: u32,
-    /// Stages 2: the scaled sum. Stages 3: the same, `accumulator` is what it is added to. Stage 4: the new accumulator.
+    /// From stage 2: the scaled sum. After the writing stage: the new accumulator.
     pub value: f32,
-    /// Stage 3.
+    /// After the reading stage, up to the writing one: what the scaled sum is added to.
     pub accumulator: f32,
     /// Channel scale, carried along.
     pub channel: u16,
@@ -73,8 +73,9 @@ pub struct ScaleUnits {
     pub decode: (Option<SlotFlags>, Vec<SlotData>),
     /// Kind of group scale of the command that runs.
     pub scale_kind: ScaleKind,
-    /// Stages 1 to 5: flags while valid, data a unit.
-    pub stages: [(Option<SlotFlags>, Vec<SlotData>); 5],
+    /// Stages from 1 to the one ahead of the output register: flags while valid, data a unit. Values are computed as they enter
+    /// the first cycle of a step and rest for its others.
+    pub stages: Vec<(Option<SlotFlags>, Vec<SlotData>)>,
     /// FP32 accumulators a unit, a rotating register of one entry a slot.
     pub rings: Vec<Vec<f32>>,
     /// Output register: last flag and FP16 patterns while valid.
@@ -85,6 +86,7 @@ impl ScaleUnits {
     /// All empty.
     pub fn new(machine: &Machine) -> ScaleUnits {
         let units = machine.scale_unit.units as usize;
+        let stages = machine.scale_unit.write_stage() + machine.scale_unit.output_cycles;
         let (rows, columns) = (machine.tile.rows as usize, machine.tile.columns as usize);
         ScaleUnits {
             group: DrainGroup {
@@ -96,7 +98,7 @@ impl ScaleUnits {
             },
             decode: (None, vec![SlotData::default(); units]),
             scale_kind: ScaleKind::Int8,
-            stages: std::array::from_fn(|_| (None, vec![SlotData::default(); units])),
+            stages: vec![(None, vec![SlotData::default(); units]); stages as usize],
             rings: vec![vec![0.0; machine.scale_unit.ring_entries() as usize]; units],
             output: None,
         }
@@ -106,34 +108,35 @@ impl ScaleUnits {
     /// caller shifts the chains when a PE's slot was issued, which the result tells.
     pub fn advance(&mut self, machine: &Machine, fraction_bits: u32, heads: &[Sum]) -> bool {
         let unit = &machine.scale_unit;
-        let [s1, s2, s3, s4, s5] = &mut self.stages;
-        self.output = s5.0.map(|flags| {
-            (flags.last, s5.1.iter().map(|d| output(d.value, d.channel, d.non_finite, fraction_bits)).collect())
+        let (read, write) = (unit.read_stage() as usize, unit.write_stage() as usize);
+        // Stages move by one, the first one's old place for what enters.
+        self.stages.rotate_right(1);
+        let [s1, stages @ ..] = &mut self.stages[..] else { return false };
+        // `stages[i - 1]` holds what leaves stage i.
+        self.output = s1.0.take().map(|flags| {
+            (flags.last, s1.1.iter().map(|d| output(d.value, d.channel, d.non_finite, fraction_bits)).collect())
         });
-        // Stage 5 holds the product with the channel scale; it is exact there and rounded on the way to the output register.
-        std::mem::swap(s5, s4);
-        s5.0 = s5.0.filter(|flags| flags.output);
-        for ((data, ring), held) in s4.1.iter_mut().zip(&mut self.rings).zip(&s3.1) {
-            *data = SlotData { value: held.accumulator + held.value, ..*held };
-            if s3.0.is_some() {
+        let (flags, slots) = &mut stages[write - 1];
+        for (data, ring) in slots.iter_mut().zip(&mut self.rings) {
+            data.value += data.accumulator;
+            if flags.is_some() {
                 ring.rotate_left(1);
                 if let Some(tail) = ring.last_mut() {
                     *tail = data.value;
                 }
             }
         }
-        s4.0 = s3.0;
-        // The ring has turned already where stage 3 was valid: its head is this slot's accumulator in both cases.
-        let first = s2.0.is_none_or(|flags| flags.first_group);
-        for ((data, ring), scaled) in s3.1.iter_mut().zip(&self.rings).zip(&s2.1) {
-            *data = SlotData { accumulator: if first { 0.0 } else { ring[0] }, ..*scaled };
+        *flags = flags.filter(|flags| flags.output);
+        // The ring has turned already where the writing stage was valid: the accumulator is behind those of the slots between.
+        let ahead = stages[read..write - 1].iter().filter(|(flags, _)| flags.is_some()).count();
+        let (flags, slots) = &mut stages[read - 1];
+        let first = flags.is_none_or(|flags| flags.first_group);
+        for (data, ring) in slots.iter_mut().zip(&self.rings) {
+            data.accumulator = if first { 0.0 } else { ring[ahead] };
         }
-        s3.0 = s2.0;
-        for (data, product) in s2.1.iter_mut().zip(&s1.1) {
-            let power = product.exponent as i32 + unit.exponent_offset;
-            *data = SlotData { value: scaled_sum(product.product, power), ..*product };
+        for data in &mut stages[0].1 {
+            data.value = scaled_sum(data.product, data.exponent as i32 + unit.exponent_offset);
         }
-        s2.0 = s1.0;
         if unit.decode_cycles > 0 {
             std::mem::swap(s1, &mut self.decode);
             if s1.0.is_some() {
@@ -157,7 +160,8 @@ impl ScaleUnits {
             last: group.last && index + 1 == unit.pes,
         });
         for (u, data) in entry.1.iter_mut().enumerate() {
-            let (row, column) = machine.pe_of_unit(u as u32, index.min(unit.pes - 1)).unwrap_or_default();
+            // Slots of no PE have the metadata of the first ones again.
+            let (row, column) = machine.pe_of_unit(u as u32, index % unit.pes).unwrap_or_default();
             let (row, column) = (row as usize, column as usize);
             let head = match unit.dequantize_cycles {
                 0 => decode(machine, self.scale_kind, group.scales[column], group.exponents[row], heads[u]),

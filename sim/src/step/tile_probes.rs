@@ -27,6 +27,11 @@ pub(super) fn collect(tile: &TileStep<'_>, control: &Control) -> Vec<Probe> {
     let mut push = |path: &str, module: &'static str, value: u64| probes.push(Probe::new(path, module, value));
     push("u_drain.output_valid_q", "drain_control", u64::from(units.output.is_some()));
     push("u_drain.draining_q", "drain_control", u64::from(units.group.remaining > 0));
+    let (read, write) = (machine.scale_unit.read_stage(), machine.scale_unit.write_stage());
+    if machine.scale_unit.step_registers > 0 {
+        let in_flight = units.stages[read as usize..write as usize].iter().filter(|(flags, _)| flags.is_some());
+        push("u_drain.in_flight_q", "drain_control", in_flight.count() as u64);
+    }
     push("u_control.busy_q", "tile_control", u64::from(tile.busy));
     push("u_control.feeding_q", "tile_control", u64::from(tile.feeding));
     push("u_control.operand_valid_q", "tile_control", u64::from(tile.operand.valid));
@@ -105,7 +110,11 @@ pub(super) fn collect(tile: &TileStep<'_>, control: &Control) -> Vec<Probe> {
     if control.moving && dequantized {
         slot_metadata(tile, &mut probes);
     }
-    let stage = |index: usize| tile.scale_units.stages[index].0.is_some().then_some(&tile.scale_units.stages[index].1);
+    // Stages count from 1.
+    let stage = |number: u32| {
+        let (flags, data) = &tile.scale_units.stages[number as usize - 1];
+        flags.is_some().then_some(data)
+    };
     for unit in 0..machine.scale_unit.units as usize {
         let mut push = |name: String, module: &'static str, value: u64| probes.push(Probe::new(name, module, value));
         if tile.scale_units.decode.0.is_some() {
@@ -114,7 +123,7 @@ pub(super) fn collect(tile: &TileStep<'_>, control: &Control) -> Vec<Probe> {
             push(format!("u_decode_{unit}.significand_q"), "scale_decoder", u64::from(data.significand));
             push(format!("u_decode_{unit}.exponent_q"), "scale_decoder", u64::from(data.exponent));
         }
-        if let Some(data) = stage(0) {
+        if let Some(data) = stage(1) {
             let product = mask(data[unit].product, machine.scale_unit.product_bits);
             push(format!("u_scale_{unit}.product_q"), "scale_unit", product);
             push(format!("u_scale_{unit}.exponent_q"), "drain_control", u64::from(data[unit].exponent));
@@ -124,14 +133,15 @@ pub(super) fn collect(tile: &TileStep<'_>, control: &Control) -> Vec<Probe> {
                 push(format!("u_scale_{unit}.carried_1_q"), "drain_control", carried);
             }
         }
-        if let Some(data) = stage(1) {
+        if let Some(data) = stage(read) {
             push(format!("u_scale_{unit}.value_q"), "scale_unit", u64::from(data[unit].value.to_bits()));
         }
-        if let Some(data) = stage(2) {
+        if let Some(data) = stage(write) {
             let sum = data[unit].accumulator + data[unit].value;
             push(format!("u_scale_{unit}.accumulator_d"), "scale_unit", u64::from(sum.to_bits()));
         }
-        if let Some(data) = stage(4) {
+        // Rounded in the cycle after the multiplication's, or one later.
+        if let Some(data) = stage(write + 2 + machine.scale_unit.step_registers) {
             let product = data[unit].value * f16::from_bits(data[unit].channel).to_f32();
             // The unit carries the product on with FP16's exponent bias; of zero it keeps no exponent.
             if product != 0.0 {

@@ -4,6 +4,7 @@ use bitmosaic_arch::{ADDRESS_BITS, Array, BURST_BOUNDARY_BYTES};
 use bitmosaic_mappings::field;
 
 use super::build::{add_within, is, sub_within, up_down};
+use crate::hardware::float::gate;
 use crate::hardware::index_bits;
 use crate::netlist::{Module, ModuleBuilder, NetlistError};
 
@@ -38,26 +39,39 @@ pub(super) fn bursts(array: &Array, limit: u32) -> Result<Module, NetlistError> 
     let pitch = m.reg("pitch_q", pitch, Some(start), None, "bytes from row to row");
     let outstanding = up_down(&mut m, "outstanding_q", index_bits(limit + 1), grant, complete, "bursts on their way");
 
-    // The smallest of what is left in the row, the longest burst, and what is left up to the boundary.
+    // Up to the boundary, or the longest burst: that many beats but for those of the last such stretch that lie behind.
     let shift = array.beat_bytes().ilog2();
     let boundary = BURST_BOUNDARY_BYTES.ilog2() - shift;
-    let offset = m.slice(burst_address, shift, boundary);
-    let offset = m.extend(offset, boundary + 1);
-    let whole = m.constant(1 << boundary, boundary + 1);
-    let to_boundary = sub_within(&mut m, whole, offset);
-    let longest = m.constant(u64::from(array.burst_beats), boundary + 1);
-    let far = m.lt(longest, to_boundary);
-    let most = m.mux(far, longest, to_boundary);
-    let most = if most.width > BURST_BITS { m.truncate(most, BURST_BITS) } else { m.extend(most, BURST_BITS) };
-    let short = m.lt(beats_left, most);
+    let stretch = array.burst_beats.ilog2().min(boundary);
+    let behind = m.slice(burst_address, shift, stretch.max(1));
+    let behind = match stretch {
+        0 => m.constant(0, 1),
+        _ if stretch == boundary => behind,
+        _ => {
+            let place = m.slice(burst_address, shift + stretch, boundary - stretch);
+            let at_boundary = m.reduce_and(place);
+            gate(&mut m, at_boundary, behind)
+        }
+    };
+    let whole = m.constant(1 << stretch, BURST_BITS);
+    let behind = m.extend(behind, BURST_BITS);
+    let most = sub_within(&mut m, whole, behind);
+    let most = m.name(most, "most", "beats of a burst that is not the last of its row");
+    // Against what is left in the row: bits above a burst's are looked at beside.
     let left = m.truncate(beats_left, BURST_BITS);
-    let beats = m.mux(short, left, most);
+    let above = m.slice(beats_left, BURST_BITS, ROW_BEAT_BITS - BURST_BITS);
+    let many = m.reduce_or(above);
+    let more = m.lt(most, left);
+    let goes_on = m.or(many, more);
+    let goes_on = m.name(goes_on, "goes_on", "the burst is not the last of its row");
+    let row_end = m.not(goes_on);
+    let beats = m.mux(goes_on, most, left);
     let beats = m.name(beats, "beats", "beats of the burst");
 
-    let beats_wide = m.extend(beats, ROW_BEAT_BITS);
-    let next_left = sub_within(&mut m, beats_left, beats_wide);
-    let row_end = is(&mut m, next_left, 0);
-    let bytes = m.shift_left_const(beats, shift);
+    // Where the row goes on, the burst has the most beats.
+    let most_wide = m.extend(most, ROW_BEAT_BITS);
+    let next_left = sub_within(&mut m, beats_left, most_wide);
+    let bytes = m.shift_left_const(most, shift);
     let bytes = m.extend(bytes, ADDRESS_BITS);
     let next_address = add_within(&mut m, burst_address, bytes);
     let pitch = m.extend(pitch, ADDRESS_BITS);

@@ -1,6 +1,6 @@
 //! Timing of the load unit: `sim/src/step/array/load.rs` without data.
 
-use bitmosaic_arch::{Array, COMMAND_QUEUE, Machine};
+use bitmosaic_arch::{self as arch, Array, COMMAND_QUEUE, Machine};
 
 use super::job::{Job, LoadJob, load_at};
 use super::queue::Queue;
@@ -58,13 +58,23 @@ pub(super) struct Aligner {
     pub(super) write: usize,
     pub(super) read: usize,
     pub(super) read_chunk: u32,
-    pub(super) fetched: bool,
+    /// A register ahead of the buffers, and the one that is full with what is in it.
+    input_register: bool,
+    pub(super) filling: Option<usize>,
+    /// Registers after the fetched chunk; which of them, lowest first, hold one, that one included.
+    lane_registers: u32,
+    pub(super) fetched: u32,
     pub(super) output: bool,
     /// Buffers filled and emptied.
     pub(super) turns: u64,
 }
 
 impl Aligner {
+    fn new(aligner: &arch::Aligner) -> Aligner {
+        let (input_register, lane_registers) = (aligner.input_registers > 0, aligner.lane_registers);
+        Aligner { input_register, lane_registers, ..Aligner::default() }
+    }
+
     /// Whether a chunk is taken.
     fn ready(&self) -> bool {
         !self.full[self.write]
@@ -73,9 +83,10 @@ impl Aligner {
     /// Takes the edge, with a chunk taken that ends its group or not. Gives whether a beat left the output register.
     fn edge(&mut self, taken: Option<bool>) -> bool {
         let left = self.output;
-        self.output = self.fetched;
-        self.fetched = self.full[self.read];
-        if self.fetched {
+        self.output = self.fetched >> self.lane_registers & 1 == 1;
+        self.fetched = (self.fetched & !(1 << self.lane_registers)) << 1;
+        if self.full[self.read] {
+            self.fetched |= 1;
             self.read_chunk += 1;
             if self.read_chunk == self.chunks[self.read] {
                 self.full[self.read] = false;
@@ -85,10 +96,17 @@ impl Aligner {
                 self.turns += 1;
             }
         }
+        if let Some(side) = self.filling.take() {
+            self.full[side] = true;
+        }
         if let Some(group_end) = taken {
             self.chunks[self.write] += 1;
             if group_end {
-                self.full[self.write] = true;
+                if self.input_register {
+                    self.filling = Some(self.write);
+                } else {
+                    self.full[self.write] = true;
+                }
                 self.write ^= 1;
                 self.turns += 1;
             }
@@ -103,11 +121,12 @@ impl Aligner {
         }
         let [(chunks, full), (other_chunks, other_full)] = [0, 1].map(|i| (self.chunks[i], self.full[i]));
         let (chunks, full) = ([other_chunks, chunks], [other_full, full]);
-        Aligner { chunks, full, read: 0, write: self.write ^ 1, turns: 0, ..self }
+        let filling = self.filling.map(|side| side ^ 1);
+        Aligner { chunks, full, filling, read: 0, write: self.write ^ 1, turns: 0, ..self }
     }
 
     fn is_moving(&self) -> bool {
-        self.output || self.fetched || self.full[self.read]
+        self.output || self.fetched > 0 || self.filling.is_some() || self.full[self.read]
     }
 }
 
@@ -157,7 +176,7 @@ impl Load {
             sink: None,
             words: Adapter::new(array.data_bits, array.weight_word_bits),
             chunks: Adapter::new(array.data_bits, 16 * machine.pe.lanes),
-            aligner: machine.aligner.as_ref().map(|_| Aligner::default()),
+            aligner: machine.aligner.as_ref().map(Aligner::new),
         }
     }
 
