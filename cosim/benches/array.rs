@@ -34,7 +34,7 @@ const REQUIRED: f64 = 0.5;
 /// Output channels of each layer, for a million cycles.
 const OUTPUT_CHANNELS: usize = 1664;
 
-/// Every type in turn; together a million cycles, 85 % of them at work.
+/// Every type in turn; together a million cycles.
 fn case(output_channels: usize) -> ArrayCase {
     let machine = load(DESIGN).unwrap();
     let mut random = Random::new(1);
