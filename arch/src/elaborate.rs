@@ -4,6 +4,7 @@ use bitmosaic_numerics::{
 use sha2::{Digest as _, Sha256};
 
 use crate::array::elaborate_array;
+use crate::check::Check;
 use crate::machine::{Aligner, BlockPe, EXPONENT_BITS, ExecutedType, FloatPe, Machine, Pe, PeWidths, ScaleUnit, Tile};
 use crate::{ArchError, DesignSpec, Digits, PeKind, TermOrder};
 
@@ -356,49 +357,6 @@ fn bits(value: u32) -> u32 {
 
 fn ceil_log2(value: u32) -> u32 {
     bits(value.saturating_sub(1))
-}
-
-struct Check<'a> {
-    file: &'a str,
-}
-
-impl Check<'_> {
-    fn error(&self, field: &str, found: impl ToString, expected: &str) -> ArchError {
-        ArchError::Field {
-            file: self.file.to_string(),
-            field: field.to_string(),
-            found: found.to_string(),
-            expected: expected.to_string(),
-        }
-    }
-
-    fn that(&self, field: &str, found: impl ToString, ok: bool, expected: &str) -> Result<(), ArchError> {
-        if ok { Ok(()) } else { Err(self.error(field, found, expected)) }
-    }
-
-    fn given<T>(&self, field: &str, value: Option<T>) -> Result<T, ArchError> {
-        value.ok_or_else(|| self.error(field, "missing", "this kind of processing element needs it"))
-    }
-
-    fn absent<T>(&self, field: &str, value: Option<T>) -> Result<(), ArchError> {
-        self.that(field, "given", value.is_none(), "this kind of processing element has none: remove it")
-    }
-
-    fn range(&self, field: &str, found: u32, low: u32, high: u32) -> Result<(), ArchError> {
-        self.that(field, found, (low..=high).contains(&found), &format!("must be {low} to {high}"))
-    }
-
-    fn name(&self, name: &str) -> Result<(), ArchError> {
-        let ok = name.starts_with(|c: char| c.is_ascii_lowercase())
-            && name.len() <= 64
-            && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-        self.that(
-            "name",
-            format!("{name:?}"),
-            ok,
-            "must be lower case letters, digits and dashes, starting with a letter",
-        )
-    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! capacity. Simulator, netlist, area and energy read that `Machine`; nobody re-derives from the file.
 
 mod array;
+mod check;
 mod designs;
 mod elaborate;
 mod error;
