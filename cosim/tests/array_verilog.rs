@@ -59,6 +59,16 @@ fn errors_are_reported_in_verilog() {
 }
 
 #[test]
+fn the_longest_bursts_agree_with_verilog() {
+    let mut spec = tiny_design("mosaic-small");
+    if let Some(memory) = &mut spec.memory {
+        memory.burst_beats = 256;
+    }
+    let machine = elaborate(&spec, "test").unwrap();
+    agree("bursts of 256 beats", &hard_case(&machine, SLOW), &[Engine::Verilator, Engine::Icarus]);
+}
+
+#[test]
 fn unknown_state_does_not_show() {
     let float = elaborate(&tiny_design("bitmod-small"), "test").unwrap();
     for case in [tiny_case(SLOW), hard_case(&float, SLOW)] {

@@ -291,13 +291,13 @@ module testbench (input wire clk_i);
             if (aw_waits) rule(awvalid && awaddr == last_awaddr && awlen == last_awlen, "aw_stable");
             if (w_waits) rule(wvalid && wdata == last_wdata && wstrb == last_wstrb && wlast == last_wlast, "w_stable");
             if (arvalid) begin
-                rule(arlen < LONGEST_BURST, "ar_length");
+                rule({24'd0, arlen} < LONGEST_BURST, "ar_length");
                 rule(({16'd0, araddr} % BOUNDARY) + ({56'd0, arlen} + 64'd1) * BEAT_BYTES <= BOUNDARY, "ar_boundary");
                 rule(({16'd0, araddr} % BEAT_BYTES) == 0, "ar_alignment");
                 rule(arsize == BEAT_SHIFT && arburst == 2'b01, "ar_kind");
             end
             if (awvalid) begin
-                rule(awlen < LONGEST_BURST, "aw_length");
+                rule({24'd0, awlen} < LONGEST_BURST, "aw_length");
                 rule(({16'd0, awaddr} % BOUNDARY) + ({56'd0, awlen} + 64'd1) * BEAT_BYTES <= BOUNDARY, "aw_boundary");
                 rule(({16'd0, awaddr} % BEAT_BYTES) == 0, "aw_alignment");
                 rule(awsize == BEAT_SHIFT && awburst == 2'b01 && !awid, "aw_kind");
