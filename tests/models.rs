@@ -66,6 +66,12 @@ fn what_a_model_needs_is_asked_for_by_name() {
     refuse(&[&["--design", "mosaic", "--batch", "0"], &phase[..]].concat(), &["--batch", "4096"]);
     refuse(&[&["--design", "mosaic", "--type", "nf4"], &phase[..]].concat(), &["nf4"]);
     refuse(&[&["--design", "mosaic", "--engine", "netlist"], &phase[..]].concat(), &["--engine cycle"]);
+    let huge = |more: &[&'static str], words: &[&str]| refuse(&[&["--design", "mosaic"], more].concat(), words);
+    huge(&["--phase", "prefill:4194304", "--batch", "4096"], &["--batch", "131072"]);
+    huge(&["--phase", "generate:1+4194304"], &["4194304", "4096"]);
+    let wide =
+        ["simulate", "--design", "mosaic", "--model", "llama-3-8b", "--phase", "prefill:131072", "--lm-head", "all"];
+    refused(folder.path(), &wide, 2, &["lm_head", "blocks", "fewer tokens"]);
     let unknown = ["simulate", "--design", "mosaic", "--model", "gpt-9", "--phase", "decode:9"];
     refused(folder.path(), &unknown, 2, &["gpt-9", "llama-2-7b"]);
     let neither = ["simulate", "--design", "mosaic"];

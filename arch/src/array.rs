@@ -1,5 +1,6 @@
 //! The array, its buffers and its memory port: what a design with `[array]` has around its tile.
 
+use crate::check::Check;
 use crate::machine::Machine;
 use crate::{ArchError, ArraySpec, BuffersSpec, MemorySpec};
 
@@ -126,18 +127,10 @@ pub(crate) fn elaborate_array(
     file: &str,
 ) -> Result<Array, ArchError> {
     let (array, buffers, memory) = spec;
-    let check = |field: &str, found: u32, ok: bool, expected: &str| match ok {
-        true => Ok(()),
-        false => Err(ArchError::Field {
-            file: file.to_string(),
-            field: field.to_string(),
-            found: found.to_string(),
-            expected: expected.to_string(),
-        }),
-    };
+    let check = Check { file };
     let power = |field: &str, found: u32, low: u32, high: u32| {
         let ok = found.is_power_of_two() && (low..=high).contains(&found);
-        check(field, found, ok, &format!("must be a power of two from {low} to {high}"))
+        check.that(field, found, ok, &format!("must be a power of two from {low} to {high}"))
     };
     let (tile, lanes) = (&machine.tile, machine.pe.lanes);
     power("array.down", array.down, 1, 16)?;
@@ -154,12 +147,12 @@ pub(crate) fn elaborate_array(
     let row_bits = 16 * columns;
     let field = "memory.data_bits";
     let expected = format!("an output row of the array has {row_bits} bits: the memory port must not be wider");
-    check(field, memory.data_bits, memory.data_bits <= row_bits, &expected)?;
+    check.that(field, memory.data_bits, memory.data_bits <= row_bits, &expected)?;
     power("memory.burst_beats", memory.burst_beats, 1, 256)?;
     power("memory.outstanding_reads", memory.outstanding_reads, 1, 64)?;
     power("memory.outstanding_writes", memory.outstanding_writes, 1, 64)?;
     let pes = rows * columns;
-    check("array", pes, pes <= MOST_PES, &format!("PEs in the array: at most {MOST_PES}"))?;
+    check.that("array", pes, pes <= MOST_PES, &format!("PEs in the array: at most {MOST_PES}"))?;
     let weight_word_bits = columns * lanes;
     let record_bits = tile.scale_beat_bits * array.across + 2 * columns;
     let array = Array {
@@ -191,7 +184,7 @@ pub(crate) fn elaborate_array(
         let mebibytes = bytes.div_ceil(1 << 20) as u32;
         let expected =
             format!("MiB of the buffer it belongs to: at most {MOST_BUFFER_MEBIBYTES}, lower it or `buffers.groups`");
-        check(field, mebibytes, mebibytes <= MOST_BUFFER_MEBIBYTES, &expected)?;
+        check.that(field, mebibytes, mebibytes <= MOST_BUFFER_MEBIBYTES, &expected)?;
     }
     Ok(array)
 }

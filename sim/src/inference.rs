@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use bitmosaic_arch::Machine;
 use bitmosaic_mappings::{MappingError, Matmul, Start, matmul_command, schedule_array};
-use bitmosaic_numerics::WeightType;
+use bitmosaic_numerics::{NumericsError, WeightType, weight_type};
 use bitmosaic_workloads::operation::{Operand, Operation, Product, Work};
 use rayon::prelude::*;
 
@@ -20,6 +20,16 @@ pub struct OperandType {
     pub weight_type: WeightType,
     /// Input channels a group.
     pub group: usize,
+}
+
+impl OperandType {
+    /// A type of the registry by name.
+    ///
+    /// # Errors
+    /// A name that the registry does not have.
+    pub fn named(name: &str, group: usize) -> Result<OperandType, NumericsError> {
+        Ok(OperandType { weight_type: weight_type(name)?.clone(), group })
+    }
 }
 
 /// How a model's operands are held.
@@ -81,6 +91,9 @@ impl Timing {
     }
 }
 
+/// Most blocks of outputs (the array's rows x columns) of a program: each is a command or a part of one, about a hundred bytes.
+const MOST_BLOCKS: u128 = 1 << 22;
+
 /// Why a model does not run.
 #[derive(Debug, thiserror::Error)]
 pub enum InferenceError {
@@ -99,6 +112,17 @@ pub enum InferenceError {
         design: String,
         /// What is missing.
         section: &'static str,
+    },
+    /// More work than is simulated at a time.
+    #[error(
+        "operation `{operation}`: {blocks} blocks of the array's rows and columns; at most {MOST_BLOCKS} are simulated, so \
+         take fewer tokens or sequences"
+    )]
+    TooLarge {
+        /// Its name.
+        operation: String,
+        /// Blocks of all its instances.
+        blocks: u128,
     },
     /// The engine did not come to an end.
     #[error("operation `{operation}`: the engine stopped after {limit} cycles: a bug")]
@@ -122,15 +146,20 @@ pub fn time_operations(
 ) -> Result<Vec<Timing>, InferenceError> {
     let missing = |section| InferenceError::Missing { design: machine.name.clone(), section };
     let lanes = machine.vector_lanes.ok_or_else(|| missing("vector_unit"))?;
-    let mut shapes: BTreeMap<(Product, u64), (usize, &str)> = BTreeMap::new();
+    let array = machine.array.as_ref().ok_or_else(|| missing("array"))?;
+    let mut shapes: BTreeMap<(Product, u64), &str> = BTreeMap::new();
     for operation in operations {
         if let Work::Product(product) = operation.work {
-            let next = shapes.len();
-            shapes.entry((product, operation.instances)).or_insert((next, &operation.name));
+            let (rows, columns) =
+                (product.tokens.div_ceil(array.rows), product.output_channels.div_ceil(array.columns));
+            let blocks = u128::from(rows) * u128::from(columns) * u128::from(operation.instances);
+            if blocks > MOST_BLOCKS {
+                return Err(InferenceError::TooLarge { operation: operation.name.clone(), blocks });
+            }
+            shapes.entry((product, operation.instances)).or_insert(&operation.name);
         }
     }
-    let programs: Vec<_> =
-        shapes.iter().map(|((product, instances), (_, name))| (*product, *instances, *name)).collect();
+    let programs: Vec<_> = shapes.iter().map(|((product, instances), name)| (*product, *instances, *name)).collect();
     let timed: Vec<Result<ProgramTiming, InferenceError>> = programs
         .par_iter()
         .map(|(product, instances, name)| time_program(machine, *product, *instances, name, precision, timing))
@@ -173,6 +202,8 @@ fn time_program(
 ) -> Result<ProgramTiming, InferenceError> {
     let mapping = |cause| InferenceError::Mapping { operation: name.to_string(), cause };
     let matmul = command(machine, product, precision).map_err(mapping)?;
+    let missing = || InferenceError::Missing { design: machine.name.clone(), section: "array" };
+    let array = machine.array.as_ref().ok_or_else(missing)?;
     let products = vec![matmul; instances as usize];
     let schedule = schedule_array(machine, &products).map_err(mapping)?;
     let program = &schedule.program;
@@ -180,16 +211,13 @@ fn time_program(
     // Every byte alone and every step alone: nothing that ends takes longer.
     let least = program.least_cycles(machine, 1);
     let limit = (least + program.commands.len() as u64 * u64::from(timing.latency + 100)) * 8 + 100_000;
-    let missing = || InferenceError::Missing { design: machine.name.clone(), section: "array" };
-    let array = machine.array.as_ref().ok_or_else(missing)?;
     let run = run_timing(machine, program, start, timing, limit).ok_or_else(missing)?;
     let trace = run.map_err(|_| InferenceError::Watchdog { operation: name.to_string(), limit })?;
-    let beat_bytes = u64::from(array.beat_bytes());
     Ok(ProgramTiming {
         cycles: trace.cycles,
         status_cycles: trace.status_cycles,
-        bytes_read: trace.reads.iter().map(|(_, _, burst)| u64::from(burst.beats) * beat_bytes).sum(),
-        bytes_written: trace.beats.iter().map(|(_, beat)| u64::from(beat.strobes.count_ones())).sum(),
+        bytes_read: trace.bytes_read(array.beat_bytes()),
+        bytes_written: trace.bytes_written(),
         useful_terms: product.macs() * u128::from(instances) * u128::from(products[0].terms),
     })
 }

@@ -23,6 +23,18 @@ pub struct ArrayTrace {
     pub error: u32,
 }
 
+impl ArrayTrace {
+    /// Bytes read, whole beats of `beat_bytes` each: program, operands and their padding.
+    pub fn bytes_read(&self, beat_bytes: u32) -> u64 {
+        self.reads.iter().map(|(_, _, burst)| u64::from(burst.beats) * u64::from(beat_bytes)).sum()
+    }
+
+    /// Bytes written, by the strobes.
+    pub fn bytes_written(&self) -> u64 {
+        self.beats.iter().map(|(_, beat)| u64::from(beat.strobes.count_ones())).sum()
+    }
+}
+
 /// A machine that did not end.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(

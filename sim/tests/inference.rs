@@ -1,7 +1,6 @@
 //! Models on whole machines: sums, bounds, and the direction in which a change moves the time.
 
 use bitmosaic_arch::{Machine, load};
-use bitmosaic_numerics::weight_type;
 use bitmosaic_sim::device::Device;
 use bitmosaic_sim::inference::{InferenceError, OperandType, Precision, Timing, time_operations};
 use bitmosaic_sim::memory::MemoryTiming;
@@ -11,7 +10,7 @@ use bitmosaic_workloads::phase::Step;
 use bitmosaic_workloads::routing::Routing;
 
 fn precision(weights: (&str, usize), cache: (&str, usize)) -> Precision {
-    let operand = |(name, group)| OperandType { weight_type: weight_type(name).unwrap().clone(), group };
+    let operand = |(name, group)| OperandType::named(name, group).unwrap();
     Precision { weights: operand(weights), cache: operand(cache) }
 }
 

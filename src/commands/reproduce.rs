@@ -1,7 +1,6 @@
 //! `reproduce`: a publication's figures beside what is computed here.
 
 use bitmosaic_arch::{Machine, Technology, load};
-use bitmosaic_numerics::weight_type;
 use bitmosaic_reports::reproduce_text;
 use bitmosaic_results::{
     CycleEnginePoint, ReproduceDocument, ReproduceResult, ReproducedPoint, ReproducedRatio, SCHEMA_VERSION,
@@ -148,10 +147,8 @@ fn cycle_engine(
         ("bitmod-lossy", false) => ("bitmod-fp3", 128),
         _ => return Ok(None),
     };
-    let operand = |(name, group): (&str, usize)| -> Result<OperandType, CliError> {
-        Ok(OperandType { weight_type: weight_type(name)?.clone(), group })
-    };
-    let precision = Precision { weights: operand(weights)?, cache: operand(CACHE)? };
+    let precision =
+        Precision { weights: OperandType::named(weights.0, weights.1)?, cache: OperandType::named(CACHE.0, CACHE.1)? };
     let step = Step { new: if prefill { CONTEXT } else { 1 }, context: CONTEXT };
     let scope = Scope { batch: 1, lm_head: LmHead::All, routing: Routing::Worst, quantized_cache: true };
     let list = operations(model, step, &scope);

@@ -69,6 +69,15 @@ impl Phase {
         }
     }
 
+    /// New tokens a sequence of its largest step.
+    pub fn most_new_tokens(self) -> u32 {
+        match self {
+            Phase::Prefill { tokens } => tokens,
+            Phase::Decode { .. } => 1,
+            Phase::Generate { prompt, .. } => prompt,
+        }
+    }
+
     /// Tokens that come out, a sequence: one of a prefill and of a decode.
     pub fn tokens_out(self) -> u32 {
         if let Phase::Generate { tokens, .. } = self { tokens } else { 1 }

@@ -15,10 +15,8 @@ use bitmosaic_workloads::operation::{LmHead, Operand, Scope, Work, operations};
 use bitmosaic_workloads::phase::Step;
 use bitmosaic_workloads::routing::Routing;
 
-/// Bytes a cycle of its DRAM.
+/// Bits a cycle of its DRAM.
 const DRAM_BITS_PER_CYCLE: f64 = 256.0;
-/// Bytes of each of its two buffers.
-const BUFFER_BYTES: f64 = 524_288.0;
 /// Its processing elements are charged half as much again for what is around them.
 const ENERGY_AROUND: f64 = 1.5;
 /// Bits of activations, outputs and cache.
@@ -216,6 +214,7 @@ pub fn run(
     let weight_bus = technology.sram.at((dot * 4.0 * (bits / 4.0).ceil() * rows / share) as u32)?;
     let input_bus = technology.sram.at((dot * FP16_BITS * columns / share) as u32)?;
 
+    let buffer_bytes = technology.sram.bytes as f64;
     let (hidden, heads) = (f64::from(model.hidden), f64::from(attention.heads));
     let (tokens, kv) = (f64::from(context), hidden * f64::from(attention.kv_heads) / heads);
     let step = Step { new: if prefill { context } else { 1 }, context };
@@ -226,8 +225,8 @@ pub fn run(
         let inputs = (sizes.input * FP16_BITS / 8.0).ceil() * sizes.tokens;
         let outputs = (sizes.weights[1] * FP16_BITS / 8.0).ceil() * sizes.tokens;
         // What does not fit is fetched again for every buffer of the other operand.
-        let (again_inputs, again_weights) = ((bytes / BUFFER_BYTES).ceil(), (inputs / BUFFER_BYTES).ceil());
-        let (weight_fetches, input_fetches) = match bytes > BUFFER_BYTES && inputs > BUFFER_BYTES {
+        let (again_inputs, again_weights) = ((bytes / buffer_bytes).ceil(), (inputs / buffer_bytes).ceil());
+        let (weight_fetches, input_fetches) = match bytes > buffer_bytes && inputs > buffer_bytes {
             true if again_weights * bytes + inputs < again_inputs * inputs + bytes => (again_weights, 1.0),
             true => (1.0, again_inputs),
             false => (1.0, 1.0),

@@ -76,7 +76,7 @@ fn describe(tiling: &Tiling) -> String {
 }
 
 fn result(machine: &Machine, matmul: &Matmul, op: &str, trace: &ArrayTrace) -> SimulateResult {
-    let beat_bytes = machine.array.as_ref().map_or(0, |array| u64::from(array.beat_bytes()));
+    let beat_bytes = machine.array.as_ref().map_or(0, |array| array.beat_bytes());
     let tiles = machine.array.as_ref().map_or(1, |array| u64::from(array.tiles()));
     // In the order of `ports::ARRAY_STATUS`: the first four are those of the first tile, which all others follow.
     let [compute, operand, scale_unit, output, operands, outputs, room] = trace.status_cycles;
@@ -90,8 +90,8 @@ fn result(machine: &Machine, matmul: &Matmul, op: &str, trace: &ArrayTrace) -> S
         memory_cycles,
         memory_waits: Some(MemoryWaits { operands, outputs, room }),
         stalls: Stalls { operand, scale_unit, output, fill_drain },
-        bytes_read: trace.reads.iter().map(|(_, _, burst)| u64::from(burst.beats) * beat_bytes).sum(),
-        bytes_written: trace.beats.iter().map(|(_, beat)| u64::from(beat.strobes.count_ones())).sum(),
+        bytes_read: trace.bytes_read(beat_bytes),
+        bytes_written: trace.bytes_written(),
         energy_pj: None,
     };
     let offered = u128::from(trace.cycles) * u128::from(tiles * u64::from(machine.pes() * machine.pe.lanes));

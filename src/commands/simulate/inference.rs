@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use bitmosaic_arch::Machine;
-use bitmosaic_numerics::weight_type;
 use bitmosaic_results::{InferenceResult, LayerResult, MemoryWaits, SimulateResult, Stalls};
 use bitmosaic_sim::inference::{OperandType, Precision, Timing, time_operations};
 use bitmosaic_sim::memory::MemoryTiming;
@@ -19,6 +18,10 @@ use crate::error::CliError;
 
 /// Most sequences.
 const MOST_SEQUENCES: u32 = 4096;
+/// Most tokens that enter one forward pass, of all sequences.
+const MOST_NEW_TOKENS: u64 = 1 << 17;
+/// Most generated tokens: each has its own list of operations.
+const MOST_GENERATED: u32 = 1 << 12;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ModelArguments {
@@ -93,9 +96,18 @@ pub(super) fn simulate(
         return Err(CliError::option("--batch", own.batch, format!("1 to {MOST_SEQUENCES} sequences")));
     }
     let (model, phase) = (load(name)?, Phase::parse(own.phase.as_deref().unwrap_or_default())?);
+    let new = phase.most_new_tokens();
+    if u64::from(new) * u64::from(own.batch) > MOST_NEW_TOKENS {
+        let found = format!("{new} new tokens of {} sequences at once", own.batch);
+        return Err(CliError::option("--phase, --batch", found, format!("at most {MOST_NEW_TOKENS} in all")));
+    }
+    if phase.tokens_out() > MOST_GENERATED {
+        let found = format!("{} tokens, a forward pass each", phase.tokens_out());
+        return Err(CliError::option("--phase", found, format!("at most {MOST_GENERATED}")));
+    }
     let precision = Precision {
-        weights: operand(&arguments.weight_type, arguments.group)?,
-        cache: operand(&own.cache_type, own.cache_group)?,
+        weights: OperandType::named(&arguments.weight_type, arguments.group)?,
+        cache: OperandType::named(&own.cache_type, own.cache_group)?,
     };
     let scope = Scope {
         batch: own.batch,
@@ -135,10 +147,6 @@ pub(super) fn simulate(
         inference.cache_bytes = cache_bytes;
     }
     Ok(ModelResult { result, workload })
-}
-
-fn operand(name: &str, group: usize) -> Result<OperandType, CliError> {
-    Ok(OperandType { weight_type: weight_type(name)?.clone(), group })
 }
 
 fn has_experts(model: &Model) -> bool {
