@@ -21,20 +21,25 @@ pub(super) fn queue(depth: u32, width: u32) -> Result<Module, NetlistError> {
     let next = m.mux(push, more, less);
     let changes = m.xor(push, pop);
     m.drive(count, next, Some(changes), Some(0));
-    // The arriving entry's place: behind those that stay.
-    let place = m.mux(pop, less, count);
+    // An arriving entry goes behind those that stay. An empty place may load anything, so nothing of the data waits for `push`,
+    // which is the late one: it only counts.
     let entries: Vec<Net> =
         (0..depth).map(|i| m.register(&format!("entry_{i}_q"), width, false, "an entry, the oldest first")).collect();
     for (i, entry) in entries.iter().enumerate() {
-        let here = is(&mut m, place, i as u64);
-        let arrives = m.and(push, here);
+        let first_empty = is(&mut m, count, i as u64);
+        let last_held = is(&mut m, count, i as u64 + 1);
         match entries.get(i + 1) {
             Some(behind) => {
+                let arrives = m.mux(pop, last_held, first_empty);
                 let next = mux_wide(&mut m, arrives, data, *behind);
-                let loads = m.or(arrives, pop);
+                let loads = m.or(first_empty, pop);
                 m.drive(*entry, next, Some(loads), None);
             }
-            None => m.drive(*entry, data, Some(arrives), None),
+            None => {
+                let empties = m.and(last_held, pop);
+                let loads = m.or(first_empty, empties);
+                m.drive(*entry, data, Some(loads), None);
+            }
         }
     }
     let full = is(&mut m, count, u64::from(depth));
