@@ -8,6 +8,7 @@ pub mod bench;
 pub mod equivalents;
 pub mod output_stage;
 pub mod paths;
+pub mod queues;
 pub mod scale_decoder;
 pub mod scale_unit;
 pub mod system;
