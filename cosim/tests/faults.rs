@@ -223,7 +223,8 @@ fn parts_case() -> ArrayCase {
     let mut spec = parse(preset.text, "preset").unwrap();
     spec.weights.max_group = 16;
     spec.array = Some(ArraySpec { down: 1, across: 1 });
-    spec.buffers = Some(BuffersSpec { weight_chunks: 8, activation_chunks: 8, groups: 4, blocks: 2 });
+    spec.buffers =
+        Some(BuffersSpec { weight_chunks: 8, activation_chunks: 8, groups: 4, blocks: 2, accumulator_blocks: 1 });
     spec.memory = Some(MemorySpec { data_bits: 32, burst_beats: 8, outstanding_reads: 2, outstanding_writes: 2 });
     let machine = elaborate(&spec, "test").unwrap();
     let mut random = Random::new(5);

@@ -4,7 +4,7 @@ use bitmosaic_arch::{Array, Machine};
 use bitmosaic_numerics::{QuantizedMatrix, f16};
 
 use super::image::{activation_image, weight_image};
-use super::tiling::{Blocks, HalfChoice, Tiling};
+use super::tiling::{HalfChoice, MappingSpace, Tiling};
 use crate::{
     Command, Halves, LoadActivations, LoadWeights, MappingError, Matmul, Part, Program, Store, TileWalk, Tokens,
     matmul_command,
@@ -236,38 +236,21 @@ impl Scheduling<'_> {
 
     fn product(&mut self, matmul: &Matmul) -> Result<(OutputRegion, Tiling, Places), MappingError> {
         let (machine, array) = (self.machine, self.array);
-        let walk = TileWalk::new(machine, matmul);
         let (tokens, k, n) = (matmul.tokens as usize, matmul.input_channels as usize, matmul.output_channels as usize);
-        let (group, code_bits) =
-            (usize::from(matmul.group), machine.types[usize::from(matmul.weight_type)].weight_type.code_bits);
+        let group = usize::from(matmul.group);
         let (rows, columns, beat) = (array.rows as usize, array.columns as usize, array.beat_bytes() as usize);
         // A row of activations in memory has whole chunks and whole beats, so that the hardware never masks lanes.
-        let pitch = (walk.chunks() * machine.pe.lanes as usize * 2).next_multiple_of(beat);
-        let group_bytes = 2 * group;
-        let blocks = Blocks {
-            rows: tokens.div_ceil(rows),
-            columns: n.div_ceil(columns),
-            chunks: walk.chunks(),
-            groups: walk.groups(),
-            group_chunks: group / machine.pe.lanes as usize,
-            weight_bits: array.block_words(walk.groups(), walk.chunks(), code_bits) * u64::from(array.weight_word_bits),
-            activation_beats: (rows * pitch / beat) as u64,
-            beat_bits: u64::from(array.data_bits),
-            group_step: (1..=beat).find(|step| (step * group_bytes).is_multiple_of(beat)).unwrap_or(beat),
-        };
-        let tiling = Tiling::best(machine, array, blocks)?;
-        let reductions = blocks.groups.div_ceil(tiling.groups);
-        let part_groups = |part: usize| part * tiling.groups..blocks.groups.min((part + 1) * tiling.groups);
+        let pitch = array.activation_row_beats(machine, matmul.input_channels) as usize * beat;
+        let space = MappingSpace::new(machine, matmul)?;
+        let (tiling, _) = space.best()?;
+        let reductions = space.groups.div_ceil(tiling.groups);
         let activations_at = self.place(tokens * pitch);
         let mut weights_at = Vec::new();
-        for first in (0..blocks.columns).step_by(tiling.column_blocks) {
+        for first in (0..space.columns).step_by(tiling.column_blocks) {
             for part in 0..reductions {
-                let columns = first..blocks.columns.min(first + tiling.column_blocks);
-                let groups = part_groups(part);
-                let chunks = (k.min(groups.end * group) - groups.start * group).div_ceil(machine.pe.lanes as usize);
-                let words = columns.len() as u64 * array.block_words(groups.len(), chunks, code_bits);
-                let bits = (words * u64::from(array.weight_word_bits)).next_multiple_of(blocks.beat_bits);
-                let bytes = (bits / 8) as usize;
+                let columns = first..space.columns.min(first + tiling.column_blocks);
+                let groups = space.part_groups(tiling, part);
+                let bytes = space.weight_bytes(columns.len(), &groups) as usize;
                 weights_at.push(WeightPart { address: self.place(bytes), bytes, blocks: columns, groups });
             }
         }
@@ -276,12 +259,12 @@ impl Scheduling<'_> {
 
         self.weights.next_product();
         self.activations.next_product();
-        for (row_part, column_part, part) in tiling.parts(blocks) {
+        for (row_part, column_part, part) in space.parts(tiling) {
             let step = self.matmuls.len();
             let row_block = row_part * tiling.row_blocks;
-            let row_blocks = tiling.row_blocks.min(blocks.rows - row_block);
+            let row_blocks = tiling.row_blocks.min(space.rows - row_block);
             let column_block = column_part * tiling.column_blocks;
-            let column_blocks = tiling.column_blocks.min(blocks.columns - column_block);
+            let column_blocks = tiling.column_blocks.min(space.columns - column_block);
             let (first_token, first_channel) = (row_block * rows, column_block * columns);
             let own_tokens = (tokens - first_token).min(row_blocks * rows) as u32;
             let (first_input, unfinished) = (part * tiling.groups * group, part + 1 < reductions);

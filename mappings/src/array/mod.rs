@@ -5,4 +5,4 @@ mod lower;
 mod tiling;
 
 pub use lower::{ArrayProgram, ArraySchedule, OutputRegion, lower_array, read_outputs, schedule_array};
-pub use tiling::Tiling;
+pub use tiling::{MappingSpace, Tiling, Traffic};
