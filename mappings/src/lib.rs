@@ -17,7 +17,8 @@ mod stream;
 mod unit;
 
 pub use array::{
-    ArrayProgram, ArraySchedule, MappingSpace, OutputRegion, Tiling, Traffic, lower_array, read_outputs, schedule_array,
+    ArrayProgram, ArraySchedule, Dataflow, MAPPINGS, Mapping, MappingSpace, OutputRegion, ProgramWork, Tiling, Traffic,
+    lower_array, read_outputs, schedule_array,
 };
 pub use axi::{Accelerator, AxiInputs, AxiOutputs, BEAT_WORDS, Beat, Burst, ReadBeat, Reader, Start, WriteBeat};
 pub use command::{COMMAND_BYTES, Command, Halves, LoadActivations, LoadWeights, Matmul, Part, Store, Tokens, opcode};

@@ -6,6 +6,7 @@ mod accuracy;
 mod compare;
 mod cosim;
 mod documents;
+mod mapping;
 mod quantize;
 mod reproduce;
 mod resources;
@@ -15,9 +16,10 @@ pub use accuracy::{AccuracyResult, ErrorStatistics, Fidelity};
 pub use compare::{Area, ComparePoint, CompareResult, ComparedDesign};
 pub use cosim::{CosimResult, EngineCycles, Mismatch};
 pub use documents::{
-    CompareDocument, CosimDocument, ListDocument, ListEntry, ProgramDocument, Provenance, QuantizeDocument,
-    ReproduceDocument, RtlDocument, RunDocument, SCHEMA_VERSION, SimulateDocument,
+    CompareDocument, CosimDocument, ListDocument, ListEntry, MappingDocument, ProgramDocument, Provenance,
+    QuantizeDocument, ReproduceDocument, RtlDocument, RunDocument, SCHEMA_VERSION, SimulateDocument,
 };
+pub use mapping::{MappingLimit, MappingPoint, MappingResult};
 pub use quantize::QuantizedTensor;
 pub use reproduce::{CycleEnginePoint, ReproduceResult, ReproducedPoint, ReproducedRatio};
 pub use resources::{ModuleResources, RtlResult};

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use bitmosaic_arch::Machine;
-use bitmosaic_mappings::{MappingError, Matmul, Start, matmul_command, schedule_array};
+use bitmosaic_mappings::{Mapping, MappingError, Matmul, Start, matmul_command, schedule_array};
 use bitmosaic_numerics::{NumericsError, WeightType, weight_type};
 use bitmosaic_workloads::operation::{Operand, Operation, Product, Work};
 use rayon::prelude::*;
@@ -143,6 +143,7 @@ pub fn time_operations(
     operations: &[Operation],
     precision: &Precision,
     timing: MemoryTiming,
+    mapping: &Mapping,
 ) -> Result<Vec<Timing>, InferenceError> {
     let missing = |section| InferenceError::Missing { design: machine.name.clone(), section };
     let lanes = machine.vector_lanes.ok_or_else(|| missing("vector_unit"))?;
@@ -162,7 +163,9 @@ pub fn time_operations(
     let programs: Vec<_> = shapes.iter().map(|((product, instances), name)| (*product, *instances, *name)).collect();
     let timed: Vec<Result<ProgramTiming, InferenceError>> = programs
         .par_iter()
-        .map(|(product, instances, name)| time_program(machine, *product, *instances, name, precision, timing))
+        .map(|(product, instances, name)| {
+            time_program(machine, *product, *instances, name, precision, (timing, mapping))
+        })
         .collect();
     let timed: Vec<ProgramTiming> = timed.into_iter().collect::<Result<_, _>>()?;
     let found: BTreeMap<(Product, u64), ProgramTiming> = shapes.into_keys().zip(timed).collect();
@@ -198,19 +201,17 @@ fn time_program(
     instances: u64,
     name: &str,
     precision: &Precision,
-    timing: MemoryTiming,
+    (timing, mapping): (MemoryTiming, &Mapping),
 ) -> Result<ProgramTiming, InferenceError> {
-    let mapping = |cause| InferenceError::Mapping { operation: name.to_string(), cause };
-    let matmul = command(machine, product, precision).map_err(mapping)?;
+    let refuse = |cause| InferenceError::Mapping { operation: name.to_string(), cause };
+    let matmul = command(machine, product, precision).map_err(refuse)?;
     let missing = || InferenceError::Missing { design: machine.name.clone(), section: "array" };
     let array = machine.array.as_ref().ok_or_else(missing)?;
     let products = vec![matmul; instances as usize];
-    let schedule = schedule_array(machine, &products).map_err(mapping)?;
+    let schedule = schedule_array(machine, &products, mapping).map_err(refuse)?;
     let program = &schedule.program;
     let start = Start { address: 0, commands: program.commands.len() as u32 };
-    // Every byte alone and every step alone: nothing that ends takes longer.
-    let least = program.least_cycles(machine, 1);
-    let limit = (least + program.commands.len() as u64 * u64::from(timing.latency + 100)) * 8 + 100_000;
+    let limit = program.cycle_limit(machine, timing.latency);
     let run = run_timing(machine, program, start, timing, limit).ok_or_else(missing)?;
     let trace = run.map_err(|_| InferenceError::Watchdog { operation: name.to_string(), limit })?;
     Ok(ProgramTiming {

@@ -1,5 +1,6 @@
 use bitmosaic_arch::{Machine, load, presets};
 use bitmosaic_cosim::Engine;
+use bitmosaic_mappings::{MAPPINGS, Mapping};
 use bitmosaic_numerics::{DigitSet, TermTable, registry};
 use bitmosaic_reports::list_text;
 use bitmosaic_results::{ListDocument, ListEntry};
@@ -25,6 +26,8 @@ enum What {
     Models,
     /// Memory devices
     Devices,
+    /// Mappings of whole machines
+    Mappings,
     /// Weight types
     Types,
     /// Kinds of processing element
@@ -51,6 +54,10 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
             let devices = DEVICES.iter().map(|(name, _)| Device::named(name)).collect::<Result<Vec<_>, _>>();
             let devices = devices.map_err(CliError::Internal)?;
             devices.iter().map(|d| entry(&d.name, d.summary.clone())).collect()
+        }
+        What::Mappings => {
+            let mappings = MAPPINGS.iter().map(|(name, _)| Mapping::load(name)).collect::<Result<Vec<_>, _>>()?;
+            mappings.iter().map(|m| entry(&m.name, m.summary.clone())).collect()
         }
         What::Types => registry()
             .iter()

@@ -1,7 +1,7 @@
 use bitmosaic_arch::DesignSpec;
 use bitmosaic_results::{
-    CompareDocument, CosimDocument, ListDocument, ProgramDocument, QuantizeDocument, ReproduceDocument, RtlDocument,
-    RunDocument, SimulateDocument,
+    CompareDocument, CosimDocument, ListDocument, MappingDocument, ProgramDocument, QuantizeDocument,
+    ReproduceDocument, RtlDocument, RunDocument, SimulateDocument,
 };
 use schemars::{Schema, schema_for};
 
@@ -32,6 +32,7 @@ enum ResultOf {
     Simulate,
     Cosim,
     Compare,
+    Mapping,
     Program,
     Reproduce,
     Rtl,
@@ -47,6 +48,7 @@ pub(crate) fn execute(arguments: &Arguments) -> Result<Outcome, CliError> {
             ResultOf::Simulate => schema_for!(SimulateDocument),
             ResultOf::Cosim => schema_for!(CosimDocument),
             ResultOf::Compare => schema_for!(CompareDocument),
+            ResultOf::Mapping => schema_for!(MappingDocument),
             ResultOf::Program => schema_for!(ProgramDocument),
             ResultOf::Reproduce => schema_for!(ReproduceDocument),
             ResultOf::Rtl => schema_for!(RtlDocument),

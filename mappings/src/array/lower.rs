@@ -4,10 +4,10 @@ use bitmosaic_arch::{Array, Machine};
 use bitmosaic_numerics::{QuantizedMatrix, f16};
 
 use super::image::{activation_image, weight_image};
+use super::mapping::Mapping;
 use super::tiling::{HalfChoice, MappingSpace, Tiling};
 use crate::{
-    Command, Halves, LoadActivations, LoadWeights, MappingError, Matmul, Part, Program, Store, TileWalk, Tokens,
-    matmul_command,
+    Command, Halves, LoadActivations, LoadWeights, MappingError, Matmul, Part, Program, Store, Tokens, matmul_command,
 };
 
 /// Alignment in bytes of the program, of every operand and of the outputs.
@@ -46,6 +46,9 @@ pub fn read_outputs(memory: &[u8], region: &OutputRegion) -> Vec<u16> {
         .map(|bytes| u16::from_le_bytes(*bytes))
         .collect()
 }
+
+/// Most `matmul` commands of a program, which has up to four times as many in all, of 32 bytes.
+const MOST_PRODUCTS: u64 = 1 << 22;
 
 /// What the queues have been told to wait for. Waiting for a command of another queue waits for all before it, so that a
 /// token is needed only for one that is later than all waited for.
@@ -120,7 +123,11 @@ struct Scheduling<'m> {
 /// # Errors
 /// As [`matmul_command`] and [`schedule_array`], and `Field` for activations of the wrong length or weights that fail their own
 /// check.
-pub fn lower_array(machine: &Machine, layers: &[(&QuantizedMatrix, &[f16])]) -> Result<ArrayProgram, MappingError> {
+pub fn lower_array(
+    machine: &Machine,
+    layers: &[(&QuantizedMatrix, &[f16])],
+    mapping: &Mapping,
+) -> Result<ArrayProgram, MappingError> {
     let mut products = Vec::new();
     for (weights, activations) in layers {
         weights.check().map_err(|e| MappingError::field("weights", weights.weight_type.name, e))?;
@@ -133,7 +140,7 @@ pub fn lower_array(machine: &Machine, layers: &[(&QuantizedMatrix, &[f16])]) -> 
         let (name, special) = (weights.weight_type.name, weights.special_values);
         products.push(matmul_command(machine, name, special, weights.scale_kind, weights.group, shape)?);
     }
-    let schedule = schedule_array(machine, &products)?;
+    let schedule = schedule_array(machine, &products, mapping)?;
     let array = array_of(machine)?;
     let mut memory = schedule.program.to_bytes();
     memory.resize(schedule.memory_bytes, 0);
@@ -156,8 +163,12 @@ fn array_of(machine: &Machine) -> Result<&Array, MappingError> {
 /// Schedules products (commands of [`matmul_command`]) as one program.
 ///
 /// # Errors
-/// `Field` for a design without array, or a product of which one block does not fit the buffers.
-pub fn schedule_array(machine: &Machine, products: &[Matmul]) -> Result<ArraySchedule, MappingError> {
+/// `Field` for a design without array, a product of which no tiling of the mapping fits the buffers, or a program of too many commands.
+pub fn schedule_array(
+    machine: &Machine,
+    products: &[Matmul],
+    mapping: &Mapping,
+) -> Result<ArraySchedule, MappingError> {
     let mut scheduling = Scheduling {
         machine,
         array: array_of(machine)?,
@@ -173,7 +184,7 @@ pub fn schedule_array(machine: &Machine, products: &[Matmul]) -> Result<ArraySch
     };
     let (mut outputs, mut tilings, mut places) = (Vec::new(), Vec::new(), Vec::new());
     for product in products {
-        let (region, tiling, place) = scheduling.product(product)?;
+        let (region, tiling, place) = scheduling.product(product, mapping)?;
         outputs.push(region);
         tilings.push(tiling);
         places.push(place);
@@ -198,34 +209,6 @@ pub fn schedule_array(machine: &Machine, products: &[Matmul]) -> Result<ArraySch
     Ok(ArraySchedule { program: Program { commands: scheduling.commands }, memory_bytes, outputs, tilings, places })
 }
 
-impl Program {
-    /// Cycles that no memory of `bytes_per_cycle` and no schedule can go below: the steps of the tiles, the beats of each
-    /// direction, and the bytes of both.
-    pub fn least_cycles(&self, machine: &Machine, bytes_per_cycle: u32) -> u64 {
-        let Some(array) = &machine.array else { return 0 };
-        let (mut steps, mut read, mut written) = (0, 0, 0);
-        for command in &self.commands {
-            match command {
-                Command::LoadWeights(load) => read += u64::from(load.beats),
-                Command::LoadActivations(load) => {
-                    read += u64::from(load.tokens) * array.activation_row_beats(machine, load.input_channels);
-                }
-                Command::Matmul(matmul) => {
-                    let walk = TileWalk::new(machine, matmul);
-                    let pass: usize = walk.group_reads().map(|g| g.chunks * g.times * g.terms).sum();
-                    steps += (walk.pass_count() * pass) as u64;
-                }
-                Command::Store(store) => {
-                    written += u64::from(store.tokens) * array.output_row_beats(store.output_channels);
-                }
-                Command::End => {}
-            }
-        }
-        let bytes = (read + written) * u64::from(array.beat_bytes());
-        steps.max(read).max(written).max(bytes / u64::from(bytes_per_cycle.max(1)))
-    }
-}
-
 impl Scheduling<'_> {
     /// Room for `bytes` of memory, aligned; its address.
     fn place(&mut self, bytes: usize) -> usize {
@@ -234,7 +217,7 @@ impl Scheduling<'_> {
         address
     }
 
-    fn product(&mut self, matmul: &Matmul) -> Result<(OutputRegion, Tiling, Places), MappingError> {
+    fn product(&mut self, matmul: &Matmul, mapping: &Mapping) -> Result<(OutputRegion, Tiling, Places), MappingError> {
         let (machine, array) = (self.machine, self.array);
         let (tokens, k, n) = (matmul.tokens as usize, matmul.input_channels as usize, matmul.output_channels as usize);
         let group = usize::from(matmul.group);
@@ -242,7 +225,11 @@ impl Scheduling<'_> {
         // A row of activations in memory has whole chunks and whole beats, so that the hardware never masks lanes.
         let pitch = array.activation_row_beats(machine, matmul.input_channels) as usize * beat;
         let space = MappingSpace::new(machine, matmul)?;
-        let (tiling, _) = space.best()?;
+        let (tiling, traffic) = space.best(mapping)?;
+        if traffic.commands + self.matmuls.len() as u64 > MOST_PRODUCTS {
+            let expected = format!("at most {MOST_PRODUCTS}: take fewer tokens or channels");
+            return Err(MappingError::field("`matmul` commands of the program", traffic.commands, expected));
+        }
         let reductions = space.groups.div_ceil(tiling.groups);
         let activations_at = self.place(tokens * pitch);
         let mut weights_at = Vec::new();

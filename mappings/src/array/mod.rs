@@ -2,7 +2,11 @@
 
 mod image;
 mod lower;
+mod mapping;
 mod tiling;
+mod work;
 
 pub use lower::{ArrayProgram, ArraySchedule, OutputRegion, lower_array, read_outputs, schedule_array};
+pub use mapping::{Dataflow, MAPPINGS, Mapping};
 pub use tiling::{MappingSpace, Tiling, Traffic};
+pub use work::ProgramWork;

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use bitmosaic_arch::{Array, Machine};
 
+use super::mapping::{Dataflow, Mapping};
 use crate::{MappingError, Matmul, TileWalk};
 
 /// Blocks of a product that one `matmul` command takes, and which operand stays while the other changes.
@@ -78,6 +79,18 @@ impl<'m> MappingSpace<'m> {
         })
     }
 
+    /// Row blocks, column blocks and groups of the product.
+    pub fn blocks(&self) -> [usize; 3] {
+        [self.rows, self.columns, self.groups]
+    }
+
+    /// Bytes in memory of weights and activations, each loaded once as a whole.
+    pub fn tensor_bytes(&self) -> [u64; 2] {
+        let row = self.array.activation_row_beats(self.machine, self.input_channels as u32);
+        let activations = self.tokens as u64 * row * u64::from(self.array.beat_bytes());
+        [self.weight_bytes(self.columns, &(0..self.groups)), activations]
+    }
+
     /// Input channels of `groups`.
     fn channels(&self, groups: &Range<usize>) -> usize {
         self.input_channels.min(groups.end * self.group) - groups.start * self.group
@@ -148,15 +161,32 @@ impl<'m> MappingSpace<'m> {
         }
     }
 
-    /// The tilings among which the best one is: of the blocks a command, for each number of commands the fewest that give
-    /// it; of the groups, the most that fit, and the fewest that make as many parts.
-    pub fn tilings(&self) -> Vec<Tiling> {
+    /// What stays while the rest passes by.
+    pub fn dataflow(&self, tiling: Tiling) -> Dataflow {
+        match tiling.weights_outer {
+            _ if tiling.groups < self.groups => Dataflow::OutputStationary,
+            true => Dataflow::WeightStationary,
+            false => Dataflow::InputStationary,
+        }
+    }
+
+    /// The tilings of a mapping that the machine can hold and among which the best one is. Of what the mapping does not fix: of
+    /// the blocks a command, for each number of commands the fewest that give it; of the groups, all, or the most that fit
+    /// and the fewest that make as many parts.
+    pub fn tilings(&self, mapping: &Mapping) -> Vec<Tiling> {
         let mut tilings = Vec::new();
-        for column_blocks in sizes(self.columns, self.array.blocks as usize) {
-            for row_blocks in sizes(self.rows, self.array.blocks as usize / column_blocks) {
-                for groups in self.group_choices(row_blocks, column_blocks) {
+        let blocks = self.array.blocks as usize;
+        for column_blocks in mapping.column_blocks.map_or_else(|| sizes(self.columns, blocks), |fixed| vec![fixed]) {
+            let rows = || sizes(self.rows, blocks / column_blocks);
+            for row_blocks in mapping.row_blocks.map_or_else(rows, |fixed| vec![fixed]) {
+                let groups = || self.group_choices(row_blocks, column_blocks, mapping.dataflow);
+                for groups in mapping.groups.map_or_else(groups, |fixed| vec![fixed.min(self.groups)]) {
                     for weights_outer in [true, false] {
-                        tilings.push(Tiling { row_blocks, column_blocks, groups, weights_outer });
+                        let tiling = Tiling { row_blocks, column_blocks, groups, weights_outer };
+                        let wanted = mapping.dataflow.is_none_or(|dataflow| dataflow == self.dataflow(tiling));
+                        if wanted && self.obstacle(tiling).is_none() {
+                            tilings.push(tiling);
+                        }
                     }
                 }
             }
@@ -165,9 +195,9 @@ impl<'m> MappingSpace<'m> {
     }
 
     /// Groups a command that are worth trying with so many blocks.
-    fn group_choices(&self, row_blocks: usize, column_blocks: usize) -> Vec<usize> {
+    fn group_choices(&self, row_blocks: usize, column_blocks: usize, dataflow: Option<Dataflow>) -> Vec<usize> {
         let fits = |groups| self.obstacle(Tiling { row_blocks, column_blocks, groups, weights_outer: true }).is_none();
-        if fits(self.groups) {
+        if fits(self.groups) && dataflow != Some(Dataflow::OutputStationary) {
             return vec![self.groups];
         }
         // What fits in parts fits in smaller ones.
@@ -183,22 +213,43 @@ impl<'m> MappingSpace<'m> {
         if fewest == most * self.group_step { vec![fewest] } else { vec![most * self.group_step, fewest] }
     }
 
-    /// The tiling that loads the fewest beats, of these the one with the fewest commands.
+    /// The tiling of a mapping that loads the fewest beats, of these the one with the fewest commands.
     ///
     /// # Errors
-    /// `Field` where not even one block each way and the smallest part of the reduction fit, with what limits them.
-    pub fn best(&self) -> Result<(Tiling, Traffic), MappingError> {
-        let costs = self.tilings().into_iter().map(|tiling| (tiling, self.traffic(tiling)));
-        costs.min_by_key(|(_, traffic)| *traffic).ok_or_else(|| {
-            let groups = self.group_step.min(self.groups);
-            let smallest = Tiling { row_blocks: 1, column_blocks: 1, groups, weights_outer: true };
-            let limit = self.obstacle(smallest).unwrap_or("buffers");
-            let expected = format!(
-                "parts of a long reduction start at multiples of {} groups of {}, more than design `{}` holds: raise `{limit}`",
-                self.group_step, self.group, self.machine.name
-            );
-            MappingError::field("groups of the product", self.groups, expected)
-        })
+    /// `Field` where none fits, with what limits it.
+    pub fn best(&self, mapping: &Mapping) -> Result<(Tiling, Traffic), MappingError> {
+        let costs = self.tilings(mapping).into_iter().map(|tiling| (tiling, self.traffic(tiling)));
+        costs.min_by_key(|(_, traffic)| *traffic).ok_or_else(|| self.nothing_fits(mapping))
+    }
+
+    /// The smallest tiling of a mapping, and what keeps it from fitting.
+    fn nothing_fits(&self, mapping: &Mapping) -> MappingError {
+        let whole = matches!(mapping.dataflow, Some(Dataflow::WeightStationary | Dataflow::InputStationary));
+        let least = if whole { self.groups } else { self.group_step.min(self.groups) };
+        let smallest = Tiling {
+            row_blocks: mapping.row_blocks.unwrap_or(1),
+            column_blocks: mapping.column_blocks.unwrap_or(1),
+            groups: mapping.groups.unwrap_or(least).min(self.groups),
+            weights_outer: true,
+        };
+        let Tiling { row_blocks, column_blocks, groups, .. } = smallest;
+        let found = format!(
+            "{} x {} blocks (tokens x output channels) and {} groups of {}",
+            self.rows, self.columns, self.groups, self.group
+        );
+        let expected = match self.obstacle(smallest) {
+            Some("memory.data_bits") => format!(
+                "parts of its reduction start at multiples of {} groups, where activations start at a beat of the memory port",
+                self.group_step
+            ),
+            Some(field) => format!(
+                "a command of {row_blocks} x {column_blocks} blocks and {groups} groups is more than design `{}` holds: raise \
+                 `{field}`",
+                self.machine.name
+            ),
+            None => format!("mapping `{}` wants parts of the reduction, and there is one group", mapping.name),
+        };
+        MappingError::field("product", found, expected)
     }
 
     /// Parts in the order of execution.
@@ -310,7 +361,7 @@ mod tests {
         let mut compared = [0; 3];
         for (machine, matmul) in cases() {
             let space = MappingSpace::new(&machine, &matmul).unwrap();
-            for tiling in space.tilings() {
+            for tiling in space.tilings(&Mapping::best()) {
                 let traffic = space.traffic(tiling);
                 assert_eq!(
                     (traffic.loaded_beats, traffic.commands),
@@ -321,8 +372,8 @@ mod tests {
                 compared[1] +=
                     usize::from(tiling.groups < space.groups && tiling.row_blocks * tiling.column_blocks > 1);
             }
-            let (_, traffic) = space.best().unwrap();
-            let program = schedule_array(&machine, std::slice::from_ref(&matmul)).unwrap().program;
+            let (_, traffic) = space.best(&Mapping::best()).unwrap();
+            let program = schedule_array(&machine, std::slice::from_ref(&matmul), &Mapping::best()).unwrap().program;
             let loads = program.commands.iter().map(|command| match command {
                 Command::LoadWeights(load) => u64::from(load.beats),
                 Command::LoadActivations(load) => {
@@ -343,7 +394,7 @@ mod tests {
         let mut points = 0;
         for (machine, matmul) in cases() {
             let space = MappingSpace::new(&machine, &matmul).unwrap();
-            let (found, traffic) = space.best().unwrap();
+            let (found, traffic) = space.best(&Mapping::best()).unwrap();
             assert_eq!(space.obstacle(found), None);
             for row_blocks in 1..=space.rows {
                 for column_blocks in 1..=space.columns {

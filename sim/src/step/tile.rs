@@ -145,7 +145,6 @@ impl<'m> TileStep<'m> {
         self.busy = true;
         self.feeding = true;
         (self.k, self.group_k, self.token, self.output_channel) = (0, 0, 0, 0);
-        // Accumulators in a memory go on where their pass begins, those in a register stay.
         self.first_group = self.machine.scale_unit.accumulator_blocks > 1 || !self.running.continues;
         self.block = u32::MAX;
     }
@@ -256,8 +255,8 @@ impl<'m> TileStep<'m> {
         let (tile, group) = (&self.machine.tile, &mut self.scale_units.group);
         group.remaining = self.machine.scale_unit.slots;
         group.origin = flags.origin;
-        let in_memory = self.machine.scale_unit.accumulator_blocks > 1;
-        group.first_group = flags.first_group && !(in_memory && self.running.continues);
+        group.first_group =
+            flags.first_group && !(self.machine.scale_unit.accumulator_blocks > 1 && self.running.continues);
         self.block = self.block.wrapping_add(u32::from(flags.first_group));
         group.block = self.block;
         group.pass_end = flags.pass_end;
