@@ -92,6 +92,12 @@ fn the_published_figures_are_reproduced() {
     let folder = tempfile::tempdir().unwrap();
     let document = json(folder.path(), &["reproduce", "hpca25", "--json"]);
     assert_eq!(document["differing"], 0);
+    let read = |name: &str| std::fs::read_to_string(folder.path().join("bitmosaic-reproduce").join(name)).unwrap();
+    assert_eq!(read("points.csv").lines().count(), 61);
+    assert_eq!(read("gains.csv").lines().count(), 17);
+    assert!(read("points.csv").contains("bitmod-lossy,llama-2-7b,decode:256,79493200,79493200,"));
+    assert!(read("index.html").contains("published numbers: 196, not reproduced: 0"));
+    assert!(read("gains.svg").contains("4.1760") && read("cycles.svg").contains("<svg"));
     let points = document["points"].as_array().unwrap();
     assert_eq!(points.len(), 60);
     let engines = points.iter().filter(|point| !point["cycle_engine"].is_null());

@@ -37,7 +37,10 @@ pub use mapping::mapping_text;
 pub use page::{Block, Page, Section, Tone};
 pub use plot::{Svg, cycles_plot, error_plot, front_plot, groups_plot, special_values_plot};
 pub use quantize::quantize_text;
-pub use reproduce::reproduce_text;
+pub use reproduce::{
+    cycles_plot as reproduce_cycles_plot, gains_plot, reproduce_gains_csv, reproduce_page, reproduce_points_csv,
+    reproduce_text,
+};
 pub use rtl::rtl_text;
 pub use run::{RunDetails, run_page, run_text};
 pub use simulate::simulate_text;
