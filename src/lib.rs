@@ -11,7 +11,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{compare, completions, cosim, list, program, quantize, reproduce, rtl, run, schema, simulate};
+use crate::commands::{
+    compare, completions, cosim, list, program, quantize, reproduce, rtl, run, schema, simulate, sweep,
+};
 use crate::error::CliError;
 
 /// Describe a bit-serial mixture-of-datatype LLM accelerator once: simulate it cycle by cycle and bit by bit, export it as
@@ -38,6 +40,10 @@ enum Command {
     Cosim(cosim::Arguments),
     /// Weight types and machines side by side: cycles, error, area by group
     Compare(compare::Arguments),
+    /// Many designs, types, memories and models at once; a run that was killed goes on
+    Sweep(sweep::Arguments),
+    /// The Pareto front of a sweep's results
+    Pareto(sweep::ParetoArguments),
     /// Programs of whole machines as text and as bytes
     Program(program::Arguments),
     /// The figures of a publication beside what is computed here
@@ -69,6 +75,8 @@ pub fn main() -> ExitCode {
         Command::Simulate(arguments) => simulate::execute(&arguments, json),
         Command::Cosim(arguments) => cosim::execute(&arguments, json),
         Command::Compare(arguments) => compare::execute(&arguments, json),
+        Command::Sweep(arguments) => sweep::execute(&arguments, json),
+        Command::Pareto(arguments) => sweep::execute_pareto(&arguments, json),
         Command::Program(arguments) => program::execute(&arguments, json),
         Command::Reproduce(arguments) => reproduce::execute(&arguments, json),
         Command::Rtl(arguments) => rtl::execute(&arguments, json),

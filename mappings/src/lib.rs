@@ -14,6 +14,7 @@ mod lower;
 mod operands;
 mod program;
 mod stream;
+mod timing_key;
 mod unit;
 
 pub use array::{ArrayProgram, ArraySchedule, OutputRegion, Tiling, lower_array, read_outputs, schedule_array};
@@ -26,6 +27,7 @@ pub use lower::{GroupReads, Lowered, OutputPlace, TileWalk, lower, matmul_comman
 pub use operands::{AlignedGroup, aligned_activations, aligner_stimulus, tile_stimulus};
 pub use program::Program;
 pub use stream::{BeatStream, Gate, Lfsr, read_bits, sign_extend};
+pub use timing_key::TimingKey;
 pub use unit::{
     OutputBeat, PortInputs, Signals, Stalls, Unit, UnitStimulus, UnitTrace, Watchdog, ports, run_unit,
     run_unit_observed,

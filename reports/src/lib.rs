@@ -20,6 +20,7 @@ mod reproduce;
 mod rtl;
 mod run;
 mod simulate;
+mod sweep;
 mod table;
 mod text;
 mod yardstick;
@@ -33,10 +34,13 @@ pub use html::escape;
 pub use layers::layers_csv;
 pub use list::list_text;
 pub use page::{Block, Page, Section, Tone};
-pub use plot::{Svg, cycles_plot, error_plot, front_plot, groups_plot, special_values_plot};
+pub use plot::{
+    Scatter, ScatterPoint, Svg, cycles_plot, error_plot, front_plot, groups_plot, scatter_plot, special_values_plot,
+};
 pub use quantize::quantize_text;
 pub use reproduce::reproduce_text;
 pub use rtl::rtl_text;
 pub use run::{RunDetails, run_page, run_text};
 pub use simulate::simulate_text;
+pub use sweep::{pareto_csv, pareto_text, sweep_page, sweep_text};
 pub use table::{Align, Cell, Column, Head, Table};

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use bitmosaic_arch::Machine;
-use bitmosaic_mappings::{MappingError, Matmul, Start, matmul_command, schedule_array};
+use bitmosaic_mappings::{MappingError, Matmul, Start, TimingKey, matmul_command, schedule_array};
 use bitmosaic_numerics::{NumericsError, WeightType, weight_type};
 use bitmosaic_workloads::operation::{Operand, Operation, Product, Work};
 use rayon::prelude::*;
@@ -134,18 +134,31 @@ pub enum InferenceError {
     },
 }
 
-/// Times every operation of one or many steps, in their order; products of the same shape once, on all cores.
+/// Products of one shape that a machine runs in one program.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelProgram {
+    /// Name of the first operation that needs it.
+    pub operation: String,
+    product: Product,
+    matmul: Matmul,
+    instances: u64,
+    key: TimingKey,
+}
+
+/// What programs took, by product and instances.
+pub type ProgramTimings = BTreeMap<(Product, u64), ProgramTiming>;
+
+/// The programs of one or many steps, each once.
 ///
 /// # Errors
 /// Operations that the machine cannot run, by name.
-pub fn time_operations(
+pub fn programs(
     machine: &Machine,
     operations: &[Operation],
     precision: &Precision,
-    timing: MemoryTiming,
-) -> Result<Vec<Timing>, InferenceError> {
+) -> Result<Vec<ModelProgram>, InferenceError> {
     let missing = |section| InferenceError::Missing { design: machine.name.clone(), section };
-    let lanes = machine.vector_lanes.ok_or_else(|| missing("vector_unit"))?;
+    machine.vector_lanes.ok_or_else(|| missing("vector_unit"))?;
     let array = machine.array.as_ref().ok_or_else(|| missing("array"))?;
     let mut shapes: BTreeMap<(Product, u64), &str> = BTreeMap::new();
     for operation in operations {
@@ -159,18 +172,48 @@ pub fn time_operations(
             shapes.entry((product, operation.instances)).or_insert(&operation.name);
         }
     }
-    let programs: Vec<_> = shapes.iter().map(|((product, instances), name)| (*product, *instances, *name)).collect();
-    let timed: Vec<Result<ProgramTiming, InferenceError>> = programs
-        .par_iter()
-        .map(|(product, instances, name)| time_program(machine, *product, *instances, name, precision, timing))
-        .collect();
+    let program = |((product, instances), name): ((Product, u64), &str)| {
+        let mapping = |cause| InferenceError::Mapping { operation: name.to_string(), cause };
+        let matmul = command(machine, product, precision).map_err(mapping)?;
+        let key = TimingKey::new(machine, &matmul, instances).ok_or_else(|| missing("array"))?;
+        Ok(ModelProgram { operation: name.to_string(), product, matmul, instances, key })
+    };
+    shapes.into_iter().map(program).collect()
+}
+
+/// Times every operation of one or many steps, in their order; products of the same shape once, on all cores.
+///
+/// # Errors
+/// Operations that the machine cannot run, by name.
+pub fn time_operations(
+    machine: &Machine,
+    operations: &[Operation],
+    precision: &Precision,
+    timing: MemoryTiming,
+) -> Result<Vec<Timing>, InferenceError> {
+    let programs = programs(machine, operations, precision)?;
+    let timed: Vec<Result<ProgramTiming, InferenceError>> =
+        programs.par_iter().map(|program| program.time(machine, timing)).collect();
     let timed: Vec<ProgramTiming> = timed.into_iter().collect::<Result<_, _>>()?;
-    let found: BTreeMap<(Product, u64), ProgramTiming> = shapes.into_keys().zip(timed).collect();
+    let found: ProgramTimings = programs.iter().map(ModelProgram::place).zip(timed).collect();
+    Ok(timings(machine, operations, precision, timing, &found))
+}
+
+/// The timings of operations, in their order, given those of their [`programs`]; what is not among them takes no time.
+pub fn timings(
+    machine: &Machine,
+    operations: &[Operation],
+    precision: &Precision,
+    timing: MemoryTiming,
+    programs: &ProgramTimings,
+) -> Vec<Timing> {
     let cache_bits = precision.cache_bits();
     let of = |operation: &Operation| match operation.work {
-        Work::Product(product) => Timing::Program(found[&(product, operation.instances)]),
+        Work::Product(product) => {
+            Timing::Program(programs.get(&(product, operation.instances)).copied().unwrap_or_default())
+        }
         Work::Vector(vector) => {
-            let one = vector_unit::time(vector, lanes, timing, cache_bits);
+            let one = vector_unit::time(vector, machine.vector_lanes.unwrap_or(1), timing, cache_bits);
             let n = operation.instances;
             Timing::Vector(VectorTiming {
                 cycles: one.cycles * n,
@@ -180,7 +223,7 @@ pub fn time_operations(
             })
         }
     };
-    Ok(operations.iter().map(of).collect())
+    operations.iter().map(of).collect()
 }
 
 /// The command of a product in the type of its operand.
@@ -192,32 +235,41 @@ fn command(machine: &Machine, product: Product, precision: &Precision) -> Result
     matmul_command(machine, weight_type.name, special, kind, operand.group, shape)
 }
 
-fn time_program(
-    machine: &Machine,
-    product: Product,
-    instances: u64,
-    name: &str,
-    precision: &Precision,
-    timing: MemoryTiming,
-) -> Result<ProgramTiming, InferenceError> {
-    let mapping = |cause| InferenceError::Mapping { operation: name.to_string(), cause };
-    let matmul = command(machine, product, precision).map_err(mapping)?;
-    let missing = || InferenceError::Missing { design: machine.name.clone(), section: "array" };
-    let array = machine.array.as_ref().ok_or_else(missing)?;
-    let products = vec![matmul; instances as usize];
-    let schedule = schedule_array(machine, &products).map_err(mapping)?;
-    let program = &schedule.program;
-    let start = Start { address: 0, commands: program.commands.len() as u32 };
-    // Every byte alone and every step alone: nothing that ends takes longer.
-    let least = program.least_cycles(machine, 1);
-    let limit = (least + program.commands.len() as u64 * u64::from(timing.latency + 100)) * 8 + 100_000;
-    let run = run_timing(machine, program, start, timing, limit).ok_or_else(missing)?;
-    let trace = run.map_err(|_| InferenceError::Watchdog { operation: name.to_string(), limit })?;
-    Ok(ProgramTiming {
-        cycles: trace.cycles,
-        status_cycles: trace.status_cycles,
-        bytes_read: trace.bytes_read(array.beat_bytes()),
-        bytes_written: trace.bytes_written(),
-        useful_terms: product.macs() * u128::from(instances) * u128::from(products[0].terms),
-    })
+impl ModelProgram {
+    /// What its time depends on, beside the memory.
+    pub fn key(&self) -> &TimingKey {
+        &self.key
+    }
+
+    /// Its place among [`ProgramTimings`].
+    pub fn place(&self) -> (Product, u64) {
+        (self.product, self.instances)
+    }
+
+    /// Its time on the machine that it was made for.
+    ///
+    /// # Errors
+    /// `Mapping` where it does not fit the buffers.
+    pub fn time(&self, machine: &Machine, timing: MemoryTiming) -> Result<ProgramTiming, InferenceError> {
+        let operation = || self.operation.clone();
+        let missing = || InferenceError::Missing { design: machine.name.clone(), section: "array" };
+        let array = machine.array.as_ref().ok_or_else(missing)?;
+        let products = vec![self.matmul.clone(); self.instances as usize];
+        let schedule = schedule_array(machine, &products)
+            .map_err(|cause| InferenceError::Mapping { operation: operation(), cause })?;
+        let program = &schedule.program;
+        let start = Start { address: 0, commands: program.commands.len() as u32 };
+        // Every byte alone and every step alone: nothing that ends takes longer.
+        let least = program.least_cycles(machine, 1);
+        let limit = (least + program.commands.len() as u64 * u64::from(timing.latency + 100)) * 8 + 100_000;
+        let run = run_timing(machine, program, start, timing, limit).ok_or_else(missing)?;
+        let trace = run.map_err(|_| InferenceError::Watchdog { operation: operation(), limit })?;
+        Ok(ProgramTiming {
+            cycles: trace.cycles,
+            status_cycles: trace.status_cycles,
+            bytes_read: trace.bytes_read(array.beat_bytes()),
+            bytes_written: trace.bytes_written(),
+            useful_terms: self.product.macs() * u128::from(self.instances) * u128::from(self.matmul.terms),
+        })
+    }
 }

@@ -1,5 +1,6 @@
 use bitmosaic_arch::{Machine, load, presets};
 use bitmosaic_cosim::Engine;
+use bitmosaic_explore::SPECS;
 use bitmosaic_numerics::{DigitSet, TermTable, registry};
 use bitmosaic_reports::list_text;
 use bitmosaic_results::{ListDocument, ListEntry};
@@ -25,6 +26,8 @@ enum What {
     Models,
     /// Memory devices
     Devices,
+    /// Sweeps
+    Sweeps,
     /// Weight types
     Types,
     /// Kinds of processing element
@@ -51,6 +54,14 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
             let devices = DEVICES.iter().map(|(name, _)| Device::named(name)).collect::<Result<Vec<_>, _>>();
             let devices = devices.map_err(CliError::Internal)?;
             devices.iter().map(|d| entry(&d.name, d.summary.clone())).collect()
+        }
+        What::Sweeps => {
+            let specs = SPECS.iter().map(|(name, _)| Ok((*name, bitmosaic_explore::load(name)?)));
+            let specs: Vec<_> = specs.collect::<Result<_, CliError>>()?;
+            specs
+                .iter()
+                .map(|(name, spec)| entry(name, format!("{}; {} points", spec.summary, spec.space.points())))
+                .collect()
         }
         What::Types => registry()
             .iter()

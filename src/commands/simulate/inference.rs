@@ -16,13 +16,6 @@ use bitmosaic_workloads::routing::Routing;
 use super::{Arguments, SimulateEngine};
 use crate::error::CliError;
 
-/// Most sequences.
-const MOST_SEQUENCES: u32 = 4096;
-/// Most tokens that enter one forward pass, of all sequences.
-const MOST_NEW_TOKENS: u64 = 1 << 17;
-/// Most generated tokens: each has its own list of operations.
-const MOST_GENERATED: u32 = 1 << 12;
-
 #[derive(Debug, clap::Args)]
 pub(super) struct ModelArguments {
     /// Model: a name of `bitmosaic list models`, or the path of a model file
@@ -92,18 +85,9 @@ pub(super) fn simulate(
     if arguments.engine != SimulateEngine::Cycle {
         return Err(CliError::option("--engine", "a model", "whole models run on `--engine cycle`"));
     }
-    if !(1..=MOST_SEQUENCES).contains(&own.batch) {
-        return Err(CliError::option("--batch", own.batch, format!("1 to {MOST_SEQUENCES} sequences")));
-    }
     let (model, phase) = (load(name)?, Phase::parse(own.phase.as_deref().unwrap_or_default())?);
-    let new = phase.most_new_tokens();
-    if u64::from(new) * u64::from(own.batch) > MOST_NEW_TOKENS {
-        let found = format!("{new} new tokens of {} sequences at once", own.batch);
-        return Err(CliError::option("--phase, --batch", found, format!("at most {MOST_NEW_TOKENS} in all")));
-    }
-    if phase.tokens_out() > MOST_GENERATED {
-        let found = format!("{} tokens, a forward pass each", phase.tokens_out());
-        return Err(CliError::option("--phase", found, format!("at most {MOST_GENERATED}")));
+    if let Some((found, expected)) = phase.too_large(own.batch) {
+        return Err(CliError::option("--phase, --batch", found, expected));
     }
     let precision = Precision {
         weights: OperandType::named(&arguments.weight_type, arguments.group)?,

@@ -1,0 +1,30 @@
+//! Resources of a machine's netlist, once for all machines of the same netlist.
+
+use bitmosaic_arch::Machine;
+use bitmosaic_rtl::cost::{TotalCost, total_cost};
+use bitmosaic_rtl::hardware::build;
+use sha2::{Digest as _, Sha256};
+
+/// What the netlist depends on: the machine but for names, clock and the vector unit, which has no hardware.
+pub(crate) type NetlistKey = [u8; 32];
+
+pub(crate) fn netlist_key(machine: &Machine) -> NetlistKey {
+    let same = Machine {
+        name: String::new(),
+        summary: String::new(),
+        design_sha256: String::new(),
+        clock_mhz: 0,
+        vector_lanes: None,
+        ..machine.clone()
+    };
+    Sha256::digest(format!("{same:?}")).into()
+}
+
+/// Counts the whole machine's netlist; of a design that is a tile alone, tile and aligner.
+pub(crate) fn area(machine: &Machine) -> Result<TotalCost, String> {
+    let units = build(machine).map_err(|e| format!("netlist of design `{}`: {e}", machine.name))?;
+    Ok(match &units.array {
+        Some(array) => total_cost(std::iter::once(array)),
+        None => total_cost(units.designs()),
+    })
+}
