@@ -28,3 +28,23 @@ pub(crate) fn area(machine: &Machine) -> Result<TotalCost, String> {
         None => total_cost(units.designs()),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bitmosaic_arch::{elaborate, load_spec};
+
+    #[test]
+    fn equal_keys_are_equal_netlists() {
+        let (spec, own) = load_spec("mosaic-small").unwrap();
+        let mut other = spec.clone();
+        (other.name, other.summary, other.clock_mhz) = ("other".into(), "another".into(), 7);
+        let same = elaborate(&other, "other").unwrap();
+        assert_eq!(netlist_key(&own), netlist_key(&same));
+        assert_eq!(area(&own).unwrap(), area(&same).unwrap());
+        other.processing_element.significand_bits = Some(15);
+        let larger = elaborate(&other, "other").unwrap();
+        assert_ne!(netlist_key(&own), netlist_key(&larger));
+        assert!(area(&own).unwrap().gate_equivalents() < area(&larger).unwrap().gate_equivalents());
+    }
+}

@@ -20,4 +20,4 @@ pub use error::ExploreError;
 pub use results::{Table, limits_text, result};
 pub use run::{RESULTS_FILE, Sweep, sweep};
 pub use space::Space;
-pub use spec::{SPECS, Spec, load};
+pub use spec::{SPECS, Spec, load, parse};

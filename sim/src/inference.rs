@@ -9,7 +9,7 @@ use bitmosaic_numerics::{NumericsError, WeightType, weight_type};
 use bitmosaic_workloads::operation::{Operand, Operation, Product, Work};
 use rayon::prelude::*;
 
-use crate::cycle::array::run_timing;
+use crate::cycle::array::run_cycles;
 use crate::memory::MemoryTiming;
 use crate::vector_unit::{self, VectorTiming};
 
@@ -253,7 +253,6 @@ impl ModelProgram {
     pub fn time(&self, machine: &Machine, timing: MemoryTiming) -> Result<ProgramTiming, InferenceError> {
         let operation = || self.operation.clone();
         let missing = || InferenceError::Missing { design: machine.name.clone(), section: "array" };
-        let array = machine.array.as_ref().ok_or_else(missing)?;
         let products = vec![self.matmul.clone(); self.instances as usize];
         let schedule = schedule_array(machine, &products)
             .map_err(|cause| InferenceError::Mapping { operation: operation(), cause })?;
@@ -262,13 +261,14 @@ impl ModelProgram {
         // Every byte alone and every step alone: nothing that ends takes longer.
         let least = program.least_cycles(machine, 1);
         let limit = (least + program.commands.len() as u64 * u64::from(timing.latency + 100)) * 8 + 100_000;
-        let run = run_timing(machine, program, start, timing, limit).ok_or_else(missing)?;
-        let trace = run.map_err(|_| InferenceError::Watchdog { operation: operation(), limit })?;
+        let (cycles, status_cycles) = run_cycles(machine, program, start, timing, limit).ok_or_else(missing)?;
+        let cycles = cycles.ok_or_else(|| InferenceError::Watchdog { operation: operation(), limit })?;
+        let [bytes_read, bytes_written] = program.bytes(machine);
         Ok(ProgramTiming {
-            cycles: trace.cycles,
-            status_cycles: trace.status_cycles,
-            bytes_read: trace.bytes_read(array.beat_bytes()),
-            bytes_written: trace.bytes_written(),
+            cycles,
+            status_cycles,
+            bytes_read,
+            bytes_written,
             useful_terms: self.product.macs() * u128::from(self.instances) * u128::from(self.matmul.terms),
         })
     }

@@ -1,6 +1,6 @@
 use std::ops::Range;
 
-use bitmosaic_arch::{Array, Machine};
+use bitmosaic_arch::{Array, BURST_BOUNDARY_BYTES, Machine};
 use bitmosaic_numerics::{QuantizedMatrix, f16};
 
 use super::image::{activation_image, weight_image};
@@ -10,8 +10,13 @@ use crate::{
     matmul_command,
 };
 
-/// Alignment in bytes of the program, of every operand and of the outputs.
+/// Least alignment in bytes of the program, of every operand and of the outputs.
 const ALIGNMENT: usize = 128;
+
+/// Alignment of a machine's operands: that of its longest bursts, so that no boundary cuts the bursts of a run.
+fn alignment(array: &Array) -> usize {
+    ((array.burst_beats * array.beat_bytes()) as usize).clamp(ALIGNMENT, BURST_BOUNDARY_BYTES as usize)
+}
 
 /// Products lowered for a whole machine.
 #[derive(Debug, Clone, PartialEq)]
@@ -180,7 +185,8 @@ pub fn schedule_array(machine: &Machine, products: &[Matmul]) -> Result<ArraySch
     }
     scheduling.commands.push(Command::End);
     // The program lies at address 0, in front of the operands, whose addresses move up by its size.
-    let program_bytes = (scheduling.commands.len() * crate::COMMAND_BYTES).next_multiple_of(ALIGNMENT);
+    let program_bytes =
+        (scheduling.commands.len() * crate::COMMAND_BYTES).next_multiple_of(alignment(scheduling.array));
     for command in &mut scheduling.commands {
         match command {
             Command::LoadWeights(LoadWeights { address, .. })
@@ -199,6 +205,24 @@ pub fn schedule_array(machine: &Machine, products: &[Matmul]) -> Result<ArraySch
 }
 
 impl Program {
+    /// Bytes that a whole machine reads for the program, its commands and padding included, and bytes that it writes.
+    pub fn bytes(&self, machine: &Machine) -> [u64; 2] {
+        let Some(array) = &machine.array else { return [0; 2] };
+        let (mut beats, mut written) = (0, 0);
+        for command in &self.commands {
+            match command {
+                Command::LoadWeights(load) => beats += u64::from(load.beats),
+                Command::LoadActivations(load) => {
+                    beats += u64::from(load.tokens) * array.activation_row_beats(machine, load.input_channels);
+                }
+                Command::Store(store) => written += 2 * u64::from(store.tokens) * u64::from(store.output_channels),
+                Command::Matmul(_) | Command::End => {}
+            }
+        }
+        let commands = (self.commands.len() * crate::COMMAND_BYTES) as u64;
+        [commands + beats * u64::from(array.beat_bytes()), written]
+    }
+
     /// Cycles that no memory of `bytes_per_cycle` and no schedule can go below: the steps of the tiles, the beats of each
     /// direction, and the bytes of both.
     pub fn least_cycles(&self, machine: &Machine, bytes_per_cycle: u32) -> u64 {
@@ -229,7 +253,7 @@ impl Program {
 impl Scheduling<'_> {
     /// Room for `bytes` of memory, aligned; its address.
     fn place(&mut self, bytes: usize) -> usize {
-        let address = self.memory.next_multiple_of(ALIGNMENT);
+        let address = self.memory.next_multiple_of(alignment(self.array));
         self.memory = address + bytes;
         address
     }
