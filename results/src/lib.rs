@@ -6,6 +6,7 @@ mod accuracy;
 mod compare;
 mod cosim;
 mod documents;
+mod energy;
 mod quantize;
 mod reproduce;
 mod resources;
@@ -18,6 +19,7 @@ pub use documents::{
     CompareDocument, CosimDocument, ListDocument, ListEntry, ProgramDocument, Provenance, QuantizeDocument,
     ReproduceDocument, RtlDocument, RunDocument, SCHEMA_VERSION, SimulateDocument,
 };
+pub use energy::{AccessPj, AreaUm2, CostTable};
 pub use quantize::QuantizedTensor;
 pub use reproduce::{CycleEnginePoint, ReproduceResult, ReproducedPoint, ReproducedRatio};
 pub use resources::{ModuleResources, RtlResult};

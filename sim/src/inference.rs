@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use bitmosaic_arch::Machine;
-use bitmosaic_mappings::{MappingError, Matmul, Start, matmul_command, schedule_array};
+use bitmosaic_mappings::{Events, MappingError, Matmul, Start, matmul_command, schedule_array};
 use bitmosaic_numerics::{NumericsError, WeightType, weight_type};
 use bitmosaic_workloads::operation::{Operand, Operation, Product, Work};
 use rayon::prelude::*;
@@ -70,6 +70,8 @@ pub struct ProgramTiming {
     pub bytes_written: u64,
     /// Multiply-accumulate terms of the product itself, without padding.
     pub useful_terms: u128,
+    /// What happened in the machine.
+    pub events: Events,
 }
 
 /// What an operation of a step took, a layer.
@@ -175,6 +177,7 @@ pub fn time_operations(
             Timing::Vector(VectorTiming {
                 cycles: one.cycles * n,
                 compute_cycles: one.compute_cycles * n,
+                operations: one.operations * n,
                 bytes_read: one.bytes_read * n,
                 bytes_written: one.bytes_written * n,
             })
@@ -218,6 +221,7 @@ fn time_program(
         status_cycles: trace.status_cycles,
         bytes_read: trace.bytes_read(array.beat_bytes()),
         bytes_written: trace.bytes_written(),
+        events: program.events(machine),
         useful_terms: product.macs() * u128::from(instances) * u128::from(products[0].terms),
     })
 }

@@ -198,34 +198,6 @@ pub fn schedule_array(machine: &Machine, products: &[Matmul]) -> Result<ArraySch
     Ok(ArraySchedule { program: Program { commands: scheduling.commands }, memory_bytes, outputs, tilings, places })
 }
 
-impl Program {
-    /// Cycles that no memory of `bytes_per_cycle` and no schedule can go below: the steps of the tiles, the beats of each
-    /// direction, and the bytes of both.
-    pub fn least_cycles(&self, machine: &Machine, bytes_per_cycle: u32) -> u64 {
-        let Some(array) = &machine.array else { return 0 };
-        let (mut steps, mut read, mut written) = (0, 0, 0);
-        for command in &self.commands {
-            match command {
-                Command::LoadWeights(load) => read += u64::from(load.beats),
-                Command::LoadActivations(load) => {
-                    read += u64::from(load.tokens) * array.activation_row_beats(machine, load.input_channels);
-                }
-                Command::Matmul(matmul) => {
-                    let walk = TileWalk::new(machine, matmul);
-                    let pass: usize = walk.group_reads().map(|g| g.chunks * g.times * g.terms).sum();
-                    steps += (walk.pass_count() * pass) as u64;
-                }
-                Command::Store(store) => {
-                    written += u64::from(store.tokens) * array.output_row_beats(store.output_channels);
-                }
-                Command::End => {}
-            }
-        }
-        let bytes = (read + written) * u64::from(array.beat_bytes());
-        steps.max(read).max(written).max(bytes / u64::from(bytes_per_cycle.max(1)))
-    }
-}
-
 impl Scheduling<'_> {
     /// Room for `bytes` of memory, aligned; its address.
     fn place(&mut self, bytes: usize) -> usize {
