@@ -86,7 +86,7 @@ fn killed_sweeps_go_on_without_loss_or_duplicate() {
         assert!(kills >= 3, "{kills} kills in the middle");
         sweep(folder, threads, threads);
         for file in
-            ["results.csv", "result.json", "index.html", "manifest.json", "front-area_gates-decode_64_seconds.csv"]
+            ["results.csv", "result.json", "index.html", "manifest.json", "front-area_um2-decode_64_seconds.csv"]
         {
             let read = |name: &str| std::fs::read(folder.join(name).join(file)).unwrap();
             assert!(read(threads) == read("whole"), "{file} on {threads} threads");
@@ -107,10 +107,10 @@ fn reasons_and_fronts(folder: &Path) {
     assert_eq!(document["status"]["no-machine"], POINTS / 4);
     assert_eq!(document["status"]["ok"], POINTS / 4 * 3);
     assert!(document["reasons"][0][0].as_str().unwrap().contains("array.down"));
-    let front = ["pareto", "whole", "--x", "area_gates", "--y", "decode:64.seconds"];
+    let front = ["pareto", "whole", "--x", "area_um2", "--y", "decode:64.seconds"];
     let pareto = json(folder, &[&front[..], &["--json"]].concat());
     let fronts = document["fronts"].as_array().unwrap();
-    assert_eq!(pareto["points"], fronts[1]["points"]);
+    assert_eq!(pareto["points"], fronts[2]["points"]);
     assert!(!pareto["points"].as_array().unwrap().is_empty());
     let limited =
         [&front[..], &["--z", "decode:64.utilization", "--max", "area_gates=2e6", "--min", "ram_bits=1"]].concat();
@@ -120,12 +120,12 @@ fn reasons_and_fronts(folder: &Path) {
     let csv = std::fs::read_to_string(folder.join("front.csv")).unwrap();
     assert_eq!(csv.lines().count(), 1 + points.len());
     let text = String::from_utf8(bitmosaic(folder, &front).stdout).unwrap();
-    assert!(text.contains("Front of area_gates and decode:64.seconds"), "{text}");
+    assert!(text.contains("Front of area_um2 and decode:64.seconds"), "{text}");
     let refuse = |more: &[&str], words: &[&str]| refused(folder, &[&["pareto", "whole"], more].concat(), 2, words);
     refuse(&["--x", "area", "--y", "ram_bits"], &["area", "decode:64.seconds"]);
-    refuse(&["--x", "area_um2", "--y", "colour"], &["colour"]);
+    refuse(&["--x", "ram_bits", "--y", "colour"], &["colour"]);
     refuse(&["--x", "ram_bits", "--y", "ram_bits"], &["--y", "different"]);
-    refuse(&["--x", "ram_bits", "--y", "area_gates", "--max", "area_gates"], &["--max", "area_gates=5e6"]);
+    refuse(&["--x", "ram_bits", "--y", "area_gates", "--max", "area_gates"], &["--max", "area_um2=5e6"]);
     refused(folder, &["pareto", "nowhere", "--x", "a", "--y", "b"], 2, &["nowhere"]);
     refused(folder, &["pareto", "s.toml", "--x", "a", "--y", "b"], 2, &["s.toml", "bitmosaic sweep"]);
     refused(folder, &["sweep", "s.toml", "--threads", "0"], 2, &["--threads", "1 to 1024"]);

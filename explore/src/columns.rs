@@ -20,7 +20,7 @@ pub(crate) const FIRST: [&str; 4] = ["point", "role", "status", "reason"];
 pub(crate) const MACHINE: [&str; 4] = ["area_gates", "flip_flops", "ram_bits", "area_um2"];
 
 /// Of a phase; the column's name has the phase in front: `decode:256.seconds`.
-pub(crate) const PHASE: [&str; 16] = [
+pub(crate) const PHASE: [&str; 19] = [
     "cycles",
     "seconds",
     "tokens_per_second",
@@ -36,6 +36,9 @@ pub(crate) const PHASE: [&str; 16] = [
     "bytes_read",
     "bytes_written",
     "energy_pj",
+    "energy_compute_pj",
+    "energy_sram_pj",
+    "energy_dram_pj",
     "joules_per_token",
 ];
 
@@ -64,14 +67,15 @@ impl Columns {
         FIRST.map(String::from).into_iter().chain(self.keys.iter().chain(&self.metrics).cloned()).collect()
     }
 
-    /// A number that rows of status `ok` have.
-    pub(crate) fn is_metric(&self, name: &str) -> bool {
-        self.metrics.iter().any(|metric| metric == name)
+    /// A column that may hold numbers: a metric or a setting.
+    pub(crate) fn can_limit(&self, name: &str) -> bool {
+        self.keys.iter().chain(&self.metrics).any(|column| column == name)
     }
 
-    /// What would be right where no metric has the name.
-    pub(crate) fn expected_metric(&self) -> String {
-        format!("must be one of {}", self.metrics.join(", "))
+    /// What would be right where there is no such column.
+    pub(crate) fn expected_limit(&self) -> String {
+        let columns: Vec<&str> = self.keys.iter().chain(&self.metrics).map(String::as_str).collect();
+        format!("must be one of {}", columns.join(", "))
     }
 
     /// Metrics of a machine and of all phases.

@@ -27,19 +27,12 @@ pub fn front(
     at_least: &[(String, f64)],
 ) -> Result<Front, ExploreError> {
     let values: Vec<Vec<Option<f64>>> = columns.iter().map(|column| table.numbers(column)).collect::<Result<_, _>>()?;
-    let limits = |limits: &[(String, f64)]| -> Result<Vec<(Vec<Option<f64>>, f64)>, ExploreError> {
-        limits.iter().map(|(column, limit)| Ok((table.numbers(column)?, *limit))).collect()
-    };
-    let (at_most, at_least) = (limits(at_most)?, limits(at_least)?);
-    let within = |row: usize| {
-        at_most.iter().all(|(values, limit)| values[row].is_some_and(|value| value <= *limit))
-            && at_least.iter().all(|(values, limit)| values[row].is_some_and(|value| value >= *limit))
-    };
+    let within = within(table, at_most, at_least)?;
     // What is better is less from here on.
     let signs: Vec<f64> =
         columns.iter().map(|column| if better(column) == Better::More { -1.0 } else { 1.0 }).collect();
     let mut candidates: Vec<(Vec<f64>, usize)> = (0..table.rows.len())
-        .filter(|row| table.is_point(*row) && within(*row))
+        .filter(|row| table.is_point(*row) && within[*row])
         .filter_map(|row| {
             let place: Option<Vec<f64>> = values.iter().zip(&signs).map(|(v, sign)| Some(v[row]? * sign)).collect();
             Some((place?, row))
@@ -51,6 +44,26 @@ pub fn front(
     let kept = if columns.len() == 2 { sweep_line(&places) } else { pairwise(&places) };
     let rows = candidates.iter().zip(kept).filter(|(_, kept)| *kept).map(|((_, row), _)| *row).collect();
     Ok(Front { columns: columns.to_vec(), candidates: count, rows })
+}
+
+/// Which rows are within limits.
+///
+/// # Errors
+/// As [`front`].
+pub(crate) fn within(
+    table: &Table,
+    at_most: &[(String, f64)],
+    at_least: &[(String, f64)],
+) -> Result<Vec<bool>, ExploreError> {
+    let mut within = vec![true; table.rows.len()];
+    for (limits, sign) in [(at_most, 1.0), (at_least, -1.0)] {
+        for (column, limit) in limits {
+            for (within, value) in within.iter_mut().zip(table.numbers(column)?) {
+                *within &= value.is_some_and(|value| sign * value <= sign * limit);
+            }
+        }
+    }
+    Ok(within)
 }
 
 fn order(a: &[f64], b: &[f64]) -> Ordering {

@@ -3,27 +3,32 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bitmosaic_arch::{DesignSpec, Machine, elaborate};
+use bitmosaic_arch::{DesignSpec, Machine, Technology, elaborate};
 use bitmosaic_mappings::TimingKey;
-use bitmosaic_rtl::cost::TotalCost;
+use bitmosaic_results::{CostTable, EnergyPj};
+use bitmosaic_rtl::area::cost_table;
+use bitmosaic_sim::energy::{add, energy};
 use bitmosaic_sim::inference::{ModelProgram, Precision, ProgramTiming, ProgramTimings, Timing, programs, timings};
 use bitmosaic_sim::memory::MemoryTiming;
 use bitmosaic_workloads::operation::{LmHead, Operation, Scope, operations};
 use bitmosaic_workloads::phase::Phase;
 use bitmosaic_workloads::routing::Routing;
 
-use crate::area::{NetlistKey, netlist_key};
+use crate::area::{NetlistCost, NetlistKey, netlist_key};
 use crate::error::one_line;
-use crate::setting::{BuildFor, Settings, design, memory, number, precision, text};
+use crate::setting::{BuildFor, Settings, design, dram_pj_per_bit, memory, number, precision, text};
 
 /// What is timed once: programs of equal key in equal memories.
 pub(crate) type ProgramKey = (TimingKey, MemoryTiming);
+
+/// What is counted once: equal netlists in the same technology, by name.
+pub(crate) type AreaKey = (NetlistKey, String);
 
 /// What was found so far, and holds for all points.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub(crate) programs: BTreeMap<ProgramKey, ProgramTiming>,
-    pub(crate) areas: BTreeMap<NetlistKey, TotalCost>,
+    pub(crate) areas: BTreeMap<AreaKey, NetlistCost>,
 }
 
 /// Operations of a model's phase.
@@ -79,7 +84,9 @@ pub(crate) struct Point {
 #[derive(Debug)]
 pub(crate) struct Ready {
     pub(crate) machine: Machine,
-    pub(crate) netlist: NetlistKey,
+    netlist: NetlistKey,
+    pub(crate) technology: Technology,
+    dram_pj_per_bit: f64,
     pub(crate) memory: MemoryTiming,
     batch: u32,
     precision: Precision,
@@ -105,13 +112,16 @@ impl Ready {
         let machine = elaborate(spec, text(settings, "design")).map_err(|e| no_machine(&e))?;
         let precision = precision(settings).map_err(|e| no_fit(&e))?;
         let memory = memory(settings, machine.clock_mhz).map_err(|e| no_fit(&e))?;
+        let technology = Technology::load(text(settings, "technology")).map_err(|e| no_fit(&e))?;
+        let dram_pj_per_bit = dram_pj_per_bit(settings, &technology).map_err(|e| no_fit(&e))?;
         let mut phases = Vec::new();
         for work in work {
             let programs = programs(&machine, &work.operations, &precision);
             phases.push((work.clone(), programs.map_err(|e| no_fit(&format!("{}: {e}", work.phase)))?));
         }
         let batch = number(settings, "batch").unwrap_or(1);
-        Ok(Ready { netlist: netlist_key(&machine), machine, memory, batch, precision, phases })
+        let netlist = netlist_key(&machine);
+        Ok(Ready { netlist, technology, dram_pj_per_bit, machine, memory, batch, precision, phases })
     }
 
     /// Its programs with their keys.
@@ -123,15 +133,24 @@ impl Ready {
             .map(move |program| ((program.key().clone(), memory), program))
     }
 
-    /// The numbers of the row, or why there are none.
-    pub(crate) fn metrics(&self, found: &Found) -> Result<Vec<Option<String>>, Refusal> {
-        let area = found.areas.get(&self.netlist);
+    pub(crate) fn area_key(&self) -> AreaKey {
+        (self.netlist, self.technology.name.clone())
+    }
+
+    /// The numbers of the row, or why there are none; beside them why there is no energy, empty where there is.
+    pub(crate) fn metrics(&self, found: &Found) -> Result<(Vec<Option<String>>, String), Refusal> {
+        let cost = found.areas.get(&self.area_key());
+        let area = cost.map_or_else(|| Err(String::new()), |cost| cost.area.clone());
+        let total = cost.map(|cost| cost.total);
         let mut cells: Vec<Option<String>> = vec![
-            area.map(|area| area.gate_equivalents().to_string()),
-            area.map(|area| area.flip_flops.to_string()),
-            area.map(|area| area.ram_bits.to_string()),
-            None,
+            total.map(|total| total.gate_equivalents().to_string()),
+            total.map(|total| total.flip_flops.to_string()),
+            total.map(|total| total.ram_bits.to_string()),
+            area.as_ref().ok().map(|area| format!("{:?}", area.total)),
         ];
+        let costs = area.and_then(|area| {
+            cost_table(&self.machine, &area, &self.technology, self.dram_pj_per_bit).map_err(|e| e.to_string())
+        });
         for (work, programs) in &self.phases {
             let mut timed = ProgramTimings::new();
             for program in programs {
@@ -145,19 +164,23 @@ impl Ready {
                 timed.insert(program.place(), timing);
             }
             let timings = timings(&self.machine, &work.operations, &self.precision, self.memory, &timed);
-            cells.extend(self.phase_cells(work, &timings));
+            cells.extend(self.phase_cells(work, &timings, costs.as_ref().ok()));
         }
-        Ok(cells)
+        Ok((cells, costs.err().unwrap_or_default()))
     }
 
     /// In the order of `columns::PHASE`.
-    fn phase_cells(&self, work: &PhaseWork, timings: &[Timing]) -> Vec<Option<String>> {
+    fn phase_cells(&self, work: &PhaseWork, timings: &[Timing], costs: Option<&CostTable>) -> Vec<Option<String>> {
         let (mut cycles, mut vector, mut read, mut written, mut useful) = (0u64, 0u64, 0u64, 0u64, 0u128);
         let mut status = [0u64; 7];
         let mut programs = 0;
+        let mut spent = EnergyPj::default();
         for (operation, timing) in work.operations.iter().zip(timings) {
             let n = operation.layers;
             cycles += n * timing.cycles();
+            if let Some(costs) = costs {
+                add(&mut spent, energy(timing, costs), n);
+            }
             match timing {
                 Timing::Program(timing) => {
                     programs += n * timing.cycles;
@@ -189,7 +212,9 @@ impl Ready {
         ];
         let counts = [compute, operand, scale_unit, output, fill_drain, operands, outputs, vector, read, written];
         cells.extend(counts.map(|count| Some(count.to_string())));
-        cells.extend([None, None]);
+        let joules_per_token = spent.total * 1e-12 / tokens as f64;
+        let energies = [spent.total, spent.compute, spent.sram, spent.dram, joules_per_token];
+        cells.extend(energies.map(|value| costs.map(|_| real(value))));
         cells
     }
 }

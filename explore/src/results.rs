@@ -9,13 +9,15 @@ use sha2::{Digest as _, Sha256};
 
 use crate::ExploreError;
 use crate::columns::{Columns, FIRST};
-use crate::pareto::{Front, front};
+use crate::pareto::{Front, front, within};
 use crate::point::OK;
 use crate::setting::{design, fields};
 use crate::spec::{Spec, describe, surroundings};
 
 /// Largest results file, bytes.
 const LONGEST_FILE: u64 = 1 << 31;
+/// Column of the area that fronts and comparisons take: memories are in it.
+const AREA: &str = "area_um2";
 /// Reasons that a result names.
 const MOST_REASONS: usize = 20;
 
@@ -172,12 +174,14 @@ pub fn result(spec: &Spec, table: &Table) -> Result<SweepResult, ExploreError> {
     reasons.truncate(MOST_REASONS);
     let [at_most, at_least] = &spec.limits;
     let mut fronts = Vec::new();
-    if status.contains_key(OK) {
+    if table.numbers(AREA).is_ok() {
         for columns in front_columns(table, &phases) {
             fronts.push(table.record(front(table, &columns, at_most, at_least)?));
         }
     }
-    let iso_area = iso_area(spec, table, &phases);
+    // Limits need a column of numbers, which there is none of where no point was timed.
+    let within = if fronts.is_empty() { Vec::new() } else { within(table, at_most, at_least)? };
+    let iso_area = if fronts.is_empty() { Vec::new() } else { iso_area(spec, table, &phases, &within) };
     let axes = spec.space.axes.iter();
     Ok(SweepResult {
         summary: spec.summary.clone(),
@@ -199,7 +203,7 @@ fn front_columns(table: &Table, phases: &[String]) -> Vec<Vec<String>> {
     let has = |column: &String| table.numbers(column).is_ok();
     let mut fronts = Vec::new();
     for phase in phases {
-        let plane = vec!["area_gates".to_string(), format!("{phase}.seconds")];
+        let plane = vec![AREA.to_string(), format!("{phase}.seconds")];
         let energy = format!("{phase}.energy_pj");
         let with_energy = has(&energy).then(|| [&plane[..], &[energy]].concat());
         fronts.extend([Some(plane), with_energy].into_iter().flatten());
@@ -219,23 +223,25 @@ fn cycles(table: &Table, row: usize, phase: &str) -> Option<PhaseCycles> {
 }
 
 /// Every reference row beside the best point in its surroundings, phase by phase.
-fn iso_area(spec: &Spec, table: &Table, phases: &[String]) -> Vec<IsoArea> {
+fn iso_area(spec: &Spec, table: &Table, phases: &[String], within: &[bool]) -> Vec<IsoArea> {
     let space = &spec.space;
     let mut around: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for row in (0..space.points()).filter(|row| space.rows() > space.points() && table.cell(*row, "status") == OK) {
+    let timed = |row: &usize| within[*row] && table.cell(*row, "status") == OK;
+    for row in (0..space.points()).filter(|row| space.rows() > space.points() && timed(row)) {
         around.entry(describe(&surroundings(&space.settings(row)))).or_default().push(row);
     }
     let mut found = Vec::new();
     for reference in space.points()..space.rows() {
         let surroundings = describe(&space.settings(reference));
         let points = around.get(&surroundings).map_or(&[][..], |rows| &rows[..]);
-        let area = table.count(reference, "area_gates");
+        let area = table.number(reference, AREA);
         for phase in phases {
             let column = format!("{phase}.seconds");
-            let small = points.iter().filter(|row| table.count(**row, "area_gates") <= area && area.is_some());
-            let timed =
-                small.filter_map(|row| Some((table.number(*row, &column)?, table.count(*row, "area_gates")?, *row)));
-            let best = timed.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2)));
+            let timed = points.iter();
+            let timed = timed.filter_map(|row| Some((table.number(*row, &column)?, table.number(*row, AREA)?, *row)));
+            let small = timed.filter(|(_, own, _)| area.is_some_and(|area| *own <= area));
+            let best = small.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2)));
+            let joules = |row: usize| table.number(row, &format!("{phase}.joules_per_token"));
             let seconds = [table.number(reference, &column), best.map(|best| best.0)];
             found.push(IsoArea {
                 reference: space.reference(reference).unwrap_or_default().to_string(),
@@ -243,7 +249,8 @@ fn iso_area(spec: &Spec, table: &Table, phases: &[String]) -> Vec<IsoArea> {
                 surroundings: surroundings.clone(),
                 reference_row: reference as u64,
                 best_row: best.map(|best| best.2 as u64),
-                area_gates: [area, best.map(|best| best.1)],
+                area_um2: [area, best.map(|best| best.1)],
+                joules_per_token: [joules(reference), best.and_then(|best| joules(best.2))],
                 seconds,
                 cycles: [cycles(table, reference, phase), best.and_then(|best| cycles(table, best.2, phase))],
                 speed_up: seconds[0].zip(seconds[1]).map(|(reference, best)| reference / best),

@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bitmosaic_arch::Machine;
-use bitmosaic_rtl::cost::TotalCost;
+use bitmosaic_arch::{Machine, Technology};
 use bitmosaic_sim::inference::{ModelProgram, ProgramTiming};
 use bitmosaic_sim::memory::MemoryTiming;
 use rayon::prelude::*;
 
-use crate::area::{NetlistKey, area};
+use crate::area::{NetlistCost, netlist_cost};
 use crate::columns::Columns;
-use crate::point::{Found, OK, PhaseWork, Point, ProgramKey, phase_work};
+use crate::point::{AreaKey, Found, OK, PhaseWork, Point, ProgramKey, phase_work};
 use crate::results::Table;
 use crate::setting::{Settings, number, shown, text, value_at};
 use crate::spec::Spec;
@@ -86,13 +85,13 @@ struct Batches<'s> {
 /// Work that rows have in common.
 enum Job<'a> {
     Program(ProgramKey, &'a Machine, &'a ModelProgram, MemoryTiming),
-    Area(NetlistKey, &'a Machine),
+    Area(AreaKey, &'a Machine, &'a Technology),
 }
 
 enum Done {
     /// `None` where it failed: the row finds out why.
     Program(ProgramKey, Option<ProgramTiming>),
-    Area(NetlistKey, Result<TotalCost, String>),
+    Area(AreaKey, Result<NetlistCost, String>),
 }
 
 impl Batches<'_> {
@@ -136,20 +135,21 @@ impl Batches<'_> {
                 }
             }
             netlist_counts[0] += 1;
-            if !self.found.areas.contains_key(&ready.netlist) {
-                netlists.entry(ready.netlist).or_insert(&ready.machine);
+            let key = ready.area_key();
+            if !self.found.areas.contains_key(&key) {
+                netlists.entry(key).or_insert((&ready.machine, &ready.technology));
             }
         }
         program_counts[1] += programs.len();
         netlist_counts[1] += netlists.len();
         let programs =
             programs.into_iter().map(|(key, (machine, program, memory))| Job::Program(key, machine, program, memory));
-        let netlists = netlists.into_iter().map(|(key, machine)| Job::Area(key, machine));
+        let netlists = netlists.into_iter().map(|(key, (machine, technology))| Job::Area(key, machine, technology));
         let jobs: Vec<Job> = netlists.chain(programs).collect();
         jobs.into_par_iter()
             .map(|job| match job {
                 Job::Program(key, machine, program, memory) => Done::Program(key, program.time(machine, memory).ok()),
-                Job::Area(key, machine) => Done::Area(key, area(machine)),
+                Job::Area(key, machine, technology) => Done::Area(key, netlist_cost(machine, technology)),
             })
             .collect()
     }
@@ -161,7 +161,8 @@ impl Batches<'_> {
         };
         let role = if self.spec.space.reference(row).is_some() { "reference" } else { "point" };
         let (status, reason) = match &metrics {
-            Ok(_) => (OK, String::new()),
+            // Without energy where the technology does not reach.
+            Ok((_, reason)) => (OK, one_line(reason)),
             Err(refusal) => (refusal.status, one_line(&refusal.reason)),
         };
         let mut cells = vec![row.to_string(), role.to_string(), status.to_string(), reason];
@@ -170,7 +171,7 @@ impl Batches<'_> {
             // Not set here: what the design file says, if it is there.
             None => point.spec.as_ref().map_or_else(String::new, |spec| value_at(spec, key)),
         }));
-        let metrics = metrics.unwrap_or_else(|_| vec![None; self.columns.metric_count()]);
+        let metrics = metrics.map_or_else(|_| vec![None; self.columns.metric_count()], |(cells, _)| cells);
         cells.extend(metrics.into_iter().map(Option::unwrap_or_default));
         cells
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bitmosaic_arch::{ArchError, DesignSpec, load_spec, parse};
+use bitmosaic_arch::{ArchError, DesignSpec, Technology, load_spec, parse};
 use bitmosaic_numerics::weight_type;
 use bitmosaic_sim::device::Device;
 use bitmosaic_sim::inference::{OperandType, Precision};
@@ -18,7 +18,7 @@ use crate::error::{Check, one_line};
 pub(crate) type Settings = BTreeMap<String, Value>;
 
 /// Keys that are not paths into the design file, with the value where nothing says otherwise.
-pub(crate) const KEYS: [(&str, Option<&str>); 10] = [
+pub(crate) const KEYS: [(&str, Option<&str>); 11] = [
     ("design", Some("\"mosaic\"")),
     ("model", None),
     ("batch", Some("1")),
@@ -29,6 +29,7 @@ pub(crate) const KEYS: [(&str, Option<&str>); 10] = [
     ("memory", None),
     ("memory_bytes_per_cycle", None),
     ("memory_latency", None),
+    ("technology", Some("\"hpca25-28nm\"")),
 ];
 
 /// Whether the key is a path into the design file.
@@ -94,6 +95,7 @@ pub(crate) fn check_value(
         "model" => model::load(string()?).map(drop).map_err(|e| refuse(&e)),
         "type" | "cache_type" => weight_type(string()?).map(drop).map_err(|e| refuse(&e)),
         "memory" => Device::named(string()?).map(drop).map_err(|e| refuse(&e)),
+        "technology" => Technology::load(string()?).map(drop).map_err(|e| refuse(&e)),
         "batch" => range(1, MOST_SEQUENCES.into()),
         "group" | "cache_group" => range(1, 256),
         "memory_bytes_per_cycle" | "memory_latency" => range(1, 1 << 20),
@@ -213,4 +215,12 @@ pub(crate) fn memory(settings: &Settings, clock_mhz: u32) -> Result<MemoryTiming
         ..base
     };
     timing.check().map(|()| timing)
+}
+
+/// Energy of a bit to or from the memory: the device's, else the technology's.
+pub(crate) fn dram_pj_per_bit(settings: &Settings, technology: &Technology) -> Result<f64, String> {
+    match text(settings, "memory") {
+        "" => Ok(technology.dram_pj_per_bit),
+        name => Ok(Device::named(name)?.pj_per_bit),
+    }
 }

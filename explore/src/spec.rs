@@ -47,7 +47,7 @@ struct SpecFile {
     axes: toml::Table,
     /// So many points of the grid, at random; all of them without it.
     sample: Option<Sample>,
-    /// Largest values of columns for points of the fronts.
+    /// Largest values of columns, for points on fronts and beside references.
     #[serde(default)]
     at_most: BTreeMap<String, f64>,
     /// Smallest values likewise.
@@ -139,7 +139,7 @@ pub fn parse(text: &str, file: &str) -> Result<Spec, ExploreError> {
     for (field, limits) in [("at_most", &own.at_most), ("at_least", &own.at_least)] {
         for (column, value) in limits {
             let field = format!("{field}.{column}");
-            check.that(&field, value, columns.is_metric(column), columns.expected_metric())?;
+            check.that(&field, value, columns.can_limit(column), columns.expected_limit())?;
             check.that(&field, value, value.is_finite(), "must be a finite number")?;
         }
     }
@@ -197,6 +197,10 @@ fn digest(own: &SpecFile, space: &Space, phases: &[Phase]) -> Result<String, Exp
     for name in named("type").iter().chain(&named("cache_type")) {
         let weight_type = bitmosaic_numerics::weight_type(name).map_err(|e| file(e.to_string()))?;
         hash.update(format!("{weight_type:?}"));
+    }
+    for name in named("technology") {
+        let technology = bitmosaic_arch::Technology::load(&name).map_err(|e| file(e.to_string()))?;
+        hash.update(format!("{technology:?}"));
     }
     for name in named("memory") {
         hash.update(format!("{:?}", bitmosaic_sim::device::Device::named(&name).map_err(file)?));

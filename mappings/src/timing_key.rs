@@ -1,11 +1,11 @@
 //! What the time of a product on a whole machine depends on, in one place: machines and products of equal key take equal cycles
-//! in the same memory. Widths of the datapath, values and names are not in it (`cosim/tests/timing_key.rs`).
+//! in the same memory, and the same things happen in them ([`Events`](crate::Events)). Widths of the datapath, values and names are not in it (`cosim/tests/timing_key.rs`).
 
-use bitmosaic_arch::Machine;
+use bitmosaic_arch::{Machine, MemoryKind, TermOrder};
 
 use crate::Matmul;
 
-/// Equal keys, equal schedules but for names, and equal cycles.
+/// Equal keys, equal schedules but for names, equal cycles and events.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TimingKey {
     /// Tokens, output channels, input channels, group, terms per weight, bits per code.
@@ -24,6 +24,10 @@ pub struct TimingKey {
     weight_words: [u32; 2],
     /// Depths: chunks of weights and of activations, groups, blocks.
     buffers: [u32; 4],
+    /// Operands are read once a plane: events alone.
+    plane_major: bool,
+    /// Banks of each kind of memory: events alone.
+    banks: [u32; MemoryKind::ALL.len()],
     /// Memory port: bits, longest burst, reads and writes on their way.
     port: [u32; 4],
 }
@@ -51,6 +55,8 @@ impl TimingKey {
             aligner: machine.aligner.as_ref().map(|aligner| [aligner.input_registers, aligner.lane_registers]),
             weight_words: [array.channel_words, array.record_words],
             buffers: [array.weight_chunks, array.activation_chunks, array.groups, array.blocks],
+            plane_major: machine.pe.order == TermOrder::PlaneMajor,
+            banks: MemoryKind::ALL.map(|kind| machine.bank_count(kind)),
             port: [array.data_bits, array.burst_beats, array.outstanding_reads, array.outstanding_writes],
         })
     }

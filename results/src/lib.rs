@@ -6,6 +6,7 @@ mod accuracy;
 mod compare;
 mod cosim;
 mod documents;
+mod energy;
 mod quantize;
 mod reproduce;
 mod resources;
@@ -19,6 +20,7 @@ pub use documents::{
     CompareDocument, CosimDocument, ListDocument, ListEntry, ParetoDocument, ProgramDocument, Provenance,
     QuantizeDocument, ReproduceDocument, RtlDocument, RunDocument, SCHEMA_VERSION, SimulateDocument, SweepDocument,
 };
+pub use energy::{AccessPj, AreaUm2, CostTable};
 pub use quantize::QuantizedTensor;
 pub use reproduce::{CycleEnginePoint, ReproduceResult, ReproducedPoint, ReproducedRatio};
 pub use resources::{ModuleResources, RtlResult};

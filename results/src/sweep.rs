@@ -62,12 +62,14 @@ pub struct IsoArea {
     pub reference_row: u64,
     /// Row of the fastest point among those with no more area, the smallest of these; null where none is.
     pub best_row: Option<u64>,
-    /// Area of both, two-input gates.
-    pub area_gates: [Option<u64>; 2],
+    /// Area of both, µm².
+    pub area_um2: [Option<f64>; 2],
     /// Seconds of both.
     pub seconds: [Option<f64>; 2],
     /// Cycles of both.
     pub cycles: [Option<PhaseCycles>; 2],
+    /// Energy of both, joules a token.
+    pub joules_per_token: [Option<f64>; 2],
     /// Seconds of the reference / those of the point.
     pub speed_up: Option<f64>,
 }
@@ -98,7 +100,7 @@ pub struct SweepResult {
     pub reasons: Vec<(String, u64)>,
     /// Rows of the results file, the references' included.
     pub rows: u64,
-    /// The spec's limits on points of the fronts, as text.
+    /// The spec's limits on points of fronts and comparisons, as text.
     pub limits: Vec<String>,
     /// Fronts of area and each phase's time.
     pub fronts: Vec<ParetoFront>,

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use bitmosaic_arch::Machine;
-use bitmosaic_mappings::{MappingError, Matmul, Start, TimingKey, matmul_command, schedule_array};
+use bitmosaic_mappings::{Events, MappingError, Matmul, Start, TimingKey, matmul_command, schedule_array};
 use bitmosaic_numerics::{NumericsError, WeightType, weight_type};
 use bitmosaic_workloads::operation::{Operand, Operation, Product, Work};
 use rayon::prelude::*;
@@ -70,6 +70,8 @@ pub struct ProgramTiming {
     pub bytes_written: u64,
     /// Multiply-accumulate terms of the product itself, without padding.
     pub useful_terms: u128,
+    /// What happened in the machine.
+    pub events: Events,
 }
 
 /// What an operation of a step took, a layer.
@@ -218,6 +220,7 @@ pub fn timings(
             Timing::Vector(VectorTiming {
                 cycles: one.cycles * n,
                 compute_cycles: one.compute_cycles * n,
+                operations: one.operations * n,
                 bytes_read: one.bytes_read * n,
                 bytes_written: one.bytes_written * n,
             })
@@ -253,6 +256,7 @@ impl ModelProgram {
     pub fn time(&self, machine: &Machine, timing: MemoryTiming) -> Result<ProgramTiming, InferenceError> {
         let operation = || self.operation.clone();
         let missing = || InferenceError::Missing { design: machine.name.clone(), section: "array" };
+        let array = machine.array.as_ref().ok_or_else(missing)?;
         let products = vec![self.matmul.clone(); self.instances as usize];
         let schedule = schedule_array(machine, &products)
             .map_err(|cause| InferenceError::Mapping { operation: operation(), cause })?;
@@ -263,12 +267,13 @@ impl ModelProgram {
         let limit = (least + program.commands.len() as u64 * u64::from(timing.latency + 100)) * 8 + 100_000;
         let (cycles, status_cycles) = run_cycles(machine, program, start, timing, limit).ok_or_else(missing)?;
         let cycles = cycles.ok_or_else(|| InferenceError::Watchdog { operation: operation(), limit })?;
-        let [bytes_read, bytes_written] = program.bytes(machine);
+        let events = program.events(machine);
         Ok(ProgramTiming {
             cycles,
             status_cycles,
-            bytes_read,
-            bytes_written,
+            bytes_read: events.read_beats * u64::from(array.beat_bytes()),
+            bytes_written: program.bytes_written(),
+            events,
             useful_terms: self.product.macs() * u128::from(self.instances) * u128::from(self.matmul.terms),
         })
     }

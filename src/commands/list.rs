@@ -1,4 +1,4 @@
-use bitmosaic_arch::{Machine, load, presets};
+use bitmosaic_arch::{Machine, TECHNOLOGIES, Technology, load, presets};
 use bitmosaic_cosim::Engine;
 use bitmosaic_explore::SPECS;
 use bitmosaic_numerics::{DigitSet, TermTable, registry};
@@ -28,6 +28,8 @@ enum What {
     Devices,
     /// Sweeps
     Sweeps,
+    /// Technologies of energy and area
+    Technologies,
     /// Weight types
     Types,
     /// Kinds of processing element
@@ -53,7 +55,12 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
         What::Devices => {
             let devices = DEVICES.iter().map(|(name, _)| Device::named(name)).collect::<Result<Vec<_>, _>>();
             let devices = devices.map_err(CliError::Internal)?;
-            devices.iter().map(|d| entry(&d.name, d.summary.clone())).collect()
+            devices.iter().map(|d| entry(&d.name, format!("{}; {} pJ a bit", d.summary, d.pj_per_bit))).collect()
+        }
+        What::Technologies => {
+            let technologies = TECHNOLOGIES.iter().map(|(name, _)| Technology::load(name));
+            let technologies: Vec<Technology> = technologies.collect::<Result<_, _>>()?;
+            technologies.iter().map(|t| entry(&t.name, t.summary.clone())).collect()
         }
         What::Sweeps => {
             let specs = SPECS.iter().map(|(name, _)| Ok((*name, bitmosaic_explore::load(name)?)));

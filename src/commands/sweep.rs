@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
 pub(crate) struct ParetoArguments {
     /// Results file of a sweep, or its folder
     results: PathBuf,
-    /// Column, for example `area_gates`; more of rates and utilization is better, less of all others
+    /// Column, for example `area_um2`; more of rates and utilization is better, less of all others
     #[arg(long, value_name = "COLUMN")]
     x: String,
     /// Column, for example `decode:256.seconds`
@@ -58,7 +58,7 @@ pub(crate) struct ParetoArguments {
 fn parse_limit(text: &str) -> Result<(String, f64), String> {
     let parts = text.split_once('=').and_then(|(column, value)| Some((column.to_string(), value.parse().ok()?)));
     let finite = parts.filter(|(_, value): &(String, f64)| value.is_finite());
-    finite.ok_or_else(|| "a column, `=` and a number, for example area_gates=5e6".to_string())
+    finite.ok_or_else(|| "a column, `=` and a number, for example area_um2=5e6".to_string())
 }
 
 pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliError> {
@@ -155,7 +155,7 @@ fn scatter(table: &Table, columns: &[String]) -> Option<Scatter> {
 
 /// What the figures of every sweep leave out.
 const NOTES: [&str; 5] = [
-    "D5: gates are counted in the netlist before any logic optimisation: compare machines, not gates. A flip-flop counts six; RAM bits are a column of their own and not in the gates.",
+    "D5: gates are counted in the netlist before any logic optimisation, area and energy follow from them and from tables of memories: compare machines.",
     "D13: memory is the ideal model, with a latency and bytes a cycle.",
     "D17: the vector unit is timed, not built: its area is not counted.",
     "D18, D19: operations run one after another, each from memory to memory; a decode of one sequence uses one row of the array.",

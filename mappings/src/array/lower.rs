@@ -205,48 +205,13 @@ pub fn schedule_array(machine: &Machine, products: &[Matmul]) -> Result<ArraySch
 }
 
 impl Program {
-    /// Bytes that a whole machine reads for the program, its commands and padding included, and bytes that it writes.
-    pub fn bytes(&self, machine: &Machine) -> [u64; 2] {
-        let Some(array) = &machine.array else { return [0; 2] };
-        let (mut beats, mut written) = (0, 0);
-        for command in &self.commands {
-            match command {
-                Command::LoadWeights(load) => beats += u64::from(load.beats),
-                Command::LoadActivations(load) => {
-                    beats += u64::from(load.tokens) * array.activation_row_beats(machine, load.input_channels);
-                }
-                Command::Store(store) => written += 2 * u64::from(store.tokens) * u64::from(store.output_channels),
-                Command::Matmul(_) | Command::End => {}
-            }
-        }
-        let commands = (self.commands.len() * crate::COMMAND_BYTES) as u64;
-        [commands + beats * u64::from(array.beat_bytes()), written]
-    }
-
-    /// Cycles that no memory of `bytes_per_cycle` and no schedule can go below: the steps of the tiles, the beats of each
-    /// direction, and the bytes of both.
-    pub fn least_cycles(&self, machine: &Machine, bytes_per_cycle: u32) -> u64 {
-        let Some(array) = &machine.array else { return 0 };
-        let (mut steps, mut read, mut written) = (0, 0, 0);
-        for command in &self.commands {
-            match command {
-                Command::LoadWeights(load) => read += u64::from(load.beats),
-                Command::LoadActivations(load) => {
-                    read += u64::from(load.tokens) * array.activation_row_beats(machine, load.input_channels);
-                }
-                Command::Matmul(matmul) => {
-                    let walk = TileWalk::new(machine, matmul);
-                    let pass: usize = walk.group_reads().map(|g| g.chunks * g.times * g.terms).sum();
-                    steps += (walk.pass_count() * pass) as u64;
-                }
-                Command::Store(store) => {
-                    written += u64::from(store.tokens) * array.output_row_beats(store.output_channels);
-                }
-                Command::End => {}
-            }
-        }
-        let bytes = (read + written) * u64::from(array.beat_bytes());
-        steps.max(read).max(written).max(bytes / u64::from(bytes_per_cycle.max(1)))
+    /// Bytes that a whole machine writes for the program, padding left out.
+    pub fn bytes_written(&self) -> u64 {
+        let store = |command: &Command| match command {
+            Command::Store(store) => 2 * u64::from(store.tokens) * u64::from(store.output_channels),
+            _ => 0,
+        };
+        self.commands.iter().map(store).sum()
     }
 }
 

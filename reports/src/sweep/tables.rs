@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bitmosaic_results::{IsoArea, IsoAreaDetails, ParetoFront, PhaseCycles, SweepPoint, SweepResult};
 
-use crate::number::{percent, seconds, share, significant};
+use crate::number::{percent, seconds, significant};
 use crate::table::{Cell, Column, Table};
+
+const UM2_PER_MM2: f64 = 1e6;
 
 pub(super) fn axes_table(result: &SweepResult) -> Table {
     let mut table = Table::new("Axes", vec![Column::left("axis"), Column::right("values")]);
@@ -16,7 +18,7 @@ pub(super) fn axes_table(result: &SweepResult) -> Table {
 }
 
 pub(super) fn reasons_table(result: &SweepResult) -> Table {
-    let title = "Points without numbers, the most frequent reasons";
+    let title = "Points without numbers, or without energy: the most frequent reasons";
     let mut table = Table::new(title, vec![Column::right("points"), Column::left("reason")]);
     for (reason, count) in &result.reasons {
         table.row([Cell::count(*count), Cell::text(reason)]);
@@ -96,13 +98,14 @@ pub(super) fn front_csv_table(front: &ParetoFront) -> Table {
 /// Every row by itself: what tells it apart, its area, time, tokens a second and what binds it in each phase.
 pub(super) fn points_table(rows: &[(SweepPoint, String)], phases: &[String]) -> Table {
     let mut columns =
-        vec![Column::right("row"), Column::left("what tells it apart"), Column::right("area").unit("gates")];
+        vec![Column::right("row"), Column::left("what tells it apart"), Column::right("area").unit("mm²")];
     for phase in phases {
         columns.extend([
             Column::right(&format!("{phase} time")),
             Column::right("tokens a second"),
             Column::right("compute"),
             Column::right("waits for memory"),
+            Column::right("joules a token"),
         ]);
     }
     columns.push(Column::left("status"));
@@ -110,7 +113,7 @@ pub(super) fn points_table(rows: &[(SweepPoint, String)], phases: &[String]) -> 
     for ((point, status), apart) in rows.iter().zip(differences(rows.iter().map(|(point, _)| point))) {
         let mut cells = vec![Cell::count(point.row), Cell::text(apart)];
         let of = |column: &str| point.metrics.get(column).copied();
-        cells.push(of("area_gates").map_or(Cell::Empty, |gates| Cell::count(gates as u128)));
+        cells.push(of("area_um2").map_or(Cell::Empty, |um2| Cell::Number(um2 / UM2_PER_MM2)));
         for phase in phases {
             let of = |name: &str| of(&format!("{phase}.{name}"));
             let part = |names: &[&str]| match of("cycles") {
@@ -124,6 +127,7 @@ pub(super) fn points_table(rows: &[(SweepPoint, String)], phases: &[String]) -> 
                 of("tokens_per_second").map_or(Cell::Empty, Cell::Number),
                 part(&["compute_cycles"]),
                 part(&["wait_operands_cycles", "wait_outputs_cycles"]),
+                of("joules_per_token").map_or(Cell::Empty, Cell::Number),
             ]);
         }
         cells.push(Cell::text(status));
@@ -140,7 +144,7 @@ fn binds(cycles: &PhaseCycles) -> &'static str {
 pub(super) fn verdict(comparison: &IsoArea) -> String {
     let IsoArea { reference, phase, surroundings, .. } = comparison;
     let (Some(row), [Some(area), Some(best_area)], [Some(time), Some(best)], Some(speed_up)) =
-        (comparison.best_row, comparison.area_gates, comparison.seconds, comparison.speed_up)
+        (comparison.best_row, comparison.area_um2, comparison.seconds, comparison.speed_up)
     else {
         return format!("{phase}: no point of no more area than `{reference}` in {surroundings}");
     };
@@ -151,11 +155,11 @@ pub(super) fn verdict(comparison: &IsoArea) -> String {
         _ => String::new(),
     };
     format!(
-        "{phase}: row {row} takes {} where `{reference}` takes {}, {} times the speed on {} of its gates ({surroundings}). {what}",
+        "{phase}: row {row} takes {} where `{reference}` takes {}, {} times the speed on {} of its area ({surroundings}). {what}",
         seconds(best),
         seconds(time),
         significant(speed_up, 3),
-        percent(share(best_area.into(), area.into())),
+        percent(best_area / area),
     )
 }
 
@@ -203,16 +207,19 @@ pub(super) fn iso_table(result: &SweepResult) -> Table {
         Column::right("row"),
         Column::right("time"),
         Column::right("speed-up"),
-        Column::right("share of its gates"),
+        Column::right("share of its area"),
+        Column::right("its joules a token"),
+        Column::right("joules a token"),
         Column::left("bound by"),
     ];
     let mut table = Table::new("The fastest point of no more area, in all surroundings", columns);
     for comparison in &result.iso_area {
         let time = |value: Option<f64>| value.map_or(Cell::Empty, |value| Cell::text(seconds(value)));
-        let gates = match comparison.area_gates {
-            [Some(reference), Some(best)] => Cell::Share(share(best.into(), reference.into())),
+        let gates = match comparison.area_um2 {
+            [Some(reference), Some(best)] => Cell::Share(best / reference),
             _ => Cell::Empty,
         };
+        let joules = comparison.joules_per_token.map(|value| value.map_or(Cell::Empty, Cell::Number));
         table.row([
             Cell::text(&comparison.reference),
             Cell::text(&comparison.phase),
@@ -222,6 +229,8 @@ pub(super) fn iso_table(result: &SweepResult) -> Table {
             time(comparison.seconds[1]),
             comparison.speed_up.map_or(Cell::Empty, Cell::Number),
             gates,
+            joules[0].clone(),
+            joules[1].clone(),
             comparison.cycles[1].as_ref().map_or(Cell::Empty, |cycles| Cell::text(binds(cycles))),
         ]);
     }
