@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    compare, completions, cosim, list, program, quantize, reproduce, rtl, run, schema, simulate, sweep,
+    compare, completions, cosim, list, mapping, program, quantize, reproduce, rtl, run, schema, simulate, sweep,
 };
 use crate::error::CliError;
 
@@ -44,6 +44,8 @@ enum Command {
     Sweep(sweep::Arguments),
     /// The Pareto front of a sweep's results
     Pareto(sweep::ParetoArguments),
+    /// How a product is mapped onto a whole machine
+    Mapping(mapping::Arguments),
     /// Programs of whole machines as text and as bytes
     Program(program::Arguments),
     /// The figures of a publication beside what is computed here
@@ -77,6 +79,7 @@ pub fn main() -> ExitCode {
         Command::Compare(arguments) => compare::execute(&arguments, json),
         Command::Sweep(arguments) => sweep::execute(&arguments, json),
         Command::Pareto(arguments) => sweep::execute_pareto(&arguments, json),
+        Command::Mapping(arguments) => mapping::execute(&arguments, json),
         Command::Program(arguments) => program::execute(&arguments, json),
         Command::Reproduce(arguments) => reproduce::execute(&arguments, json),
         Command::Rtl(arguments) => rtl::execute(&arguments, json),

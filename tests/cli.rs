@@ -147,6 +147,46 @@ fn whole_machines_are_cosimulated() {
 }
 
 #[test]
+fn mappings_are_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let product = ["mapping", "explain", "--design", "mosaic", "--matmul", "256x11008x4096", "--memory", "ddr4-3200"];
+    let with = |more: &[&str]| json(folder.path(), &[&product[..], more, &["--json"]].concat());
+    let best = with(&[]);
+    let count = |value: &serde_json::Value| value.as_u64().unwrap();
+    assert_eq!(best["chosen"]["dataflow"], "output-stationary");
+    assert_eq!(count(&best["macs"]), 256 * 11008 * 4096);
+    // 1,024 PEs of 8 lanes, two terms.
+    assert_eq!(count(&best["compute_cycles"]), 256 * 11008 * 4096 * 2 / 8192);
+    for bound in ["compute_cycles", "memory_cycles", "load_cycles"] {
+        assert!(count(&best["cycles"]) > count(&best[bound]), "{bound}");
+    }
+    std::fs::write(
+        folder.path().join("one.toml"),
+        "name = \"one\"\nsummary = \"\"\nrow_blocks = 1\ncolumn_blocks = 1\n",
+    )
+    .unwrap();
+    let one = with(&["--mapping", "one.toml"]);
+    assert_eq!(one["provenance"]["mapping"], "one");
+    assert!(count(&one["cycles"]) > 2 * count(&best["cycles"]), "one block a command loads everything for it");
+    let simulated = |mapping: &str| {
+        let arguments =
+            ["simulate", "--design", "mosaic-small", "--matmul", "8x256x16", "--mapping", mapping, "--json"];
+        json(folder.path(), &arguments)
+    };
+    let weights = simulated("weight-stationary");
+    assert!(weights["provenance"]["mapping"].as_str().unwrap().starts_with("weight-stationary, "));
+    assert!(count(&weights["layers"][0]["bytes_read"]) >= count(&simulated("best")["layers"][0]["bytes_read"]));
+    let text = String::from_utf8(bitmosaic(folder.path(), &product).stdout).unwrap();
+    assert!(text.contains("without a larger") && text.contains("bound by "), "{text}");
+
+    let whole = [&product[..], &["--mapping", "weight-stationary"]].concat();
+    refused(folder.path(), &whole, 2, &["86 groups", "raise `buffers.weight_chunks`"]);
+    refused(folder.path(), &[&product[..], &["--mapping", "other"]].concat(), 2, &["other", "input-stationary"]);
+    let huge = ["program", "show", "--design", "mosaic", "--matmul", "1048575x14336x128256"];
+    refused(folder.path(), &huge, 2, &["commands of the program", "at most 4194304"]);
+}
+
+#[test]
 fn programs_are_shown_and_assembled() {
     let folder = tempfile::tempdir().unwrap();
     let product = ["program", "show", "--design", "mosaic-small", "--matmul", "9x70x21", "--group", "32"];
@@ -184,7 +224,9 @@ fn lists_and_schemas_are_documents() {
             list.as_array().is_some_and(|l| !l.is_empty() && l[0]["name"].is_string() && l[0]["summary"].is_string())
         );
     }
-    for command in ["run", "quantize", "simulate", "cosim", "compare", "sweep", "pareto", "program", "rtl", "list"] {
+    for command in
+        ["run", "quantize", "simulate", "cosim", "compare", "sweep", "pareto", "mapping", "program", "rtl", "list"]
+    {
         insta::assert_snapshot!(format!("schema_{command}"), schema(folder.path(), &["schema", "result", command]));
     }
     insta::assert_snapshot!("schema_design", schema(folder.path(), &["schema", "design"]));

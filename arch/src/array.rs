@@ -143,6 +143,7 @@ pub(crate) fn elaborate_array(
     power("buffers.activation_chunks", buffers.activation_chunks, chunks.next_power_of_two().max(2), 1 << 16)?;
     power("buffers.groups", buffers.groups, 2, 1 << 16)?;
     power("buffers.blocks", buffers.blocks, 2, 1 << 12)?;
+    power("buffers.accumulator_blocks", buffers.accumulator_blocks, 1, buffers.blocks)?;
     power("memory.data_bits", memory.data_bits, 16, 256)?;
     let row_bits = 16 * columns;
     let field = "memory.data_bits";

@@ -81,6 +81,7 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
         scale_kinds: &scale_kinds,
         zero_points: zero_point_bits > 0,
         steps: Steps::new(spec.float_pipeline_registers),
+        accumulator_blocks: spec.buffers.as_ref().map_or(1, |buffers| buffers.accumulator_blocks),
     };
     let (pe, scale_unit) = match spec.processing_element.kind {
         PeKind::BitSerialBlock => block(spec, &check, common)?,
@@ -163,6 +164,14 @@ struct Common<'a> {
     scale_kinds: &'a [ScaleKind],
     zero_points: bool,
     steps: Steps,
+    accumulator_blocks: u32,
+}
+
+impl Common<'_> {
+    /// Slots of a group: one a PE, at least the loop of the adder; a memory is read an edge ahead of registers.
+    fn slots(&self, pes: u32) -> u32 {
+        pes.max(self.steps.loop_cycles + u32::from(self.accumulator_blocks > 1))
+    }
 }
 
 /// Cycles of the floating-point steps, as the hardware has its registers.
@@ -238,7 +247,8 @@ fn block(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleU
         pes,
         units: all / pes,
         dequantize_cycles: 0,
-        slots: pes.max(common.steps.loop_cycles),
+        slots: common.slots(pes),
+        accumulator_blocks: common.accumulator_blocks,
         decode_cycles,
         significand_bits,
         product_bits,
@@ -301,7 +311,8 @@ fn float(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleU
         pes: common.rows,
         units: common.columns,
         dequantize_cycles,
-        slots: dequantize_cycles + common.rows.max(common.steps.loop_cycles),
+        slots: dequantize_cycles + common.slots(common.rows),
+        accumulator_blocks: common.accumulator_blocks,
         decode_cycles: 0,
         significand_bits: ScaleKind::Int8.significand_bits(),
         product_bits: accumulator_bits + 8,

@@ -159,8 +159,10 @@ pub struct ScaleUnit {
     /// multiplies.
     pub dequantize_cycles: u32,
     /// Cycles a group occupies hold registers and unit: `dequantize_cycles`, then a slot a PE, at least the loop of the FP32
-    /// adder.
+    /// adder, and one more where the accumulators stand in a memory.
     pub slots: u32,
+    /// Passes whose FP32 accumulators are held: 1, in a rotating register, or more, in a memory.
+    pub accumulator_blocks: u32,
     /// Registers before the multiplication, in which zero points are applied and scale codes taken apart: 1, or 0 for a
     /// machine whose scales are all 8-bit integers without zero points.
     pub decode_cycles: u32,
@@ -220,9 +222,25 @@ pub enum Support {
 pub const EXPONENT_BITS: u32 = 5;
 
 impl ScaleUnit {
-    /// FP32 accumulators of a unit: one a slot, the PEs' own dequantizing cycles left out.
+    /// FP32 accumulators of a unit and pass: one a slot, the PEs' own dequantizing cycles left out.
     pub fn ring_entries(&self) -> u32 {
         self.slots - self.dequantize_cycles
+    }
+
+    /// Bits of an accumulator's place in the memory, the slot lowest, then the pass; none where a register holds them.
+    pub fn accumulator_address_bits(&self) -> Option<u32> {
+        let bits = |values: u32| values.next_power_of_two().ilog2();
+        (self.accumulator_blocks > 1).then(|| bits(self.ring_entries()) + bits(self.accumulator_blocks))
+    }
+
+    /// Places of accumulators, some unused where the slots of a pass are no power of two.
+    pub fn accumulator_places(&self) -> u32 {
+        self.accumulator_address_bits().map_or(self.ring_entries(), |bits| 1 << bits)
+    }
+
+    /// Place of a slot's accumulator of pass `block`.
+    pub fn accumulator_address(&self, block: u32, slot: u32) -> u32 {
+        block % self.accumulator_blocks * self.ring_entries().next_power_of_two() + slot
     }
 
     /// Stage at whose end a slot reads its FP32 accumulator, that of the product being 1.

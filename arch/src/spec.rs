@@ -72,6 +72,10 @@ pub struct BuffersSpec {
     pub groups: u32,
     /// Passes whose outputs are held, `rows x columns` FP16 each; as many column blocks' channel scales.
     pub blocks: u32,
+    /// Passes whose binary32 accumulators are held, at most `blocks`. More than one lets a command that takes a part of a long
+    /// reduction have several passes, which share what it loads; the accumulators then stand in memories instead of registers.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub accumulator_blocks: u32,
 }
 
 /// The AXI4 memory port.
@@ -184,6 +188,14 @@ pub struct WeightsSpec {
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn is_one(value: &u32) -> bool {
+    *value == 1
 }
 
 fn int8_scales() -> Vec<String> {

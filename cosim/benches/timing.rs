@@ -12,7 +12,7 @@ use bitmosaic_arch::{ArraySpec, BuffersSpec, Machine, MemorySpec, elaborate, loa
 use bitmosaic_cosim::array::{ArrayCase, run_array_engine};
 use bitmosaic_cosim::random::{self, Activation, LayerShape, Random};
 use bitmosaic_cosim::{Engine, ExternalSettings, Tool, require};
-use bitmosaic_mappings::{Start, lower_array};
+use bitmosaic_mappings::{Mapping, Start, lower_array};
 use bitmosaic_rtl::emit::verilog_files;
 use bitmosaic_rtl::hardware::array::control_registers;
 use bitmosaic_sim::cycle::array::run_timing;
@@ -165,7 +165,13 @@ fn large() -> Machine {
     (spec.tile.rows, spec.tile.columns) = (8, 8);
     spec.processing_element.lanes = 8;
     spec.array = Some(ArraySpec { down: 4, across: 4 });
-    spec.buffers = Some(BuffersSpec { weight_chunks: 4096, activation_chunks: 4096, groups: 256, blocks: 16 });
+    spec.buffers = Some(BuffersSpec {
+        weight_chunks: 4096,
+        activation_chunks: 4096,
+        groups: 256,
+        blocks: 16,
+        accumulator_blocks: 1,
+    });
     spec.memory = Some(MemorySpec { data_bits: 256, burst_beats: 64, outstanding_reads: 8, outstanding_writes: 8 });
     elaborate(&spec, "bench").unwrap()
 }
@@ -177,7 +183,8 @@ fn large_products() {
     println!("| --- {}|", "| ---: ".repeat(4));
     for shape in [[128, 1024, 1024], [512, 2048, 2048], [2048, 4096, 4096]] {
         let layer = layer(&machine, shape);
-        let lowered = lower_array(&machine, &[(&layer.weights, &layer.activations.values[..])]).unwrap();
+        let lowered =
+            lower_array(&machine, &[(&layer.weights, &layer.activations.values[..])], &Mapping::best()).unwrap();
         let commands = lowered.program.commands.len() as u32;
         let start = Start { address: 0, commands };
         let run = || run_timing(&machine, &lowered.program, start, MemoryTiming::FAST, u64::MAX).unwrap().unwrap();

@@ -9,7 +9,9 @@ pub use localize::localize_array;
 pub use standard::{MEMORY_SETTINGS, standard_array_cases};
 
 use bitmosaic_arch::{Machine, elaborate};
-use bitmosaic_mappings::{Accelerator, ArrayProgram, Burst, Lfsr, Reader, Start, WriteBeat, lower_array, ports};
+use bitmosaic_mappings::{
+    Accelerator, ArrayProgram, Burst, Lfsr, Mapping, Reader, Start, WriteBeat, lower_array, ports,
+};
 use bitmosaic_numerics::f16;
 use bitmosaic_rtl::accelerator::NetlistArray;
 use bitmosaic_rtl::emit::array_testbench::{array_testbench, hierarchy};
@@ -65,8 +67,22 @@ impl ArrayCase {
         timing: MemoryTiming,
         state_seed: u64,
     ) -> Result<ArrayCase, CosimError> {
+        ArrayCase::mapped(machine, layers, timing, state_seed, &Mapping::best())
+    }
+
+    /// As [`ArrayCase::new`], by this mapping.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn mapped(
+        machine: Machine,
+        layers: Vec<LayerTrace>,
+        timing: MemoryTiming,
+        state_seed: u64,
+        mapping: &Mapping,
+    ) -> Result<ArrayCase, CosimError> {
         let operands: Vec<_> = layers.iter().map(|l| (&l.weights, &l.activations.values[..])).collect();
-        let program = lower_array(&machine, &operands)?;
+        let program = lower_array(&machine, &operands, mapping)?;
         let units = build(&machine)?;
         Ok(ArrayCase { machine, units, layers, program, timing, state_seed })
     }

@@ -31,6 +31,7 @@ pub fn array_design(random: &mut Random) -> DesignSpec {
         activation_chunks: chunks * random.pick(&[1, 2, 4, 8]),
         groups: random.pick(&[2, 4, 8, 16]),
         blocks: random.pick(&[2, 4, 8]),
+        accumulator_blocks: random.pick(&[1, 2]),
     });
     let widths: Vec<u32> =
         [16, 32, 64, 128, 256].into_iter().filter(|bits| *bits <= 16 * (columns * across) as u32).collect();

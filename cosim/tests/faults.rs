@@ -18,7 +18,7 @@ use bitmosaic_rtl::hardware::build;
 use bitmosaic_sim::memory::MemoryTiming;
 use common::equivalents::{EQUIVALENTS, Equivalent};
 use common::system::{System, hard_case, systems};
-use common::{all_modules, check_of, module};
+use common::{all_modules, check_of, module, with_accumulators};
 use rayon::prelude::*;
 
 #[test]
@@ -148,10 +148,22 @@ fn steps_machine() -> Machine {
     elaborate(&spec, "test").unwrap()
 }
 
+/// A small tile with the accumulators of four passes in memories.
+fn memory_machine() -> Machine {
+    let mut spec = parse(presets()[0].text, "preset").unwrap();
+    spec.processing_element.lanes = 4;
+    spec.weights.types = ["bitmod-fp4", "int4"].map(String::from).to_vec();
+    spec.weights.max_group = 64;
+    (spec.tile.rows, spec.tile.columns) = (2, 4);
+    spec.scale_unit = Some(ScaleUnitSpec { pes_per_scale_unit: 4 });
+    with_accumulators(&mut spec, 4);
+    elaborate(&spec, "test").unwrap()
+}
+
 /// Small machines that together have everything: any depth of the PE pipeline, padding slots, scale units that serve several
 /// columns, one column and a part of one, narrow and wide significands, both orders of the terms, floating-point steps of one
-/// cycle and of several.
-fn machines() -> [(&'static str, Machine); 9] {
+/// cycle and of several, accumulators in registers and in memories.
+fn machines() -> [(&'static str, Machine); 10] {
     // rows, columns, lanes, W, pipeline registers, PEs per scale unit
     let machine = |rows, columns, lanes, w, pipeline_registers, pes| {
         let mut spec: DesignSpec = parse(presets()[0].text, "preset").unwrap();
@@ -183,6 +195,7 @@ fn machines() -> [(&'static str, Machine); 9] {
         ("types", types_machine()),
         ("planes", planes_machine()),
         ("steps", steps_machine()),
+        ("memory", memory_machine()),
         ("float", float(2, 2, 4, 3, 2)),
         ("float, no pipeline", float(3, 2, 4, 0, 0)),
     ]
@@ -217,13 +230,14 @@ fn killer(machine: &Machine, systems: &[System], mutant: &Mutant) -> Option<Kill
     is_found.then_some(Killer::Ports)
 }
 
-/// A machine of one tile whose products are cut: their commands continue each other's sums.
-fn parts_case() -> ArrayCase {
+/// A machine of one tile whose products are cut: their commands continue each other's sums, of one pass or of several.
+fn parts_case(accumulator_blocks: u32) -> ArrayCase {
     let preset = presets().iter().find(|p| p.name == "mosaic-tiny").unwrap();
     let mut spec = parse(preset.text, "preset").unwrap();
     spec.weights.max_group = 16;
     spec.array = Some(ArraySpec { down: 1, across: 1 });
-    spec.buffers = Some(BuffersSpec { weight_chunks: 8, activation_chunks: 8, groups: 4, blocks: 2 });
+    spec.buffers =
+        Some(BuffersSpec { weight_chunks: 8, activation_chunks: 8, groups: 4, blocks: 4, accumulator_blocks });
     spec.memory = Some(MemorySpec { data_bits: 32, burst_beats: 8, outstanding_reads: 2, outstanding_writes: 2 });
     let machine = elaborate(&spec, "test").unwrap();
     let mut random = Random::new(5);
@@ -231,8 +245,18 @@ fn parts_case() -> ArrayCase {
         let shape = LayerShape { tokens: 3, output_channels: 3, input_channels: 75, group: 16 };
         layer(&mut random, &machine, &executed.weight_type, shape, Activation::Normal)
     });
-    let case = ArrayCase::new(machine.clone(), layers.collect(), MemoryTiming::FAST, 1).unwrap();
-    assert!(case.program.tilings.iter().all(|tiling| tiling.groups < 5));
+    let mut layers: Vec<_> = layers.collect();
+    let shape = LayerShape { tokens: 1, output_channels: 9, input_channels: 75, group: 16 };
+    layers.insert(0, layer(&mut random, &machine, &machine.types[0].weight_type, shape, Activation::Normal));
+    let case = ArrayCase::new(machine.clone(), layers, MemoryTiming::FAST, 1).unwrap();
+    let tilings = &case.program.tilings;
+    assert!(tilings.iter().all(|tiling| tiling.groups < 5));
+    // Where there is room for several passes, also fewer than there is.
+    let passes = tilings.iter().map(|t| t.row_blocks * t.column_blocks);
+    assert!(
+        accumulator_blocks == 1 || passes.clone().any(|p| (2..accumulator_blocks as usize).contains(&p)),
+        "{tilings:?}"
+    );
     case
 }
 
@@ -276,11 +300,14 @@ fn only_equivalent_mutants_survive() {
         results.extend(left.into_iter().map(|(key, _)| key).zip(killers));
     }
     // What only a command that is part of a longer reduction does shows in a whole machine.
-    let parts = parts_case();
-    let sound = run_array_engine(&parts, Engine::Step, &ExternalSettings::default()).unwrap();
-    for (key, killer) in results.iter_mut().filter(|(key, killer)| killer.is_none() && key.0 == "tile_control") {
-        if found_in_parts(&parts, &sound, key) {
-            *killer = Some(Killer::Parts);
+    for accumulator_blocks in [1, 4] {
+        let parts = parts_case(accumulator_blocks);
+        let sound = run_array_engine(&parts, Engine::Step, &ExternalSettings::default()).unwrap();
+        let concerned = ["tile_control", "drain_control", "scale_unit", "tile"];
+        for (key, killer) in results.iter_mut().filter(|(key, _)| concerned.contains(&&key.0[..])) {
+            if killer.is_none() && found_in_parts(&parts, &sound, key) {
+                *killer = Some(Killer::Parts);
+            }
         }
     }
     print_counts(&results);

@@ -88,17 +88,26 @@ fn drain(machine: &Machine, check: &mut Check) {
 }
 
 fn ring(machine: &Machine, unit: u32) -> impl Iterator<Item = String> {
-    (0..machine.scale_unit.ring_entries()).map(move |slot| format!("u_scale_{unit}.accumulator_{slot}_q"))
+    let rotating = if machine.scale_unit.accumulator_blocks > 1 { 0 } else { machine.scale_unit.ring_entries() };
+    let memory = (rotating == 0).then(|| format!("u_scale_{unit}.accumulators_rdata"));
+    (0..rotating).map(move |slot| format!("u_scale_{unit}.accumulator_{slot}_q")).chain(memory)
 }
 
-/// From a binary32 accumulator to its new value, and around the ring: a slot a cycle.
+/// From a binary32 accumulator to its new value, and around the ring: a slot a cycle. Or around the memory, in which a value is
+/// written and read: before the slot comes again.
 fn accumulator_rings(machine: &Machine, check: &mut Check) {
     let slots = machine.scale_unit.ring_entries();
     for unit in 0..machine.scale_unit.units {
+        let around = check.paths.shortest_loop(&format!("u_scale_{unit}.total_q"));
+        if machine.scale_unit.accumulator_blocks > 1 {
+            if around != Some(machine.scale_unit.loop_cycles + 1) || around.is_some_and(|around| slots < around) {
+                check.differences.push(format!("memory of unit {unit}: {around:?} registers of {slots} slots"));
+            }
+            continue;
+        }
         let accumulators: Vec<String> = ring(machine, unit).collect();
         let (head, tail) = (&accumulators[0], &accumulators[slots as usize - 1]);
         check.exactly(head, tail, &[], machine.scale_unit.loop_cycles);
-        let around = check.paths.shortest_loop(&format!("u_scale_{unit}.total_q"));
         if around != Some(slots) || slots < machine.scale_unit.loop_cycles {
             check.differences.push(format!("ring of unit {unit}: {around:?} registers, the machine says {slots}"));
         }

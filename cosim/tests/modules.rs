@@ -6,7 +6,7 @@ use bitmosaic_arch::{DesignSpec, Digits, Machine, elaborate, parse, presets};
 use bitmosaic_cosim::random::Random;
 use bitmosaic_numerics::{DigitSet, ScaleKind, TermTable, registry};
 use bitmosaic_rtl::hardware::build;
-use common::{CHECKS, check_of, module, output_stage, scale_unit};
+use common::{CHECKS, check_of, module, output_stage, scale_unit, with_accumulators};
 
 /// The default tile with changes.
 fn machine(change: impl Fn(&mut DesignSpec)) -> Machine {
@@ -56,13 +56,14 @@ fn scale_units_of_every_width_and_length_pass() {
     for (w, lanes, pes, group) in
         [(8, 1, 1, 1), (8, 1, 2, 4), (9, 2, 4, 16), (12, 4, 1, 64), (18, 8, 8, 128), (24, 8, 64, 128)]
     {
-        for registers in [0, 1] {
+        for (registers, accumulator_blocks) in [(0, 1), (1, 1), (0, 2), (1, 8)] {
             let machine = machine(|spec| {
                 spec.processing_element.significand_bits = Some(w);
                 spec.processing_element.lanes = lanes;
                 spec.scale_unit = Some(bitmosaic_arch::ScaleUnitSpec { pes_per_scale_unit: pes });
                 spec.weights.max_group = group;
                 spec.float_pipeline_registers = registers;
+                with_accumulators(spec, accumulator_blocks);
             });
             check("scale_unit", &machine);
         }

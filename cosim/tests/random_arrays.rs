@@ -3,6 +3,7 @@
 
 use bitmosaic_cosim::array::{differing_from_host, random_case, run_array_engine};
 use bitmosaic_cosim::{Engine, ExternalSettings};
+use bitmosaic_mappings::TileWalk;
 use rayon::prelude::*;
 
 /// Random machines.
@@ -53,4 +54,13 @@ fn failure(seed: u64) -> Option<String> {
 fn random_machines_agree_on_every_engine() {
     let failures: Vec<String> = (0..MACHINES).into_par_iter().filter_map(failure).collect();
     assert!(failures.is_empty(), "{} of {MACHINES} differ, the first:\n{}", failures.len(), failures[0]);
+    // Long reductions, in parts of one pass and of several.
+    let most_passes = |seed| {
+        let case = random_case(seed).unwrap();
+        let parts = case.program.program.matmuls().filter(|m| m.part.unfinished);
+        parts.map(|m| TileWalk::new(&case.machine, m).pass_count()).max().unwrap_or(0)
+    };
+    let passes: Vec<usize> = (0..MACHINES).map(most_passes).collect();
+    let (one, several) = (passes.iter().filter(|p| **p == 1).count(), passes.iter().filter(|p| **p > 1).count());
+    assert!(one >= 20 && several >= 20, "{one} machines with parts of one pass, {several} of several");
 }

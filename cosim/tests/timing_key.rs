@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use bitmosaic_arch::{DesignSpec, Machine, PeKind, elaborate};
 use bitmosaic_cosim::random::Random;
 use bitmosaic_cosim::random_array::{array_design, memory_timing};
-use bitmosaic_mappings::{Events, Matmul, Start, TimingKey, matmul_command, schedule_array};
+use bitmosaic_mappings::{Events, Mapping, Matmul, Start, TimingKey, matmul_command, schedule_array};
 use bitmosaic_numerics::registry;
 use bitmosaic_sim::cycle::array::run_cycles;
 use bitmosaic_sim::memory::MemoryTiming;
@@ -50,7 +50,7 @@ fn cycles(
     instances: u64,
     timing: MemoryTiming,
 ) -> Option<(u64, [u64; 7], Events, u64)> {
-    let schedule = schedule_array(machine, &vec![matmul.clone(); instances as usize]).ok()?;
+    let schedule = schedule_array(machine, &vec![matmul.clone(); instances as usize], &Mapping::best()).ok()?;
     let start = Start { address: 0, commands: schedule.program.commands.len() as u32 };
     let (cycles, status) = run_cycles(machine, &schedule.program, start, timing, u64::MAX / 8)?;
     Some((cycles?, status, schedule.program.events(machine), schedule.program.bytes_written()))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bitmosaic_arch::{DesignSpec, Machine, Technology, elaborate};
-use bitmosaic_mappings::TimingKey;
+use bitmosaic_mappings::{Mapping, TimingKey};
 use bitmosaic_results::{CostTable, EnergyPj};
 use bitmosaic_rtl::area::cost_table;
 use bitmosaic_sim::energy::{add, energy};
@@ -158,7 +158,7 @@ impl Ready {
                     Some(timing) => *timing,
                     // Only what failed is not there: again, for the error of this machine.
                     None => program
-                        .time(&self.machine, self.memory)
+                        .time(&self.machine, self.memory, &Mapping::best())
                         .map_err(|e| refusal(NO_FIT)(&format!("{}: {e}", work.phase)))?,
                 };
                 timed.insert(program.place(), timing);

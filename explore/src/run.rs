@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use bitmosaic_arch::{Machine, Technology};
+use bitmosaic_mappings::Mapping;
 use bitmosaic_sim::inference::{ModelProgram, ProgramTiming};
 use bitmosaic_sim::memory::MemoryTiming;
 use rayon::prelude::*;
@@ -148,7 +149,9 @@ impl Batches<'_> {
         let jobs: Vec<Job> = netlists.chain(programs).collect();
         jobs.into_par_iter()
             .map(|job| match job {
-                Job::Program(key, machine, program, memory) => Done::Program(key, program.time(machine, memory).ok()),
+                Job::Program(key, machine, program, memory) => {
+                    Done::Program(key, program.time(machine, memory, &Mapping::best()).ok())
+                }
                 Job::Area(key, machine, technology) => Done::Area(key, netlist_cost(machine, technology)),
             })
             .collect()

@@ -32,7 +32,7 @@ impl Program {
             weights: [None; 2],
             activations: [None; 2],
             outputs: [None; 2],
-            is_unfinished: false,
+            unfinished: None,
         };
         for (i, command) in self.commands.iter().enumerate() {
             checker.command(command).map_err(|(found, expected)| MappingError::Command {
@@ -57,7 +57,7 @@ struct Checker<'m> {
     /// Row and column blocks.
     outputs: [Option<(u32, u32)>; 2],
     /// The last matmul left its sums for the next.
-    is_unfinished: bool,
+    unfinished: Option<(u32, u32)>,
 }
 
 impl Checker<'_> {
@@ -67,7 +67,7 @@ impl Checker<'_> {
             Command::LoadActivations(load) => self.load_activations(load),
             Command::Matmul(matmul) => self.matmul(matmul),
             Command::Store(store) => self.store(store),
-            Command::End if self.is_unfinished => {
+            Command::End if self.unfinished.is_some() => {
                 refuse("`end` after an unfinished reduction", "a matmul with part=last before it")
             }
             Command::End => Ok(()),
@@ -150,13 +150,21 @@ impl Checker<'_> {
                 "the last load_activations into it must have this group and k, and as many row blocks",
             );
         }
-        if matmul.part.continues != self.is_unfinished {
-            let found = format!("a matmul that {} sums", if self.is_unfinished { "drops" } else { "continues no" });
+        if matmul.part.continues != self.unfinished.is_some() {
+            let drops = self.unfinished.is_some();
+            let found = format!("a matmul that {} sums", if drops { "drops" } else { "continues no" });
             return refuse(found, "after part=first or middle comes part=middle or last, else whole or first");
         }
-        self.is_unfinished = matmul.part.unfinished;
-        if matmul.part != Part::default() && (rows, columns) != (1, 1) {
-            return refuse(format!("{rows} x {columns} passes of a part"), "one pass, its sums stay in the tile");
+        if let Some((held_rows, held_columns)) = self.unfinished.filter(|held| *held != (rows, columns)) {
+            let expected = format!("{held_rows} x {held_columns}, those of the part before");
+            return refuse(format!("{rows} x {columns} passes"), expected);
+        }
+        self.unfinished = matmul.part.unfinished.then_some((rows, columns));
+        let most = self.machine.scale_unit.accumulator_blocks;
+        if matmul.part != Part::default() && rows * columns > most {
+            let expected =
+                format!("at most {most}, `buffers.accumulator_blocks` of the design: their sums stay in the tiles");
+            return refuse(format!("{rows} x {columns} passes of a part"), expected);
         }
         if !matmul.part.unfinished {
             self.outputs[usize::from(matmul.halves.output)] = Some((rows, columns));

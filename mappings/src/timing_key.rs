@@ -1,5 +1,5 @@
 //! What the time of a product on a whole machine depends on, in one place: machines and products of equal key take equal cycles
-//! in the same memory, and the same things happen in them ([`Events`](crate::Events)). Widths of the datapath, values and names are not in it (`cosim/tests/timing_key.rs`).
+//! in the same memory and mapping, and the same things happen in them ([`Events`](crate::Events)). Widths of the datapath, values and names are not in it (`cosim/tests/timing_key.rs`).
 
 use bitmosaic_arch::{Machine, MemoryKind, TermOrder};
 
@@ -22,8 +22,8 @@ pub struct TimingKey {
     aligner: Option<[u32; 2]>,
     /// Words of channel scales and of a group's record.
     weight_words: [u32; 2],
-    /// Depths: chunks of weights and of activations, groups, blocks.
-    buffers: [u32; 4],
+    /// Depths: chunks of weights and of activations, groups, blocks, passes of accumulators.
+    buffers: [u32; 5],
     /// Operands are read once a plane: events alone.
     plane_major: bool,
     /// Banks of each kind of memory: events alone.
@@ -54,7 +54,13 @@ impl TimingKey {
             drain: [unit.slots, unit.dequantize_cycles, unit.pes, unit.output_latency_cycles],
             aligner: machine.aligner.as_ref().map(|aligner| [aligner.input_registers, aligner.lane_registers]),
             weight_words: [array.channel_words, array.record_words],
-            buffers: [array.weight_chunks, array.activation_chunks, array.groups, array.blocks],
+            buffers: [
+                array.weight_chunks,
+                array.activation_chunks,
+                array.groups,
+                array.blocks,
+                unit.accumulator_blocks,
+            ],
             plane_major: machine.pe.order == TermOrder::PlaneMajor,
             banks: MemoryKind::ALL.map(|kind| machine.bank_count(kind)),
             port: [array.data_bits, array.burst_beats, array.outstanding_reads, array.outstanding_writes],

@@ -12,6 +12,7 @@ mod files;
 mod html;
 mod layers;
 mod list;
+mod mapping;
 mod number;
 mod page;
 mod plot;
@@ -33,6 +34,7 @@ pub use files::{write_compare_csv, write_compare_page, write_file, write_layers_
 pub use html::escape;
 pub use layers::layers_csv;
 pub use list::list_text;
+pub use mapping::mapping_text;
 pub use page::{Block, Page, Section, Tone};
 pub use plot::{
     Scatter, ScatterPoint, Svg, cycles_plot, error_plot, front_plot, groups_plot, scatter_plot, special_values_plot,

@@ -2,8 +2,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccuracyResult, CompareResult, CosimResult, ParetoFront, QuantizedTensor, ReproduceResult, RtlResult,
-    SimulateResult, SweepResult,
+    AccuracyResult, CompareResult, CosimResult, MappingResult, ParetoFront, QuantizedTensor, ReproduceResult,
+    RtlResult, SimulateResult, SweepResult,
 };
 
 /// Version of every document's schema; raised when a key changes its meaning or goes away.
@@ -40,6 +40,18 @@ pub struct SimulateDocument {
     /// The result.
     #[serde(flatten)]
     pub result: SimulateResult,
+}
+
+/// `bitmosaic mapping explain --json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MappingDocument {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// What made the result.
+    pub provenance: Provenance,
+    /// The result.
+    #[serde(flatten)]
+    pub result: MappingResult,
 }
 
 /// `bitmosaic cosim --json`.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use bitmosaic_arch::Machine;
-use bitmosaic_mappings::{Events, MappingError, Matmul, Start, TimingKey, matmul_command, schedule_array};
+use bitmosaic_mappings::{Events, Mapping, MappingError, Matmul, Start, TimingKey, matmul_command, schedule_array};
 use bitmosaic_numerics::{NumericsError, WeightType, weight_type};
 use bitmosaic_workloads::operation::{Operand, Operation, Product, Work};
 use rayon::prelude::*;
@@ -192,10 +192,11 @@ pub fn time_operations(
     operations: &[Operation],
     precision: &Precision,
     timing: MemoryTiming,
+    mapping: &Mapping,
 ) -> Result<Vec<Timing>, InferenceError> {
     let programs = programs(machine, operations, precision)?;
     let timed: Vec<Result<ProgramTiming, InferenceError>> =
-        programs.par_iter().map(|program| program.time(machine, timing)).collect();
+        programs.par_iter().map(|program| program.time(machine, timing, mapping)).collect();
     let timed: Vec<ProgramTiming> = timed.into_iter().collect::<Result<_, _>>()?;
     let found: ProgramTimings = programs.iter().map(ModelProgram::place).zip(timed).collect();
     Ok(timings(machine, operations, precision, timing, &found))
@@ -253,18 +254,21 @@ impl ModelProgram {
     ///
     /// # Errors
     /// `Mapping` where it does not fit the buffers.
-    pub fn time(&self, machine: &Machine, timing: MemoryTiming) -> Result<ProgramTiming, InferenceError> {
+    pub fn time(
+        &self,
+        machine: &Machine,
+        timing: MemoryTiming,
+        mapping: &Mapping,
+    ) -> Result<ProgramTiming, InferenceError> {
         let operation = || self.operation.clone();
         let missing = || InferenceError::Missing { design: machine.name.clone(), section: "array" };
         let array = machine.array.as_ref().ok_or_else(missing)?;
         let products = vec![self.matmul.clone(); self.instances as usize];
-        let schedule = schedule_array(machine, &products)
+        let schedule = schedule_array(machine, &products, mapping)
             .map_err(|cause| InferenceError::Mapping { operation: operation(), cause })?;
         let program = &schedule.program;
         let start = Start { address: 0, commands: program.commands.len() as u32 };
-        // Every byte alone and every step alone: nothing that ends takes longer.
-        let least = program.least_cycles(machine, 1);
-        let limit = (least + program.commands.len() as u64 * u64::from(timing.latency + 100)) * 8 + 100_000;
+        let limit = program.cycle_limit(machine, timing.latency);
         let (cycles, status_cycles) = run_cycles(machine, program, start, timing, limit).ok_or_else(missing)?;
         let cycles = cycles.ok_or_else(|| InferenceError::Watchdog { operation: operation(), limit })?;
         let events = program.events(machine);

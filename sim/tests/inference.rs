@@ -1,6 +1,7 @@
 //! Models on whole machines: sums, bounds, and the direction in which a change moves the time.
 
 use bitmosaic_arch::{Machine, load};
+use bitmosaic_mappings::Mapping;
 use bitmosaic_sim::device::Device;
 use bitmosaic_sim::inference::{InferenceError, OperandType, Precision, Timing, time_operations};
 use bitmosaic_sim::memory::MemoryTiming;
@@ -29,7 +30,7 @@ const DECODE: Step = Step { new: 1, context: 300 };
 /// All cycles of a decode.
 fn cycles(machine: &Machine, name: &str, step: Step, precision: &Precision, memory: MemoryTiming) -> u64 {
     let list = list(name, step);
-    let timings = time_operations(machine, &list, precision, memory).unwrap();
+    let timings = time_operations(machine, &list, precision, memory, &Mapping::best()).unwrap();
     list.iter().zip(timings).map(|(operation, timing)| operation.layers * timing.cycles()).sum()
 }
 
@@ -41,7 +42,7 @@ fn no_operation_beats_its_roofline_and_all_tensors_move() {
         let memory = device(&machine, "ddr4-3200");
         for preset in model::presets() {
             let list = list(preset.name, DECODE);
-            let timings = time_operations(&machine, &list, &precision, memory).unwrap();
+            let timings = time_operations(&machine, &list, &precision, memory, &Mapping::best()).unwrap();
             assert_eq!(timings.len(), list.len());
             for (operation, timing) in list.iter().zip(timings) {
                 let name = format!("{design} {} {}", preset.name, operation.name);
@@ -122,7 +123,9 @@ fn results_are_the_same_at_any_thread_count() {
     let run = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let list = list("opt-1.3b", Step { new: 40, context: 40 });
-        pool.install(|| time_operations(&machine, &list, &precision, device(&machine, "hbm2")).unwrap())
+        pool.install(|| {
+            time_operations(&machine, &list, &precision, device(&machine, "hbm2"), &Mapping::best()).unwrap()
+        })
     };
     assert_eq!(run(1), run(3));
 }
@@ -133,7 +136,7 @@ fn what_cannot_run_is_refused_by_name() {
     let run = |design: &str, weights: &str| {
         let machine = load(design).unwrap();
         let precision = precision((weights, 128), ("int8", 128));
-        time_operations(&machine, &list, &precision, MemoryTiming::FAST).unwrap_err()
+        time_operations(&machine, &list, &precision, MemoryTiming::FAST, &Mapping::best()).unwrap_err()
     };
     assert!(matches!(run("mosaic-small", "int4"), InferenceError::Missing { section: "vector_unit", .. }));
     let error = run("mosaic", "nf4").to_string();

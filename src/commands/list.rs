@@ -1,6 +1,7 @@
 use bitmosaic_arch::{Machine, TECHNOLOGIES, Technology, load, presets};
 use bitmosaic_cosim::Engine;
 use bitmosaic_explore::SPECS;
+use bitmosaic_mappings::{MAPPINGS, Mapping};
 use bitmosaic_numerics::{DigitSet, TermTable, registry};
 use bitmosaic_reports::list_text;
 use bitmosaic_results::{ListDocument, ListEntry};
@@ -30,6 +31,8 @@ enum What {
     Sweeps,
     /// Technologies of energy and area
     Technologies,
+    /// Mappings of whole machines
+    Mappings,
     /// Weight types
     Types,
     /// Kinds of processing element
@@ -69,6 +72,10 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
                 .iter()
                 .map(|(name, spec)| entry(name, format!("{}; {} points", spec.summary, spec.space.points())))
                 .collect()
+        }
+        What::Mappings => {
+            let mappings = MAPPINGS.iter().map(|(name, _)| Mapping::load(name)).collect::<Result<Vec<_>, _>>()?;
+            mappings.iter().map(|m| entry(&m.name, m.summary.clone())).collect()
         }
         What::Types => registry()
             .iter()

@@ -42,6 +42,9 @@ struct Show {
     /// Input channels per group
     #[arg(long, default_value_t = 128)]
     group: usize,
+    /// Mapping: a name of `bitmosaic list mappings`, or a TOML file
+    #[arg(long, default_value = "best")]
+    mapping: String,
     /// Write the binary program too
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -81,7 +84,8 @@ fn show(arguments: &Show) -> Result<Program, CliError> {
     let Some(path) = &arguments.file else {
         let design = arguments.design.as_deref().unwrap_or_default();
         let matmul = arguments.matmul.as_deref().unwrap_or_default();
-        return array_program(&load(design)?, matmul, &arguments.weight_type, arguments.group);
+        let product = (matmul, &arguments.weight_type[..], arguments.group);
+        return array_program(&load(design)?, product, &arguments.mapping);
     };
     let bytes = read(path)?;
     checked(path, Program::from_bytes(&bytes), arguments.design.as_deref())

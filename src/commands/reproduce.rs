@@ -1,6 +1,7 @@
 //! `reproduce`: a publication's figures beside what is computed here.
 
 use bitmosaic_arch::{Machine, Technology, load};
+use bitmosaic_mappings::Mapping;
 use bitmosaic_reports::reproduce_text;
 use bitmosaic_results::{
     CycleEnginePoint, ReproduceDocument, ReproduceResult, ReproducedPoint, ReproducedRatio, SCHEMA_VERSION,
@@ -152,7 +153,7 @@ fn cycle_engine(
     let step = Step { new: if prefill { CONTEXT } else { 1 }, context: CONTEXT };
     let scope = Scope { batch: 1, lm_head: LmHead::All, routing: Routing::Worst, quantized_cache: true };
     let list = operations(model, step, &scope);
-    let timings = time_operations(machine, &list, &precision, MEMORY)
+    let timings = time_operations(machine, &list, &precision, MEMORY, &Mapping::best())
         .map_err(|error| CliError::Internal(format!("{} on {DESIGN}: {error}", model.name)))?;
     let mut point =
         CycleEnginePoint { weights: format!("{} g{}", weights.0, weights.1), ..CycleEnginePoint::default() };

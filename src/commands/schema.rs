@@ -1,7 +1,7 @@
 use bitmosaic_arch::DesignSpec;
 use bitmosaic_results::{
-    CompareDocument, CosimDocument, ListDocument, ParetoDocument, ProgramDocument, QuantizeDocument, ReproduceDocument,
-    RtlDocument, RunDocument, SimulateDocument, SweepDocument,
+    CompareDocument, CosimDocument, ListDocument, MappingDocument, ParetoDocument, ProgramDocument, QuantizeDocument,
+    ReproduceDocument, RtlDocument, RunDocument, SimulateDocument, SweepDocument,
 };
 use schemars::{Schema, schema_for};
 
@@ -34,6 +34,7 @@ enum ResultOf {
     Compare,
     Sweep,
     Pareto,
+    Mapping,
     Program,
     Reproduce,
     Rtl,
@@ -51,6 +52,7 @@ pub(crate) fn execute(arguments: &Arguments) -> Result<Outcome, CliError> {
             ResultOf::Compare => schema_for!(CompareDocument),
             ResultOf::Sweep => schema_for!(SweepDocument),
             ResultOf::Pareto => schema_for!(ParetoDocument),
+            ResultOf::Mapping => schema_for!(MappingDocument),
             ResultOf::Program => schema_for!(ProgramDocument),
             ResultOf::Reproduce => schema_for!(ReproduceDocument),
             ResultOf::Rtl => schema_for!(RtlDocument),

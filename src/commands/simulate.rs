@@ -30,7 +30,7 @@ const VCD_PE_CYCLES: u64 = 3_000_000;
 
 /// How operands reach a tile: as streams that always offer, unless gates say otherwise.
 pub(crate) const STREAMS: &str = "operand streams, no memory";
-/// The one mapping there is.
+/// How a tile alone works.
 pub(crate) const MAPPING: &str = "output-stationary";
 
 #[derive(Debug, clap::Args)]
@@ -49,6 +49,9 @@ pub(crate) struct Arguments {
     /// Input channels per group
     #[arg(long, default_value_t = 128)]
     group: usize,
+    /// Mapping of a whole machine: a name of `bitmosaic list mappings`, or a TOML file
+    #[arg(long, default_value = "best")]
+    mapping: String,
     /// `cycle` is event-driven and needs no data; `step` and `netlist` run a generated layer cycle by cycle
     #[arg(long, default_value = "cycle")]
     engine: SimulateEngine,
@@ -94,7 +97,8 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
     if let Some(model) = &arguments.model.model {
         let memory = memory_timing(&machine, arguments)?;
         let inference::ModelResult { result, workload } = inference::simulate(&machine, model, memory, arguments)?;
-        return print(&machine, workload, arguments, MAPPING, &describe_memory(memory, arguments), result, json);
+        let memory = describe_memory(memory, arguments);
+        return print(&machine, workload, arguments, &arguments.mapping, &memory, result, json);
     }
     let shape = arguments.matmul.as_deref().unwrap_or_default();
     let matmul = product(&machine, shape, &arguments.weight_type, arguments.group)?;
@@ -178,7 +182,7 @@ fn print(
 }
 
 /// The command of a product given as text.
-fn product(machine: &Machine, shape: &str, name: &str, group: usize) -> Result<Matmul, CliError> {
+pub(super) fn product(machine: &Machine, shape: &str, name: &str, group: usize) -> Result<Matmul, CliError> {
     let [tokens, input_channels, output_channels] = parse_shape(shape)?;
     let executed = weight_type(name)?;
     let shape = [tokens, output_channels, input_channels];

@@ -13,12 +13,22 @@ pub fn mutants(units: &Units) -> Vec<Mutant> {
     modules.flat_map(mutants_of_module).collect()
 }
 
-/// Every mutant of the modules that a whole machine has around its tiles and aligner, in order; `every`th of them.
+/// Mutants of the modules that a whole machine has around its tiles and aligner, in order: about one of `every`, chosen by what
+/// they are, so that a change of one module leaves the others' sample alone.
 pub fn array_mutants(units: &Units, every: usize) -> Vec<Mutant> {
     let below: Vec<&str> = units.designs().flat_map(Design::modules_in_order).map(|m| m.name.as_str()).collect();
     let modules = units.array.iter().flat_map(Design::modules_in_order);
     let own = modules.filter(|module| !below.contains(&module.name.as_str()));
-    own.flat_map(mutants_of_module).step_by(every.max(1)).collect()
+    let chosen = |mutant: &Mutant| {
+        let text = [&mutant.module, &mutant.place, mutant.change].join(" ");
+        fnv1a(text.as_bytes()).is_multiple_of(every.max(1) as u64)
+    };
+    own.flat_map(mutants_of_module).filter(chosen).collect()
+}
+
+/// Hash of Fowler, Noll and Vo, FNV-1a, 64 bits.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3))
 }
 
 impl Edit {

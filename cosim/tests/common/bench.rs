@@ -4,7 +4,7 @@ use bitmosaic_rtl::netlist::{Design, Module};
 use bitmosaic_rtl::simulate::{Port, Probe, Simulator};
 
 /// Seed of the bits that a module powers up with.
-const POWER_UP: u64 = 7;
+pub const POWER_UP: u64 = 7;
 
 /// The simulator of a module without instances.
 ///

@@ -8,14 +8,31 @@ pub mod bench;
 pub mod equivalents;
 pub mod output_stage;
 pub mod paths;
+pub mod queues;
 pub mod scale_decoder;
 pub mod scale_unit;
 pub mod system;
 pub mod term_generator;
 
-use bitmosaic_arch::Machine;
+use bitmosaic_arch::{ArraySpec, BuffersSpec, DesignSpec, Machine, MemorySpec};
 use bitmosaic_rtl::hardware::Units;
 use bitmosaic_rtl::netlist::{Design, Module};
+
+/// Makes a tile's design a machine of that one tile, with memories of this many passes' accumulators.
+pub fn with_accumulators(spec: &mut DesignSpec, blocks: u32) {
+    if blocks > 1 {
+        let chunks = (spec.weights.max_group / spec.processing_element.lanes).next_power_of_two().max(2);
+        spec.array = Some(ArraySpec { down: 1, across: 1 });
+        spec.buffers = Some(BuffersSpec {
+            weight_chunks: chunks,
+            activation_chunks: chunks,
+            groups: 4,
+            blocks,
+            accumulator_blocks: blocks,
+        });
+        spec.memory = Some(MemorySpec { data_bits: 16, burst_beats: 8, outstanding_reads: 2, outstanding_writes: 2 });
+    }
+}
 
 /// A check of a machine's module alone; the error tells the first difference.
 pub type Check = fn(&Machine, &Module) -> Result<(), String>;

@@ -23,6 +23,10 @@ struct Slot {
     before: f32,
     after: f32,
     carried: (u16, bool),
+    /// Place of its accumulator.
+    address: u32,
+    /// The flag that leaves: a memory keeps that of the parts before.
+    flag: bool,
 }
 
 /// What is multiplied: group sum, significand of the scale, exponent of both.
@@ -41,6 +45,7 @@ pub fn check(machine: &Machine, module: &Module) -> Result<(), String> {
     // Where the PEs multiply, the unit gets the product.
     let scale = simulator.input("scale_i");
     let in_flight = simulator.input("in_flight_i");
+    let (read_address, write_address) = (simulator.input("read_address_i"), simulator.input("write_address_i"));
     let (read, stages) = (machine.scale_unit.read_stage() as usize, machine.scale_unit.write_stage() as usize);
     let [accumulator_o, channel_o, non_finite_o] =
         bench::outputs(&simulator, ["accumulator_o", "channel_o", "non_finite_o"]);
@@ -71,6 +76,13 @@ pub fn check(machine: &Machine, module: &Module) -> Result<(), String> {
         if let Some(in_flight) = in_flight {
             simulator.set(in_flight, pipeline[read..].iter().flatten().count() as u64);
         }
+        // Where no slot is, any place.
+        for (port, stage) in [(read_address, read - 1), (write_address, stages)] {
+            let any = random.bits() & (machine.scale_unit.accumulator_places() - 1);
+            if let Some(port) = port {
+                simulator.set(port, u64::from(pipeline[stage - 1].map_or(any, |slot| slot.address)));
+            }
+        }
         simulator.settle();
         if let Some(slot) = pipeline[stages - 1] {
             let found = simulator.get(&accumulator_o) as u32;
@@ -78,7 +90,7 @@ pub fn check(machine: &Machine, module: &Module) -> Result<(), String> {
             if found != slot.after.to_bits() {
                 return Err(format!("{slot:?}: {found:#010x}, should be {:#010x}", slot.after.to_bits()));
             }
-            if carried != slot.carried {
+            if carried != (slot.carried.0, slot.flag) {
                 return Err(format!("{slot:?}: carried {carried:?}"));
             }
         }
@@ -145,7 +157,16 @@ struct Source {
     sum_bits: u32,
     /// Of the scale's significand.
     scale_bits: u32,
-    accumulators: Vec<f32>,
+    /// By place, with the flags of the parts so far.
+    accumulators: Vec<(f32, bool)>,
+    blocks: u32,
+    /// The pass, and whether it goes on from a part before.
+    block: u32,
+    continues: bool,
+    /// Passes that there was, as bits.
+    used: u64,
+    slots: usize,
+    places: u32,
     slot: usize,
     group: usize,
     groups: usize,
@@ -163,7 +184,13 @@ impl Source {
             },
             sum_bits: machine.pe.accumulator_bits,
             scale_bits: machine.scale_unit.significand_bits,
-            accumulators: vec![0.0; machine.scale_unit.ring_entries() as usize],
+            accumulators: vec![(0.0, false); machine.scale_unit.accumulator_places() as usize],
+            blocks: machine.scale_unit.accumulator_blocks,
+            block: 0,
+            continues: false,
+            used: 0,
+            slots: machine.scale_unit.ring_entries() as usize,
+            places: machine.scale_unit.accumulator_address(1, 0),
             slot: 0,
             group: 0,
             groups: 5,
@@ -171,8 +198,9 @@ impl Source {
     }
 
     fn next(&mut self, random: &mut Random) -> Slot {
-        let first_group = self.group == 0;
-        let before = if first_group { 0.0 } else { self.accumulators[self.slot] };
+        let first_group = self.group == 0 && !self.continues;
+        let address = self.block * self.places + self.slot as u32;
+        let (before, seen) = if first_group { (0.0, false) } else { self.accumulators[address as usize] };
         let product = match random.below(4) {
             // Many large groups of one sign and then a smallest: the widest distance of exponents.
             _ if self.groups == LONG_PASS => match self.group + 3 < self.groups {
@@ -185,15 +213,21 @@ impl Source {
         };
         let after = accumulate(before, self.scaled(product));
         let carried = (random.bits() as u16, random.below(8) == 0);
-        let slot = Slot { index: self.slot, first_group, product, before, after, carried };
-        self.accumulators[self.slot] = after;
+        let flag = carried.1 || (seen && self.blocks > 1);
+        let slot = Slot { index: self.slot, first_group, product, before, after, carried, address, flag };
+        self.accumulators[address as usize] = (after, flag);
         self.slot += 1;
-        if self.slot == self.accumulators.len() {
+        if self.slot == self.slots {
             self.slot = 0;
             self.group += 1;
         }
         if self.group == self.groups {
             (self.group, self.groups) = (0, if random.below(8) == 0 { LONG_PASS } else { 1 + random.below(8) });
+            if self.blocks > 1 {
+                self.used |= 1 << self.block;
+                self.block = random.below(self.blocks as usize) as u32;
+                self.continues = self.used >> self.block & 1 == 1 && random.below(2) == 0;
+            }
         }
         slot
     }

@@ -66,15 +66,6 @@ impl Program {
         }
         count.events
     }
-
-    /// Cycles that no memory of `bytes_per_cycle` and no schedule can go below: the steps of the tiles, the beats of each
-    /// direction, and the bytes of both.
-    pub fn least_cycles(&self, machine: &Machine, bytes_per_cycle: u32) -> u64 {
-        let Some(array) = &machine.array else { return 0 };
-        let Events { steps, read_beats, written_beats, .. } = self.events(machine);
-        let bytes = (read_beats + written_beats) * u64::from(array.beat_bytes());
-        steps.max(read_beats).max(written_beats).max(bytes / u64::from(bytes_per_cycle.max(1)))
-    }
 }
 
 impl Count<'_> {

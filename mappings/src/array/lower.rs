@@ -4,10 +4,10 @@ use bitmosaic_arch::{Array, BURST_BOUNDARY_BYTES, Machine};
 use bitmosaic_numerics::{QuantizedMatrix, f16};
 
 use super::image::{activation_image, weight_image};
-use super::tiling::{Blocks, HalfChoice, Tiling};
+use super::mapping::Mapping;
+use super::tiling::{HalfChoice, MappingSpace, Tiling};
 use crate::{
-    Command, Halves, LoadActivations, LoadWeights, MappingError, Matmul, Part, Program, Store, TileWalk, Tokens,
-    matmul_command,
+    Command, Halves, LoadActivations, LoadWeights, MappingError, Matmul, Part, Program, Store, Tokens, matmul_command,
 };
 
 /// Least alignment in bytes of the program, of every operand and of the outputs.
@@ -51,6 +51,9 @@ pub fn read_outputs(memory: &[u8], region: &OutputRegion) -> Vec<u16> {
         .map(|bytes| u16::from_le_bytes(*bytes))
         .collect()
 }
+
+/// Most `matmul` commands of a program, which has up to four times as many in all, of 32 bytes.
+const MOST_PRODUCTS: u64 = 1 << 22;
 
 /// What the queues have been told to wait for. Waiting for a command of another queue waits for all before it, so that a
 /// token is needed only for one that is later than all waited for.
@@ -125,7 +128,11 @@ struct Scheduling<'m> {
 /// # Errors
 /// As [`matmul_command`] and [`schedule_array`], and `Field` for activations of the wrong length or weights that fail their own
 /// check.
-pub fn lower_array(machine: &Machine, layers: &[(&QuantizedMatrix, &[f16])]) -> Result<ArrayProgram, MappingError> {
+pub fn lower_array(
+    machine: &Machine,
+    layers: &[(&QuantizedMatrix, &[f16])],
+    mapping: &Mapping,
+) -> Result<ArrayProgram, MappingError> {
     let mut products = Vec::new();
     for (weights, activations) in layers {
         weights.check().map_err(|e| MappingError::field("weights", weights.weight_type.name, e))?;
@@ -138,7 +145,7 @@ pub fn lower_array(machine: &Machine, layers: &[(&QuantizedMatrix, &[f16])]) -> 
         let (name, special) = (weights.weight_type.name, weights.special_values);
         products.push(matmul_command(machine, name, special, weights.scale_kind, weights.group, shape)?);
     }
-    let schedule = schedule_array(machine, &products)?;
+    let schedule = schedule_array(machine, &products, mapping)?;
     let array = array_of(machine)?;
     let mut memory = schedule.program.to_bytes();
     memory.resize(schedule.memory_bytes, 0);
@@ -161,8 +168,12 @@ fn array_of(machine: &Machine) -> Result<&Array, MappingError> {
 /// Schedules products (commands of [`matmul_command`]) as one program.
 ///
 /// # Errors
-/// `Field` for a design without array, or a product of which one block does not fit the buffers.
-pub fn schedule_array(machine: &Machine, products: &[Matmul]) -> Result<ArraySchedule, MappingError> {
+/// `Field` for a design without array, a product of which no tiling of the mapping fits the buffers, or a program of too many commands.
+pub fn schedule_array(
+    machine: &Machine,
+    products: &[Matmul],
+    mapping: &Mapping,
+) -> Result<ArraySchedule, MappingError> {
     let mut scheduling = Scheduling {
         machine,
         array: array_of(machine)?,
@@ -178,7 +189,7 @@ pub fn schedule_array(machine: &Machine, products: &[Matmul]) -> Result<ArraySch
     };
     let (mut outputs, mut tilings, mut places) = (Vec::new(), Vec::new(), Vec::new());
     for product in products {
-        let (region, tiling, place) = scheduling.product(product)?;
+        let (region, tiling, place) = scheduling.product(product, mapping)?;
         outputs.push(region);
         tilings.push(tiling);
         places.push(place);
@@ -223,40 +234,27 @@ impl Scheduling<'_> {
         address
     }
 
-    fn product(&mut self, matmul: &Matmul) -> Result<(OutputRegion, Tiling, Places), MappingError> {
+    fn product(&mut self, matmul: &Matmul, mapping: &Mapping) -> Result<(OutputRegion, Tiling, Places), MappingError> {
         let (machine, array) = (self.machine, self.array);
-        let walk = TileWalk::new(machine, matmul);
         let (tokens, k, n) = (matmul.tokens as usize, matmul.input_channels as usize, matmul.output_channels as usize);
-        let (group, code_bits) =
-            (usize::from(matmul.group), machine.types[usize::from(matmul.weight_type)].weight_type.code_bits);
+        let group = usize::from(matmul.group);
         let (rows, columns, beat) = (array.rows as usize, array.columns as usize, array.beat_bytes() as usize);
         // A row of activations in memory has whole chunks and whole beats, so that the hardware never masks lanes.
-        let pitch = (walk.chunks() * machine.pe.lanes as usize * 2).next_multiple_of(beat);
-        let group_bytes = 2 * group;
-        let blocks = Blocks {
-            rows: tokens.div_ceil(rows),
-            columns: n.div_ceil(columns),
-            chunks: walk.chunks(),
-            groups: walk.groups(),
-            group_chunks: group / machine.pe.lanes as usize,
-            weight_bits: array.block_words(walk.groups(), walk.chunks(), code_bits) * u64::from(array.weight_word_bits),
-            activation_beats: (rows * pitch / beat) as u64,
-            beat_bits: u64::from(array.data_bits),
-            group_step: (1..=beat).find(|step| (step * group_bytes).is_multiple_of(beat)).unwrap_or(beat),
-        };
-        let tiling = Tiling::best(machine, array, blocks)?;
-        let reductions = blocks.groups.div_ceil(tiling.groups);
-        let part_groups = |part: usize| part * tiling.groups..blocks.groups.min((part + 1) * tiling.groups);
+        let pitch = array.activation_row_beats(machine, matmul.input_channels) as usize * beat;
+        let space = MappingSpace::new(machine, matmul)?;
+        let (tiling, traffic) = space.best(mapping)?;
+        if traffic.commands + self.matmuls.len() as u64 > MOST_PRODUCTS {
+            let expected = format!("at most {MOST_PRODUCTS}: take fewer tokens or channels");
+            return Err(MappingError::field("`matmul` commands of the program", traffic.commands, expected));
+        }
+        let reductions = space.groups.div_ceil(tiling.groups);
         let activations_at = self.place(tokens * pitch);
         let mut weights_at = Vec::new();
-        for first in (0..blocks.columns).step_by(tiling.column_blocks) {
+        for first in (0..space.columns).step_by(tiling.column_blocks) {
             for part in 0..reductions {
-                let columns = first..blocks.columns.min(first + tiling.column_blocks);
-                let groups = part_groups(part);
-                let chunks = (k.min(groups.end * group) - groups.start * group).div_ceil(machine.pe.lanes as usize);
-                let words = columns.len() as u64 * array.block_words(groups.len(), chunks, code_bits);
-                let bits = (words * u64::from(array.weight_word_bits)).next_multiple_of(blocks.beat_bits);
-                let bytes = (bits / 8) as usize;
+                let columns = first..space.columns.min(first + tiling.column_blocks);
+                let groups = space.part_groups(tiling, part);
+                let bytes = space.weight_bytes(columns.len(), &groups) as usize;
                 weights_at.push(WeightPart { address: self.place(bytes), bytes, blocks: columns, groups });
             }
         }
@@ -265,12 +263,12 @@ impl Scheduling<'_> {
 
         self.weights.next_product();
         self.activations.next_product();
-        for (row_part, column_part, part) in tiling.parts(blocks) {
+        for (row_part, column_part, part) in space.parts(tiling) {
             let step = self.matmuls.len();
             let row_block = row_part * tiling.row_blocks;
-            let row_blocks = tiling.row_blocks.min(blocks.rows - row_block);
+            let row_blocks = tiling.row_blocks.min(space.rows - row_block);
             let column_block = column_part * tiling.column_blocks;
-            let column_blocks = tiling.column_blocks.min(blocks.columns - column_block);
+            let column_blocks = tiling.column_blocks.min(space.columns - column_block);
             let (first_token, first_channel) = (row_block * rows, column_block * columns);
             let own_tokens = (tokens - first_token).min(row_blocks * rows) as u32;
             let (first_input, unfinished) = (part * tiling.groups * group, part + 1 < reductions);

@@ -1,31 +1,12 @@
-//! Which part of a product a command takes, and in which order.
+//! Which part of a product a command takes, and in which order: the space of mappings of an array, its cost in closed form,
+//! and the best of it.
+
+use std::ops::Range;
 
 use bitmosaic_arch::{Array, Machine};
 
-use crate::MappingError;
-
-/// Size of a product in blocks of the array.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Blocks {
-    /// Row blocks (tokens).
-    pub(super) rows: usize,
-    /// Column blocks (output channels).
-    pub(super) columns: usize,
-    /// Chunks of lanes.
-    pub(super) chunks: usize,
-    /// Groups.
-    pub(super) groups: usize,
-    /// Chunks of a whole group.
-    pub(super) group_chunks: usize,
-    /// Bits of the weights of one column block in memory, all its parts together.
-    pub(super) weight_bits: u64,
-    /// Beats of the memory port that the activations of one row block take.
-    pub(super) activation_beats: u64,
-    /// Bits of such a beat.
-    pub(super) beat_bits: u64,
-    /// A part of the reduction starts at a multiple of this many groups, so that its activations start at a beat.
-    pub(super) group_step: usize,
-}
+use super::mapping::{Dataflow, Mapping};
+use crate::{MappingError, Matmul, TileWalk};
 
 /// Blocks of a product that one `matmul` command takes, and which operand stays while the other changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,103 +15,264 @@ pub struct Tiling {
     pub row_blocks: usize,
     /// Column blocks a command.
     pub column_blocks: usize,
-    /// Groups a command; fewer than the product has where the buffers hold no more, then with one block each way.
+    /// Groups a command; fewer than the product has where commands take parts of the reduction, whose sums stay in the tiles.
     pub groups: usize,
-    /// Weights stay while activations change; else the other way round.
+    /// Weights stay in their buffer while activations change (weight-stationary); else the other way round.
     pub weights_outer: bool,
+}
+
+/// What a tiling moves through the memory port, and its commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Traffic {
+    /// Beats of both operands.
+    pub loaded_beats: u64,
+    /// `matmul` commands.
+    pub commands: u64,
+    /// Of the beats, those of weights.
+    pub weight_beats: u64,
+}
+
+/// A product on a machine with all tilings that it may have.
+#[derive(Debug, Clone)]
+pub struct MappingSpace<'m> {
+    machine: &'m Machine,
+    array: &'m Array,
+    tokens: usize,
+    input_channels: usize,
+    /// Row blocks (tokens) and column blocks (output channels) of the array.
+    pub(super) rows: usize,
+    /// Column blocks.
+    pub(super) columns: usize,
+    /// Groups of the reduction.
+    pub(super) groups: usize,
+    /// Input channels of a group.
+    group: usize,
+    code_bits: u32,
+    /// A part of the reduction starts at a multiple of this many groups, so that its activations start at a beat.
+    group_step: usize,
 }
 
 /// A part of a product: its row blocks, its column blocks and its groups by number of the part.
 pub(super) type Part = (usize, usize, usize);
 
-impl Tiling {
+impl<'m> MappingSpace<'m> {
+    /// The space of a product, a command of [`matmul_command`](crate::matmul_command).
+    ///
+    /// # Errors
+    /// `Field` for a design without array.
+    pub fn new(machine: &'m Machine, matmul: &Matmul) -> Result<MappingSpace<'m>, MappingError> {
+        let expected = "a whole machine needs `array`, `buffers` and `memory` in its design";
+        let array = machine.array.as_ref().ok_or_else(|| MappingError::field("design", &machine.name, expected))?;
+        let (tokens, n) = (matmul.tokens as usize, matmul.output_channels as usize);
+        let (group, beat) = (usize::from(matmul.group), array.beat_bytes() as usize);
+        Ok(MappingSpace {
+            machine,
+            array,
+            tokens,
+            input_channels: matmul.input_channels as usize,
+            rows: tokens.div_ceil(array.rows as usize),
+            columns: n.div_ceil(array.columns as usize),
+            groups: TileWalk::new(machine, matmul).groups(),
+            group,
+            code_bits: machine.types[usize::from(matmul.weight_type)].weight_type.code_bits,
+            group_step: (1..=beat).find(|step| (step * 2 * group).is_multiple_of(beat)).unwrap_or(beat),
+        })
+    }
+
+    /// Row blocks, column blocks and groups of the product.
+    pub fn blocks(&self) -> [usize; 3] {
+        [self.rows, self.columns, self.groups]
+    }
+
+    /// Bytes in memory of weights and activations, each loaded once as a whole.
+    pub fn tensor_bytes(&self) -> [u64; 2] {
+        let row = self.array.activation_row_beats(self.machine, self.input_channels as u32);
+        let activations = self.tokens as u64 * row * u64::from(self.array.beat_bytes());
+        [self.weight_bytes(self.columns, &(0..self.groups)), activations]
+    }
+
+    /// Input channels of `groups`.
+    fn channels(&self, groups: &Range<usize>) -> usize {
+        self.input_channels.min(groups.end * self.group) - groups.start * self.group
+    }
+
+    fn chunks(&self, groups: &Range<usize>) -> usize {
+        self.channels(groups).div_ceil(self.machine.pe.lanes as usize)
+    }
+
+    /// Groups of a part of the reduction.
+    pub(super) fn part_groups(&self, tiling: Tiling, part: usize) -> Range<usize> {
+        part * tiling.groups..self.groups.min((part + 1) * tiling.groups)
+    }
+
+    /// Bytes in memory of the weights of `columns` column blocks and these groups, whole beats.
+    pub(super) fn weight_bytes(&self, columns: usize, groups: &Range<usize>) -> u64 {
+        let words = columns as u64 * self.array.block_words(groups.len(), self.chunks(groups), self.code_bits);
+        (words * u64::from(self.array.weight_word_bits)).next_multiple_of(self.array.data_bits.into()) / 8
+    }
+
+    /// Why a machine cannot hold what a command of this tiling takes, by the field of the design that limits it.
+    pub fn obstacle(&self, tiling: Tiling) -> Option<&'static str> {
+        let Tiling { row_blocks: rows, column_blocks: columns, groups, .. } = tiling;
+        let array = self.array;
+        let cut = groups < self.groups;
+        let chunks = self.chunks(&(0..groups.min(self.groups)));
+        let passes = rows * columns;
+        let aligned = array.exponent_entry_bits.is_some();
+        let limits = [
+            (columns * chunks <= array.weight_chunks as usize, "buffers.weight_chunks"),
+            (rows * chunks <= array.activation_chunks as usize, "buffers.activation_chunks"),
+            (columns * groups <= array.groups as usize, "buffers.groups"),
+            (!aligned || rows * groups <= array.groups as usize, "buffers.groups"),
+            (passes <= array.blocks as usize, "buffers.blocks"),
+            (!cut || passes <= self.machine.scale_unit.accumulator_blocks as usize, "buffers.accumulator_blocks"),
+            (!cut || groups.is_multiple_of(self.group_step), "memory.data_bits"),
+        ];
+        limits.into_iter().find(|(holds, _)| !holds).map(|(_, field)| field)
+    }
+
+    /// What a tiling moves, in closed form: an operand's parts are loaded once, or once for each part of the other operand
+    /// that passes by while the two halves of the buffer cannot hold all of them.
+    pub fn traffic(&self, tiling: Tiling) -> Traffic {
+        let rows = self.rows.div_ceil(tiling.row_blocks);
+        let columns = self.columns.div_ceil(tiling.column_blocks);
+        let parts = self.groups.div_ceil(tiling.groups);
+        // Parts of an operand that come again before another takes their place stay: at most two.
+        let (weight_times, activation_times) = match tiling.weights_outer {
+            true => (if parts <= 2 { 1 } else { rows }, if rows * parts <= 2 { 1 } else { columns }),
+            false => (if columns * parts <= 2 { 1 } else { rows }, if parts <= 2 { 1 } else { columns }),
+        };
+        let last_columns = self.columns - (columns - 1) * tiling.column_blocks;
+        let beat = u64::from(self.array.beat_bytes());
+        let (mut weights, mut activations) = (0, 0);
+        // All parts of the reduction but the last are alike.
+        for (part, count) in [(0, parts - 1), (parts - 1, 1)] {
+            let groups = self.part_groups(tiling, part);
+            let block = (columns as u64 - 1) * self.weight_bytes(tiling.column_blocks, &groups);
+            weights += count as u64 * (block + self.weight_bytes(last_columns, &groups)) / beat;
+            let row = self.array.activation_row_beats(self.machine, self.channels(&groups) as u32);
+            activations += count as u64 * self.tokens as u64 * row;
+        }
+        let weight_beats = weights * weight_times as u64;
+        Traffic {
+            loaded_beats: weight_beats + activations * activation_times as u64,
+            commands: (rows * columns * parts) as u64,
+            weight_beats,
+        }
+    }
+
+    /// What stays while the rest passes by.
+    pub fn dataflow(&self, tiling: Tiling) -> Dataflow {
+        match tiling.weights_outer {
+            _ if tiling.groups < self.groups => Dataflow::OutputStationary,
+            true => Dataflow::WeightStationary,
+            false => Dataflow::InputStationary,
+        }
+    }
+
+    /// The tilings of a mapping that the machine can hold and among which the best one is. Of what the mapping does not fix: of
+    /// the blocks a command, for each number of commands the fewest that give it; of the groups, all, or the most that fit
+    /// and the fewest that make as many parts.
+    pub fn tilings(&self, mapping: &Mapping) -> Vec<Tiling> {
+        let mut tilings = Vec::new();
+        let blocks = self.array.blocks as usize;
+        for column_blocks in mapping.column_blocks.map_or_else(|| sizes(self.columns, blocks), |fixed| vec![fixed]) {
+            let rows = || sizes(self.rows, blocks / column_blocks);
+            for row_blocks in mapping.row_blocks.map_or_else(rows, |fixed| vec![fixed]) {
+                let groups = || self.group_choices(row_blocks, column_blocks, mapping.dataflow);
+                for groups in mapping.groups.map_or_else(groups, |fixed| vec![fixed.min(self.groups)]) {
+                    for weights_outer in [true, false] {
+                        let tiling = Tiling { row_blocks, column_blocks, groups, weights_outer };
+                        let wanted = mapping.dataflow.is_none_or(|dataflow| dataflow == self.dataflow(tiling));
+                        if wanted && self.obstacle(tiling).is_none() {
+                            tilings.push(tiling);
+                        }
+                    }
+                }
+            }
+        }
+        tilings
+    }
+
+    /// Groups a command that are worth trying with so many blocks.
+    fn group_choices(&self, row_blocks: usize, column_blocks: usize, dataflow: Option<Dataflow>) -> Vec<usize> {
+        let fits = |groups| self.obstacle(Tiling { row_blocks, column_blocks, groups, weights_outer: true }).is_none();
+        if fits(self.groups) && dataflow != Some(Dataflow::OutputStationary) {
+            return vec![self.groups];
+        }
+        // What fits in parts fits in smaller ones.
+        let steps = self.groups.div_ceil(self.group_step);
+        let most = (1..=steps)
+            .collect::<Vec<_>>()
+            .partition_point(|n| n * self.group_step < self.groups && fits(n * self.group_step));
+        if most == 0 {
+            return Vec::new();
+        }
+        let parts = self.groups.div_ceil(most * self.group_step);
+        let fewest = self.groups.div_ceil(parts).next_multiple_of(self.group_step);
+        if fewest == most * self.group_step { vec![fewest] } else { vec![most * self.group_step, fewest] }
+    }
+
+    /// The tiling of a mapping that loads the fewest beats, of these the one with the fewest commands.
+    ///
+    /// # Errors
+    /// `Field` where none fits, with what limits it.
+    pub fn best(&self, mapping: &Mapping) -> Result<(Tiling, Traffic), MappingError> {
+        let costs = self.tilings(mapping).into_iter().map(|tiling| (tiling, self.traffic(tiling)));
+        costs.min_by_key(|(_, traffic)| *traffic).ok_or_else(|| self.nothing_fits(mapping))
+    }
+
+    /// The smallest tiling of a mapping, and what keeps it from fitting.
+    fn nothing_fits(&self, mapping: &Mapping) -> MappingError {
+        let whole = matches!(mapping.dataflow, Some(Dataflow::WeightStationary | Dataflow::InputStationary));
+        let least = if whole { self.groups } else { self.group_step.min(self.groups) };
+        let smallest = Tiling {
+            row_blocks: mapping.row_blocks.unwrap_or(1),
+            column_blocks: mapping.column_blocks.unwrap_or(1),
+            groups: mapping.groups.unwrap_or(least).min(self.groups),
+            weights_outer: true,
+        };
+        let Tiling { row_blocks, column_blocks, groups, .. } = smallest;
+        let found = format!(
+            "{} x {} blocks (tokens x output channels) and {} groups of {}",
+            self.rows, self.columns, self.groups, self.group
+        );
+        let expected = match self.obstacle(smallest) {
+            Some("memory.data_bits") => format!(
+                "parts of its reduction start at multiples of {} groups, where activations start at a beat of the memory port",
+                self.group_step
+            ),
+            Some(field) => format!(
+                "a command of {row_blocks} x {column_blocks} blocks and {groups} groups is more than design `{}` holds: raise \
+                 `{field}`",
+                self.machine.name
+            ),
+            None => format!("mapping `{}` wants parts of the reduction, and there is one group", mapping.name),
+        };
+        MappingError::field("product", found, expected)
+    }
+
     /// Parts in the order of execution.
-    pub(super) fn parts(self, blocks: Blocks) -> Vec<Part> {
-        let (rows, columns) = (blocks.rows.div_ceil(self.row_blocks), blocks.columns.div_ceil(self.column_blocks));
-        let groups = blocks.groups.div_ceil(self.groups);
-        let pairs: Vec<(usize, usize)> = match self.weights_outer {
+    pub(super) fn parts(&self, tiling: Tiling) -> Vec<Part> {
+        let (rows, columns) = (self.rows.div_ceil(tiling.row_blocks), self.columns.div_ceil(tiling.column_blocks));
+        let groups = self.groups.div_ceil(tiling.groups);
+        let pairs: Vec<(usize, usize)> = match tiling.weights_outer {
             true => (0..columns).flat_map(|c| (0..rows).map(move |r| (r, c))).collect(),
             false => (0..rows).flat_map(|r| (0..columns).map(move |c| (r, c))).collect(),
         };
         pairs.into_iter().flat_map(|(r, c)| (0..groups).map(move |g| (r, c, g))).collect()
     }
-
-    /// Beats loaded over the whole product, by the same choice of halves as the lowering.
-    fn loaded_beats(self, blocks: Blocks) -> u64 {
-        let (mut weights, mut activations) = (HalfChoice::default(), HalfChoice::default());
-        let size = |part: usize, step: usize, all: usize| (all - part * step).min(step) as u64;
-        let reductions = blocks.groups.div_ceil(self.groups);
-        let share = |all: u64, part: usize| all * size(part, self.groups, blocks.groups) / blocks.groups as u64;
-        let mut beats = 0;
-        for (step, (row, column, group)) in self.parts(blocks).into_iter().enumerate() {
-            if weights.choose(column * reductions + group, step).1 {
-                let bits = size(column, self.column_blocks, blocks.columns) * share(blocks.weight_bits, group);
-                beats += bits.div_ceil(blocks.beat_bits);
-            }
-            if activations.choose(row * reductions + group, step).1 {
-                beats += size(row, self.row_blocks, blocks.rows) * share(blocks.activation_beats, group);
-            }
-        }
-        beats
-    }
-
-    /// The tiling that loads the fewest beats, of these the one with the fewest commands.
-    ///
-    /// # Errors
-    /// `Field` where a reduction must be cut and no cut falls on a beat of the memory port.
-    pub(super) fn best(machine: &Machine, array: &Array, blocks: Blocks) -> Result<Tiling, MappingError> {
-        let (weight_chunks, activation_chunks) = (array.weight_chunks as usize, array.activation_chunks as usize);
-        let held_groups = array.groups as usize;
-        let fits = blocks.chunks <= weight_chunks.min(activation_chunks) && blocks.groups <= held_groups;
-        let (columns, rows, groups) = if fits {
-            let columns = (weight_chunks / blocks.chunks).min(held_groups / blocks.groups).min(array.blocks as usize);
-            let rows = activation_chunks / blocks.chunks;
-            let aligned = array.exponent_entry_bits.is_some();
-            (columns, if aligned { rows.min(held_groups / blocks.groups) } else { rows }, blocks.groups)
-        } else {
-            let most = (weight_chunks.min(activation_chunks) / blocks.group_chunks).min(held_groups);
-            let groups = most - most % blocks.group_step;
-            if groups == 0 {
-                let expected = format!(
-                    "parts of a long reduction start at multiples of {} groups, and the buffers of design `{}` hold {most}: \
-                     raise `buffers.weight_chunks`, `buffers.activation_chunks` or `buffers.groups`",
-                    blocks.group_step, machine.name
-                );
-                return Err(MappingError::field("groups of the product", blocks.groups, expected));
-            }
-            (1, 1, groups)
-        };
-        let mut best: Option<(u64, usize, Tiling)> = None;
-        for column_blocks in sizes(columns, blocks.columns) {
-            let rows = rows.min(array.blocks as usize / column_blocks);
-            for row_blocks in sizes(rows, blocks.rows) {
-                for weights_outer in [true, false] {
-                    let tiling = Tiling { row_blocks, column_blocks, groups, weights_outer };
-                    let commands = blocks.rows.div_ceil(row_blocks) * blocks.columns.div_ceil(column_blocks);
-                    let cost = (tiling.loaded_beats(blocks), commands);
-                    if best.is_none_or(|(beats, least, _)| cost < (beats, least)) {
-                        best = Some((cost.0, cost.1, tiling));
-                    }
-                }
-            }
-        }
-        let none = || MappingError::field("buffers.blocks", array.blocks, "at least one");
-        best.map(|(_, _, tiling)| tiling).ok_or_else(none)
-    }
 }
 
-/// Block counts worth trying: for each number of parts, the smallest that gives it.
-fn sizes(most: usize, all: usize) -> Vec<usize> {
-    let mut sizes: Vec<usize> = Vec::new();
-    let mut parts = all.div_ceil(most.max(1));
-    while sizes.last() != Some(&1) && sizes.len() < 64 {
-        let size = all.div_ceil(parts).max(1);
-        if sizes.last() != Some(&size) {
-            sizes.push(size);
-        }
-        parts += 1;
+/// Block counts up to `most` of which each is the smallest that cuts `all` into as many parts, the largest first.
+fn sizes(all: usize, most: usize) -> Vec<usize> {
+    let mut sizes = Vec::new();
+    let mut size = all.min(most);
+    while size > 0 {
+        let smallest = all.div_ceil(all.div_ceil(size));
+        sizes.push(smallest);
+        size = smallest - 1;
     }
-    sizes.retain(|size| *size <= most);
     sizes
 }
 
@@ -156,5 +298,120 @@ impl HalfChoice {
     /// Forgets the parts, not the uses: the next product's parts are others.
     pub(super) fn next_product(&mut self) {
         self.held = [None; 2];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bitmosaic_arch::{elaborate, parse, presets};
+    use bitmosaic_numerics::ScaleKind;
+
+    use super::*;
+    use crate::{Command, matmul_command, schedule_array};
+
+    /// Machines with small buffers, and products of every kind of raggedness on them.
+    fn cases() -> impl Iterator<Item = (Machine, Matmul)> {
+        let buffers =
+            [(16, 16, 8, 8, 1), (16, 32, 8, 16, 4), (64, 16, 16, 8, 8), (32, 32, 4, 4, 2), (128, 128, 64, 16, 16)];
+        let sizes = [1usize, 7, 16, 33, 100, 260];
+        buffers.into_iter().enumerate().flat_map(move |(b, (weights, activations, groups, blocks, accumulators))| {
+            let preset = presets().iter().find(|p| p.name == "mosaic-small").unwrap();
+            let mut spec = parse(preset.text, "preset").unwrap();
+            spec.weights.max_group = 64;
+            let own = spec.buffers.as_mut().unwrap();
+            (own.weight_chunks, own.activation_chunks) = (weights, activations);
+            (own.groups, own.blocks, own.accumulator_blocks) = (groups, blocks, accumulators);
+            let machine = elaborate(&spec, "test").unwrap();
+            let shapes = (0..sizes.len().pow(3)).map(move |i| [i % 6, i / 6 % 6, i / 36].map(|i| sizes[i]));
+            shapes.skip(b % 2).step_by(2).map(move |[tokens, output_channels, input_channels]| {
+                let group = [16, 32, 64][(tokens + output_channels) % 3];
+                let shape = [tokens, output_channels, 3 * input_channels];
+                let own = &machine.types[output_channels % machine.types.len()].weight_type;
+                let special = own.special_values();
+                let matmul = matmul_command(&machine, own.name, special, ScaleKind::Int8, group, shape).unwrap();
+                (machine.clone(), matmul)
+            })
+        })
+    }
+
+    /// Beats and commands by walking the parts with the halves of the buffers.
+    fn walked(space: &MappingSpace, tiling: Tiling) -> (u64, u64) {
+        let (mut weights, mut activations) = (HalfChoice::default(), HalfChoice::default());
+        let size = |part: usize, step: usize, all: usize| (all - part * step).min(step);
+        let reductions = space.groups.div_ceil(tiling.groups);
+        let beat = u64::from(space.array.beat_bytes());
+        let (mut beats, parts) = (0, space.parts(tiling));
+        for (step, (row, column, part)) in parts.iter().enumerate() {
+            let groups = space.part_groups(tiling, *part);
+            if weights.choose(column * reductions + part, step).1 {
+                beats += space.weight_bytes(size(*column, tiling.column_blocks, space.columns), &groups) / beat;
+            }
+            if activations.choose(row * reductions + part, step).1 {
+                let rows = space.array.rows as usize;
+                let first = row * tiling.row_blocks * rows;
+                let tokens = (space.tokens - first).min(tiling.row_blocks * rows) as u64;
+                beats += tokens * space.array.activation_row_beats(space.machine, space.channels(&groups) as u32);
+            }
+        }
+        (beats, parts.len() as u64)
+    }
+
+    #[test]
+    fn the_closed_form_is_what_walking_gives_and_the_program_loads() {
+        let mut compared = [0; 3];
+        for (machine, matmul) in cases() {
+            let space = MappingSpace::new(&machine, &matmul).unwrap();
+            for tiling in space.tilings(&Mapping::best()) {
+                let traffic = space.traffic(tiling);
+                assert_eq!(
+                    (traffic.loaded_beats, traffic.commands),
+                    walked(&space, tiling),
+                    "{tiling:?} of {matmul:?}"
+                );
+                compared[0] += 1;
+                compared[1] +=
+                    usize::from(tiling.groups < space.groups && tiling.row_blocks * tiling.column_blocks > 1);
+            }
+            let (_, traffic) = space.best(&Mapping::best()).unwrap();
+            let program = schedule_array(&machine, std::slice::from_ref(&matmul), &Mapping::best()).unwrap().program;
+            let loads = program.commands.iter().map(|command| match command {
+                Command::LoadWeights(load) => u64::from(load.beats),
+                Command::LoadActivations(load) => {
+                    let row = space.array.activation_row_beats(&machine, load.input_channels);
+                    u64::from(load.tokens) * row
+                }
+                _ => 0,
+            });
+            assert_eq!(loads.sum::<u64>(), traffic.loaded_beats);
+            assert_eq!(program.matmuls().count() as u64, traffic.commands);
+            compared[2] += 1;
+        }
+        assert!(compared[0] > 5000 && compared[1] > 1000 && compared[2] > 500, "{compared:?}");
+    }
+
+    #[test]
+    fn no_tiling_at_all_is_better_than_the_best() {
+        let mut points = 0;
+        for (machine, matmul) in cases() {
+            let space = MappingSpace::new(&machine, &matmul).unwrap();
+            let (found, traffic) = space.best(&Mapping::best()).unwrap();
+            assert_eq!(space.obstacle(found), None);
+            for row_blocks in 1..=space.rows {
+                for column_blocks in 1..=space.columns {
+                    for groups in 1..=space.groups {
+                        for weights_outer in [true, false] {
+                            let tiling = Tiling { row_blocks, column_blocks, groups, weights_outer };
+                            points += 1;
+                            if space.obstacle(tiling).is_none() {
+                                let other = space.traffic(tiling);
+                                let cost = |t: Traffic| (t.loaded_beats, t.commands);
+                                assert!(cost(traffic) <= cost(other), "{found:?} {traffic:?}, {tiling:?} {other:?}");
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        assert!(points > 500_000, "{points}");
     }
 }

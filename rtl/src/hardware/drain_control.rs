@@ -25,6 +25,14 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
     let first_group = m.input("first_group_i", 1, "the group is the first of its pass");
     let pass_end = m.input("pass_end_i", 1, "the group is the last of its pass");
     let last = m.input("last_i", 1, "the pass is the last of its command");
+    let place = unit.accumulator_address_bits().map(|bits| {
+        let doc = "the accumulators go on from the command before";
+        (
+            bits,
+            m.input("continues_i", 1, doc),
+            m.input("block_i", index_bits(unit.accumulator_blocks), "pass of the group"),
+        )
+    });
     let scale = m.input("scale_i", machine.tile.scale_beat_bits, "group scale code and zero point a column");
     let exponent = machine
         .tile
@@ -92,7 +100,15 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
     let loads_channel = m.and(capture, pass_end);
     let loads_channel = m.name(loads_channel, "loads_channel", "the last group of a pass enters");
     let channel = m.reg("channel_q", channel, Some(loads_channel), None, "channel scales");
-    let first_group = m.reg("first_group_q", first_group, enable, None, "first group of its pass");
+    let first_group = match place {
+        None => first_group,
+        Some((_, continues, _)) => {
+            let fresh = m.not(continues);
+            m.and(first_group, fresh)
+        }
+    };
+    let first_group = m.reg("first_group_q", first_group, enable, None, "its accumulators start from zero");
+    let block = place.map(|(bits, _, block)| (bits, m.reg("block_q", block, enable, None, "its pass")));
     let pass_end = m.reg("pass_end_q", pass_end, enable, None, "last group of its pass");
     let last = m.reg("last_q", last, enable, None, "last group of its command");
 
@@ -223,6 +239,27 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
         entering = m.reg(&format!("valid_{stage}_q"), entering, enable, Some(0), &doc);
         valid.push(entering);
     }
+    if let Some((bits, block)) = block {
+        let index = match unit.dequantize_cycles {
+            0 => slot,
+            cycles => {
+                let before = m.constant(u64::from(cycles), slot.width);
+                let index = m.sub(slot, before);
+                let index = m.truncate(index, slot.width);
+                m.as_unsigned(index)
+            }
+        };
+        let index = m.slice(index, 0, bits - block.width);
+        let mut address = m.concat(&[index, block]);
+        for stage in 1 - unit.decode_cycles..=write_stage {
+            let doc = format!("stage {stage}: place of the slot's accumulator");
+            address = m.reg(&format!("address_{stage}_q"), address, enable, None, &doc);
+            if stage + 1 == read_stage {
+                m.output("read_address_o", address, &doc);
+            }
+        }
+        m.output("write_address_o", address, &format!("stage {write_stage}: the same"));
+    }
     for stage in 1..=read_stage {
         let doc = format!("stage {stage}: first group");
         entering_first = m.reg(&format!("first_group_{stage}_q"), entering_first, enable, None, &doc);
@@ -230,7 +267,7 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
     let doc = format!("stage {read_stage}: the accumulator counts as zero");
     m.output("first_group_o", entering_first, &doc);
     m.output("write_o", entering, &format!("stage {write_stage} is valid"));
-    if unit.step_registers > 0 {
+    if unit.step_registers > 0 && block.is_none() {
         // Those valid now between the reading stage and the last but one will be after it.
         let bits = index_bits(unit.loop_cycles);
         let ahead = &valid[read_stage as usize - 1..write_stage as usize - 1];

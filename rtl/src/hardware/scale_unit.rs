@@ -8,6 +8,8 @@ use crate::netlist::{Module, ModuleBuilder, Net, NetlistError};
 
 /// Significand with three extra bits for rounding.
 const SUM_BITS: u32 = FRACTION + 1 + 3;
+/// An accumulator in a memory: binary32 and a flag.
+const ACCUMULATOR_BITS: u32 = 33;
 
 /// Module `scale_unit`: multiply, convert, align and add, normalize and round.
 pub(super) fn scale_unit(machine: &Machine) -> Result<Module, NetlistError> {
@@ -16,8 +18,9 @@ pub(super) fn scale_unit(machine: &Machine) -> Result<Module, NetlistError> {
         "scale_unit",
         &format!(
             "Scale unit of {} processing elements: accumulator += group sum * scale, in binary32,\n\
-             rounded to nearest even; one PE a cycle, the accumulators rotate.",
-            unit.pes
+             rounded to nearest even; one PE a cycle, the accumulators {}.",
+            unit.pes,
+            if unit.accumulator_blocks > 1 { "stand in a memory" } else { "rotate" }
         ),
     );
     let multiplies = unit.dequantize_cycles == 0;
@@ -32,7 +35,12 @@ pub(super) fn scale_unit(machine: &Machine) -> Result<Module, NetlistError> {
     let first = m.input("first_group_i", 1, &format!("stage {read_stage}: the accumulator counts as zero"));
     let doc = format!("stage {write_stage} is valid: its result goes back to the accumulators");
     let write = m.input("write_i", 1, &doc);
-    let in_flight = (unit.step_registers > 0).then(|| {
+    let places = unit.accumulator_address_bits().map(|bits| {
+        let doc = format!("stage {}: place of the slot's accumulator", read_stage - 1);
+        let read = m.input("read_address_i", bits, &doc);
+        (bits, read, m.input("write_address_i", bits, &format!("stage {write_stage}: the same")))
+    });
+    let in_flight = (unit.step_registers > 0 && places.is_none()).then(|| {
         let doc = format!("valid stages from {} to {write_stage}", read_stage + 1);
         m.input("in_flight_i", index_bits(unit.loop_cycles), &doc)
     });
@@ -51,8 +59,19 @@ pub(super) fn scale_unit(machine: &Machine) -> Result<Module, NetlistError> {
     // Carried along for the output stage.
     let carried = m.concat(&[channel, non_finite]);
     let mut carried = m.reg("carried_1_q", carried, enable, None, "stage 1: channel scale and non-finite flag");
+    let keep = m.not(first);
+    // Accumulators in a memory have the flag of the parts before.
+    let held = places
+        .map(|(bits, ..)| m.wire("held", ACCUMULATOR_BITS, &format!("stage {read_stage}: of {} places", 1 << bits)));
     for stage in 2..=write_stage {
         let doc = format!("stage {stage}: the same");
+        if let (Some(held), true) = (held, stage == read_stage + 1) {
+            let (channel, now) = (m.slice(carried, 0, 16), m.bit(carried, 16));
+            let before = m.bit(held, ACCUMULATOR_BITS - 1);
+            let before = m.and(keep, before);
+            let flag = m.or(now, before);
+            carried = m.concat(&[channel, flag]);
+        }
         carried = m.reg(&format!("carried_{stage}_q"), carried, enable, None, &doc);
     }
 
@@ -61,16 +80,17 @@ pub(super) fn scale_unit(machine: &Machine) -> Result<Module, NetlistError> {
     let value = m.reg("value_q", value, enable, None, &format!("stage {read_stage}: scaled group sum, binary32"));
 
     // Align and add.
-    let entries: Vec<Net> = (0..unit.ring_entries())
+    let rotating = if held.is_some() { 0 } else { unit.ring_entries() };
+    let entries: Vec<Net> = (0..rotating)
         .map(|i| m.register(&format!("accumulator_{i}_q"), 32, false, "rotating binary32 accumulators"))
         .collect();
-    // Results on their way enter the ring before this slot's: its entry is as many further on.
-    let entry = match in_flight {
-        // The only one is that of the last stage.
-        None => m.mux(write, entries[1], entries[0]),
-        Some(count) => m.select(count, &entries[..unit.loop_cycles as usize]),
+    let entry = match (held, in_flight) {
+        (Some(held), _) => m.slice(held, 0, 32),
+        // Results on their way enter the ring before this slot's: its entry is as many further on. Here the only one is that
+        // of the last stage.
+        (None, None) => m.mux(write, entries[1], entries[0]),
+        (None, Some(count)) => m.select(count, &entries[..unit.loop_cycles as usize]),
     };
-    let keep = m.not(first);
     let accumulator = gate(&mut m, keep, entry);
     let accumulator = step.cut(&mut m, "addend_q", accumulator, "the slot's accumulator");
     let value = step.cut(&mut m, "scaled_q", value, "scaled group sum beside it");
@@ -85,6 +105,13 @@ pub(super) fn scale_unit(machine: &Machine) -> Result<Module, NetlistError> {
     let result = normalize_sum(&mut m, step, total, exponent, sign);
     let result = m.name(result, "accumulator_d", "new accumulator, binary32");
     let rotate = m.and(advance, write);
+    if let (Some(held), Some((bits, read, place))) = (held, places) {
+        let flag = m.bit(carried, 16);
+        let data = m.concat(&[result, flag]);
+        let doc = "binary32 accumulators, above each the non-finite flag of its token so far";
+        let data = m.ram("accumulators", 1 << bits, ACCUMULATOR_BITS, rotate, place, data, advance, read, doc);
+        m.assign(held, data);
+    }
     for (i, entry) in entries.iter().enumerate() {
         let next = entries.get(i + 1).copied().unwrap_or(result);
         m.drive(*entry, next, Some(rotate), None);

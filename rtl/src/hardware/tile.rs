@@ -118,6 +118,10 @@ pub(super) fn build(machine: &Machine) -> Result<(Design, PartsOf), NetlistError
     ];
     inputs.extend(exponent.map(|e| ("exponent_i", e.1)));
     inputs.extend(non_finite.map(|flags| ("non_finite_i", flags)));
+    let in_memory = machine.scale_unit.accumulator_blocks > 1;
+    if in_memory {
+        inputs.extend([("continues_i", control.get("continues_o")), ("block_i", control.get("block_o"))]);
+    }
     let drain = m.instance("u_drain", &drain_module, &inputs);
     m.assign(hold_free, drain.get("hold_free_o"));
     m.assign(output_valid, drain.get("output_valid_o"));
@@ -219,7 +223,10 @@ pub(super) fn build(machine: &Machine) -> Result<(Design, PartsOf), NetlistError
             ];
         }
         inputs.extend([("first_group_i", drain.get("first_group_o")), ("write_i", drain.get("write_o"))]);
-        if unit.step_registers > 0 {
+        if in_memory {
+            let ports = [("read_address_i", "read_address_o"), ("write_address_i", "write_address_o")];
+            inputs.extend(ports.map(|(input, output)| (input, drain.get(output))));
+        } else if unit.step_registers > 0 {
             inputs.push(("in_flight_i", drain.get("in_flight_o")));
         }
         let scale = m.instance(&format!("u_scale_{u}"), &scale_module, &inputs);

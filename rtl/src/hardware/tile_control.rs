@@ -71,6 +71,9 @@ pub(super) fn tile_control(machine: &Machine) -> Result<Module, NetlistError> {
     let output_channels = command_field("output_channels_q", field::OUTPUT_CHANNELS, dimension, "N");
     let input_channels = command_field("input_channels_q", field::INPUT_CHANNELS, dimension, "K");
     let special = command_field("special_digits_q", field::SPECIAL_DIGITS, field::SPECIAL_DIGITS.1, "special values");
+    let in_memory = machine.scale_unit.accumulator_blocks > 1;
+    let going_on = in_memory
+        .then(|| command_field("continues_q", (field::PART.0, 1), 1, "the accumulators go on from the command before"));
     let unfinished =
         command_field("unfinished_q", (field::PART.0 + 1, 1), 1, "the accumulators stay for the next command");
     m.ignore(command);
@@ -252,9 +255,14 @@ pub(super) fn tile_control(machine: &Machine) -> Result<Module, NetlistError> {
     let group_goes_on = m.not(at_group_end);
     let stays_first = m.and(in_first_group, group_goes_on);
     let next_first = m.or(at_pass_end, stays_first);
-    // A new sum at the start of a command, unless it goes on from the one before.
-    let continues = m.bit(command, field::PART.0);
-    let fresh = m.not(continues);
+    // A new sum at the start of a command, unless it goes on from the one before; in a memory each pass finds its own.
+    let fresh = match in_memory {
+        true => m.constant(1, 1),
+        false => {
+            let continues = m.bit(command, field::PART.0);
+            m.not(continues)
+        }
+    };
     let next_first = m.mux(start, fresh, next_first);
     let first_changes = m.or(start, load);
     m.drive(in_first_group, next_first, Some(first_changes), None);
@@ -281,6 +289,21 @@ pub(super) fn tile_control(machine: &Machine) -> Result<Module, NetlistError> {
     m.output("first_group_o", term_first_group, "its group is the first of the pass");
     m.output("pass_end_o", term_pass_end, "its group is the last of the pass");
     m.output("last_o", term_last, "its pass is the last of the command");
+    if let Some(going_on) = going_on {
+        // Passes count up from the command's first, which is 0.
+        let bits = index_bits(machine.scale_unit.accumulator_blocks);
+        let block = m.register("block_q", bits, false, "pass of the group that was captured last");
+        let one = m.constant(1, bits);
+        let next = m.add(block, one);
+        let next = m.truncate(next, bits);
+        let next = m.mux(term_first_group, next, block);
+        m.output("continues_o", going_on, "the accumulators go on from the command before");
+        m.output("block_o", next, "pass of the group");
+        let before = m.constant((1 << bits) - 1, bits);
+        let next = m.mux(start, before, next);
+        let changes = m.or(start, capture);
+        m.drive(block, next, Some(changes), None);
+    }
     m.output("weight_type_o", weight_type, "weight type of the command");
     m.output("special_digits_o", special, "digits of the special values");
     m.output("fraction_bits_o", fraction_bits, "f: weight values are multiples of 2^-f");

@@ -26,8 +26,10 @@ pub struct DrainGroup {
     pub non_finite: Vec<bool>,
     /// Channel scale a column, loaded with the last group of a pass.
     pub channels: Vec<u16>,
-    /// First group of a pass: accumulators start from zero.
+    /// Accumulators start from zero: first group of a pass that continues none.
     pub first_group: bool,
+    /// The pass, whose accumulators the slots meet.
+    pub block: u32,
     /// Last group of a pass: results go to the output stage.
     pub pass_end: bool,
     /// Last pass of the command.
@@ -43,6 +45,8 @@ pub struct SlotFlags {
     pub output: bool,
     /// The slot is the last of its command.
     pub last: bool,
+    /// Place of its accumulator.
+    pub address: u32,
 }
 
 /// Values of one unit at one pipeline stage.
@@ -76,8 +80,9 @@ pub struct ScaleUnits {
     /// Stages from 1 to the one ahead of the output register: flags while valid, data a unit. Values are computed as they enter
     /// the first cycle of a step and rest for its others.
     pub stages: Vec<(Option<SlotFlags>, Vec<SlotData>)>,
-    /// FP32 accumulators a unit, a rotating register of one entry a slot.
-    pub rings: Vec<Vec<f32>>,
+    /// FP32 accumulators a unit, by place: a slot and a pass each. Beside them whether a part of the reduction that is done had
+    /// a non-finite activation.
+    pub accumulators: Vec<Vec<(f32, bool)>>,
     /// Output register: last flag and FP16 patterns while valid.
     pub output: Option<(bool, Vec<u16>)>,
 }
@@ -99,7 +104,7 @@ impl ScaleUnits {
             decode: (None, vec![SlotData::default(); units]),
             scale_kind: ScaleKind::Int8,
             stages: vec![(None, vec![SlotData::default(); units]); stages as usize],
-            rings: vec![vec![0.0; machine.scale_unit.ring_entries() as usize]; units],
+            accumulators: vec![vec![(0.0, false); machine.scale_unit.accumulator_places() as usize]; units],
             output: None,
         }
     }
@@ -117,22 +122,19 @@ impl ScaleUnits {
             (flags.last, s1.1.iter().map(|d| output(d.value, d.channel, d.non_finite, fraction_bits)).collect())
         });
         let (flags, slots) = &mut stages[write - 1];
-        for (data, ring) in slots.iter_mut().zip(&mut self.rings) {
+        for (data, accumulators) in slots.iter_mut().zip(&mut self.accumulators) {
             data.value += data.accumulator;
-            if flags.is_some() {
-                ring.rotate_left(1);
-                if let Some(tail) = ring.last_mut() {
-                    *tail = data.value;
-                }
+            if let Some(flags) = flags {
+                accumulators[flags.address as usize] = (data.value, data.non_finite);
             }
         }
         *flags = flags.filter(|flags| flags.output);
-        // The ring has turned already where the writing stage was valid: the accumulator is behind those of the slots between.
-        let ahead = stages[read..write - 1].iter().filter(|(flags, _)| flags.is_some()).count();
         let (flags, slots) = &mut stages[read - 1];
-        let first = flags.is_none_or(|flags| flags.first_group);
-        for (data, ring) in slots.iter_mut().zip(&self.rings) {
-            data.accumulator = if first { 0.0 } else { ring[ahead] };
+        for (data, accumulators) in slots.iter_mut().zip(&self.accumulators) {
+            let held = flags.filter(|flags| !flags.first_group).map(|flags| accumulators[flags.address as usize]);
+            let (accumulator, non_finite) = held.unwrap_or_default();
+            data.accumulator = accumulator;
+            data.non_finite |= non_finite && unit.accumulator_blocks > 1;
         }
         for data in &mut stages[0].1 {
             data.value = scaled_sum(data.product, data.exponent as i32 + unit.exponent_offset);
@@ -158,6 +160,7 @@ impl ScaleUnits {
             first_group: group.first_group,
             output: group.pass_end && index < unit.pes,
             last: group.last && index + 1 == unit.pes,
+            address: unit.accumulator_address(group.block, index),
         });
         for (u, data) in entry.1.iter_mut().enumerate() {
             // Slots of no PE have the metadata of the first ones again.

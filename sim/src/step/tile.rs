@@ -77,6 +77,8 @@ pub struct TileStep<'m> {
     token: u32,
     output_channel: u32,
     first_group: bool,
+    /// Pass of the group that was captured last; the first one of a command is 0.
+    block: u32,
     pub(super) operand: Operand,
     /// Steps in the PE pipeline, youngest first.
     pub(super) pipeline: Vec<Option<StepFlags>>,
@@ -110,6 +112,7 @@ impl<'m> TileStep<'m> {
             token: 0,
             output_channel: 0,
             first_group: false,
+            block: 0,
             operand: Operand::default(),
             pipeline: vec![None; machine.pe.pipeline_registers as usize],
             pes: vec![pe; machine.pes() as usize],
@@ -142,7 +145,8 @@ impl<'m> TileStep<'m> {
         self.busy = true;
         self.feeding = true;
         (self.k, self.group_k, self.token, self.output_channel) = (0, 0, 0, 0);
-        self.first_group = !self.running.continues;
+        self.first_group = self.machine.scale_unit.accumulator_blocks > 1 || !self.running.continues;
+        self.block = u32::MAX;
     }
 
     fn load(&mut self, weights: &[u64], activations: &[u64]) {
@@ -251,7 +255,10 @@ impl<'m> TileStep<'m> {
         let (tile, group) = (&self.machine.tile, &mut self.scale_units.group);
         group.remaining = self.machine.scale_unit.slots;
         group.origin = flags.origin;
-        group.first_group = flags.first_group;
+        group.first_group =
+            flags.first_group && !(self.machine.scale_unit.accumulator_blocks > 1 && self.running.continues);
+        self.block = self.block.wrapping_add(u32::from(flags.first_group));
+        group.block = self.block;
         group.pass_end = flags.pass_end;
         group.last = flags.last;
         group.scales = (0..tile.columns).map(|c| scale_field(self.machine, scales, c)).collect();

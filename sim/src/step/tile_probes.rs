@@ -28,7 +28,13 @@ pub(super) fn collect(tile: &TileStep<'_>, control: &Control) -> Vec<Probe> {
     push("u_drain.output_valid_q", "drain_control", u64::from(units.output.is_some()));
     push("u_drain.draining_q", "drain_control", u64::from(units.group.remaining > 0));
     let (read, write) = (machine.scale_unit.read_stage(), machine.scale_unit.write_stage());
-    if machine.scale_unit.step_registers > 0 {
+    if machine.scale_unit.accumulator_blocks > 1 {
+        for (stage, (flags, _)) in (1..=write).zip(&units.stages) {
+            if let Some(flags) = flags {
+                push(&format!("u_drain.address_{stage}_q"), "drain_control", u64::from(flags.address));
+            }
+        }
+    } else if machine.scale_unit.step_registers > 0 {
         let in_flight = units.stages[read as usize..write as usize].iter().filter(|(flags, _)| flags.is_some());
         push("u_drain.in_flight_q", "drain_control", in_flight.count() as u64);
     }

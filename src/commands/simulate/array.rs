@@ -3,7 +3,7 @@
 use bitmosaic_arch::Machine;
 use bitmosaic_cosim::array::{ArrayCase, run_array_engine};
 use bitmosaic_cosim::{Engine, ExternalSettings};
-use bitmosaic_mappings::{Matmul, Program, TileWalk, Tiling, schedule_array};
+use bitmosaic_mappings::{Mapping, MappingSpace, Matmul, Program, TileWalk, Tiling, schedule_array};
 use bitmosaic_results::{LayerResult, MemoryWaits, SimulateResult, Stalls};
 use bitmosaic_sim::energy::program_energy;
 use bitmosaic_sim::inference::ProgramTiming;
@@ -41,7 +41,8 @@ pub(super) fn simulate(
     }
     let timing = memory_timing(machine, arguments)?;
     let layer = generated_layer(matmul, &arguments.weight_type, arguments.seed)?;
-    let case = ArrayCase::new(machine.clone(), vec![layer], timing, arguments.seed)?;
+    let case =
+        ArrayCase::mapped(machine.clone(), vec![layer], timing, arguments.seed, &Mapping::load(&arguments.mapping)?)?;
     let (engine, cap) = match arguments.engine {
         SimulateEngine::Cycle => (Engine::Simulator, u64::MAX),
         SimulateEngine::Step => (Engine::Step, STEP_CYCLE_CAP),
@@ -71,21 +72,29 @@ pub(super) fn simulate(
     let energy = program_energy(&program, &costs);
     result.layers[0].energy_pj = Some(energy);
     (result.energy_pj, result.technology) = (Some(energy), Some(costs.technology));
-    let mapping = case.program.tilings.first().map_or_else(String::new, describe);
+    let space = MappingSpace::new(machine, matmul)?;
+    let mapping = case.program.tilings.first().map_or_else(String::new, |tiling| describe(&space, *tiling));
     Ok(ArrayResult { result, mapping, memory: describe_memory(timing, arguments) })
 }
 
 /// The program of a product, whatever its data.
-pub(crate) fn array_program(machine: &Machine, shape: &str, name: &str, group: usize) -> Result<Program, CliError> {
-    Ok(schedule_array(machine, &[product(machine, shape, name, group)?])?.program)
+pub(crate) fn array_program(
+    machine: &Machine,
+    (shape, name, group): (&str, &str, usize),
+    mapping: &str,
+) -> Result<Program, CliError> {
+    Ok(schedule_array(machine, &[product(machine, shape, name, group)?], &Mapping::load(mapping)?)?.program)
 }
 
 /// How a product was cut.
-fn describe(tiling: &Tiling) -> String {
+fn describe(space: &MappingSpace, tiling: Tiling) -> String {
     let stays = if tiling.weights_outer { "weights" } else { "activations" };
     format!(
-        "output-stationary, {} x {} blocks (tokens x output channels) a command, {stays} stay",
-        tiling.row_blocks, tiling.column_blocks
+        "{}, {} x {} blocks (tokens x output channels) and {} groups a command, {stays} change last",
+        space.dataflow(tiling).name(),
+        tiling.row_blocks,
+        tiling.column_blocks,
+        tiling.groups
     )
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bitmosaic_arch::Machine;
+use bitmosaic_mappings::Mapping;
 use bitmosaic_results::{CostTable, EnergyPj, InferenceResult, LayerResult, MemoryWaits, SimulateResult, Stalls};
 use bitmosaic_sim::energy::{self as charge, energy};
 use bitmosaic_sim::inference::{OperandType, Precision, Timing, time_operations};
@@ -108,7 +109,7 @@ pub(super) fn simulate(
         quantized_cache: true,
     };
     let list: Vec<Operation> = phase.steps().into_iter().flat_map(|step| operations(&model, step, &scope)).collect();
-    let timings = time_operations(machine, &list, &precision, timing)
+    let timings = time_operations(machine, &list, &precision, timing, &Mapping::load(&arguments.mapping)?)
         .map_err(|error| CliError::option("--model", &model.name, error.to_string()))?;
     let workload = format!(
         "{} {phase}, batch {}, weights {} g{}, cache {} g{}, logits of {} tokens{}",

@@ -27,19 +27,16 @@ pub(super) fn queue(depth: u32, width: u32) -> Result<Module, NetlistError> {
         (0..depth).map(|i| m.register(&format!("entry_{i}_q"), width, false, "an entry, the oldest first")).collect();
     for (i, entry) in entries.iter().enumerate() {
         let first_empty = is(&mut m, count, i as u64);
-        let last_held = is(&mut m, count, i as u64 + 1);
         match entries.get(i + 1) {
             Some(behind) => {
+                let last_held = is(&mut m, count, i as u64 + 1);
                 let arrives = m.mux(pop, last_held, first_empty);
                 let next = mux_wide(&mut m, arrives, data, *behind);
                 let loads = m.or(first_empty, pop);
                 m.drive(*entry, next, Some(loads), None);
             }
-            None => {
-                let empties = m.and(last_held, pop);
-                let loads = m.or(first_empty, empties);
-                m.drive(*entry, data, Some(loads), None);
-            }
+            // Nothing arrives while it is held.
+            None => m.drive(*entry, data, Some(first_empty), None),
         }
     }
     let full = is(&mut m, count, u64::from(depth));

@@ -1,7 +1,7 @@
 //! Values of a whole machine without time: the commands in the order of the program, which their tokens keep.
 
 use bitmosaic_arch::{Array, Machine};
-use bitmosaic_mappings::{BeatStream, Command, Matmul, Program, Stalls, UnitStimulus, WriteBeat, ports};
+use bitmosaic_mappings::{BeatStream, Command, Matmul, Program, Stalls, TileWalk, UnitStimulus, WriteBeat, ports};
 
 use crate::cycle::values::tile_values;
 use crate::step::array::{Buffers, CommandWords, Feeder, Fetched, StoreReader, load_buffers, store_output_beats};
@@ -41,10 +41,10 @@ pub fn run_values(machine: &Machine, program: &Program, memory: &[u8]) -> Option
     Some((beats, memory))
 }
 
-/// The commands of a long reduction so far, whose beats follow each other like those of one command.
+/// The commands of a long reduction so far, pass by pass, whose beats follow each other like those of one command.
 #[derive(Default)]
 struct Parts {
-    fetched: Vec<Fetched>,
+    passes: Vec<Vec<Fetched>>,
     input_channels: u32,
 }
 
@@ -62,15 +62,22 @@ fn product(
     }
     let mut feeder = Feeder::new(machine, array);
     feeder.start(words);
+    let mut fetched = Vec::new();
     while feeder.feeding || feeder.fetched.is_some() {
-        parts.fetched.extend(feeder.fetched.clone());
+        fetched.extend(feeder.fetched.clone());
         feeder.cycle(buffers, true);
+    }
+    let passes = TileWalk::new(machine, matmul).pass_count();
+    parts.passes.resize(passes, Vec::new());
+    for (pass, own) in parts.passes.iter_mut().zip(fetched.chunks(fetched.len().div_ceil(passes))) {
+        pass.extend_from_slice(own);
     }
     parts.input_channels += matmul.input_channels;
     if matmul.part.unfinished {
         return;
     }
-    let Parts { fetched, input_channels } = std::mem::take(parts);
+    let Parts { passes, input_channels } = std::mem::take(parts);
+    let fetched = passes.concat();
     let matmul = &Matmul { input_channels, ..matmul.clone() };
     let half = usize::from(matmul.halves.output);
     for i in 0..array.down as usize {

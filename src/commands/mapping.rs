@@ -1,0 +1,151 @@
+use bitmosaic_arch::{Machine, load};
+use bitmosaic_mappings::{MAPPINGS, Mapping, MappingSpace, Matmul, Program, Start, Tiling, schedule_array};
+use bitmosaic_reports::mapping_text;
+use bitmosaic_results::{MappingDocument, MappingLimit, MappingPoint, MappingResult, SCHEMA_VERSION};
+use bitmosaic_sim::cycle::array::run_timing;
+use bitmosaic_sim::device::Device;
+use bitmosaic_sim::memory::MemoryTiming;
+
+use super::simulate::product;
+use crate::error::CliError;
+use crate::{Outcome, output};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// How a product is cut on a machine, what that loads, what limits it and what binds
+    Explain(Explain),
+}
+
+#[derive(Debug, clap::Args)]
+struct Explain {
+    /// Whole machine: a name of `bitmosaic list designs`, or a TOML file
+    #[arg(long)]
+    design: String,
+    /// Matrix product: tokens x input channels x output channels
+    #[arg(long, value_name = "MxKxN")]
+    matmul: String,
+    /// Weight type
+    #[arg(long = "type", default_value = "bitmod-fp4")]
+    weight_type: String,
+    /// Input channels per group
+    #[arg(long, default_value_t = 128)]
+    group: usize,
+    /// Mapping: a name of `bitmosaic list mappings`, or a TOML file
+    #[arg(long, default_value = "best")]
+    mapping: String,
+    /// Memory: a name of `bitmosaic list devices`
+    #[arg(long, value_name = "DEVICE", default_value = "ddr4-3200")]
+    memory: String,
+}
+
+pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliError> {
+    let Action::Explain(arguments) = &arguments.action;
+    let machine = load(&arguments.design)?;
+    let device = Device::named(&arguments.memory)
+        .map_err(|found| CliError::option("--memory", found, "`bitmosaic list devices` says what there is"))?;
+    let timing = device.timing(machine.clock_mhz);
+    let matmul = product(&machine, &arguments.matmul, &arguments.weight_type, arguments.group)?;
+    let mapping = Mapping::load(&arguments.mapping)?;
+    let op = format!("matmul {} {} g{}", arguments.matmul, arguments.weight_type, arguments.group);
+    let memory = format!("{timing} ({})", device.name);
+    let provenance = output::provenance(&machine, op, &mapping.name, "cycle".to_string(), &memory, 0);
+    let result = explain(&machine, &matmul, &mapping, timing)?;
+    let document = MappingDocument { schema_version: SCHEMA_VERSION, provenance, result };
+    if json {
+        output::print_json(&document)?;
+    } else {
+        output::print_text(&mapping_text(&document))?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn explain(
+    machine: &Machine,
+    matmul: &Matmul,
+    mapping: &Mapping,
+    timing: MemoryTiming,
+) -> Result<MappingResult, CliError> {
+    let space = MappingSpace::new(machine, matmul)?;
+    let (tiling, _) = space.best(mapping)?;
+    let by_dataflow = MAPPINGS.iter().skip(1).filter_map(|(name, _)| {
+        let dataflow = Mapping::load(name).ok()?;
+        space.best(&dataflow).ok().map(|(best, _)| point(&space, machine, best))
+    });
+    let program = schedule_array(machine, std::slice::from_ref(matmul), mapping)?.program;
+    let work = program.work(machine);
+    let [weights, activations] = space.tensor_bytes();
+    let chosen = point(&space, machine, tiling);
+    let bytes = chosen.weight_bytes + chosen.activation_bytes + work.written_bytes;
+    let memory_cycles = bytes.div_ceil(u64::from(timing.bytes_per_cycle));
+    let times = [(work.steps, "compute"), (work.load_cycles, "load path"), (memory_cycles, "memory")];
+    let (_, bound) = times.into_iter().max_by_key(|(cycles, _)| *cycles).unwrap_or_default();
+    let macs = u64::from(matmul.tokens) * u64::from(matmul.input_channels) * u64::from(matmul.output_channels);
+    let array = machine.array.as_ref().map_or(0, |array| u64::from(array.tiles()));
+    let peak = (array * u64::from(machine.pes() * machine.pe.lanes)) as f64 / f64::from(matmul.terms);
+    Ok(MappingResult {
+        blocks: space.blocks().map(|blocks| blocks as u64),
+        compared: space.tilings(mapping).len() as u64,
+        by_dataflow: by_dataflow.collect(),
+        limits: limits(&space, tiling),
+        tensor_bytes: [weights, activations],
+        output_bytes: work.written_bytes,
+        macs,
+        compute_cycles: work.steps,
+        load_cycles: work.load_cycles,
+        memory_cycles,
+        cycles: engine_cycles(machine, &program, timing)?,
+        arithmetic_intensity: macs as f64 / bytes as f64,
+        ridge_point: peak / f64::from(timing.bytes_per_cycle),
+        bound: bound.to_string(),
+        chosen,
+    })
+}
+
+fn point(space: &MappingSpace, machine: &Machine, tiling: Tiling) -> MappingPoint {
+    let traffic = space.traffic(tiling);
+    let beat = machine.array.as_ref().map_or(0, |array| u64::from(array.beat_bytes()));
+    MappingPoint {
+        dataflow: space.dataflow(tiling).name().to_string(),
+        row_blocks: tiling.row_blocks as u64,
+        column_blocks: tiling.column_blocks as u64,
+        groups: tiling.groups as u64,
+        changes_last: if tiling.weights_outer { "weights" } else { "activations" }.to_string(),
+        commands: traffic.commands,
+        weight_bytes: traffic.weight_beats * beat,
+        activation_bytes: (traffic.loaded_beats - traffic.weight_beats) * beat,
+    }
+}
+
+/// What keeps a command from taking one block more each way, or more of the reduction.
+fn limits(space: &MappingSpace, tiling: Tiling) -> Vec<MappingLimit> {
+    let [rows, columns, groups] = space.blocks();
+    let steps = [
+        (tiling.row_blocks < rows, "one more row block", Tiling { row_blocks: tiling.row_blocks + 1, ..tiling }),
+        (
+            tiling.column_blocks < columns,
+            "one more column block",
+            Tiling { column_blocks: tiling.column_blocks + 1, ..tiling },
+        ),
+        (tiling.groups < groups, "the whole reduction", Tiling { groups, ..tiling }),
+    ];
+    let possible = steps.into_iter().filter(|(possible, ..)| *possible);
+    possible
+        .filter_map(|(_, step, larger)| {
+            space.obstacle(larger).map(|field| MappingLimit { step: step.to_string(), field: field.to_string() })
+        })
+        .collect()
+}
+
+fn engine_cycles(machine: &Machine, program: &Program, timing: MemoryTiming) -> Result<u64, CliError> {
+    let start = Start { address: 0, commands: program.commands.len() as u32 };
+    let limit = program.cycle_limit(machine, timing.latency);
+    let run = run_timing(machine, program, start, timing, limit);
+    let run = run.ok_or_else(|| CliError::Internal("a machine without array".to_string()))?;
+    run.map(|trace| trace.cycles).map_err(|_| CliError::Internal(format!("no end within {limit} cycles")))
+}
