@@ -1,5 +1,6 @@
 use bitmosaic_arch::ArchError;
 use bitmosaic_cosim::CosimError;
+use bitmosaic_explore::ExploreError;
 use bitmosaic_kernels::KernelError;
 use bitmosaic_mappings::MappingError;
 use bitmosaic_numerics::NumericsError;
@@ -25,6 +26,8 @@ pub(crate) enum CliError {
     Cosim(#[from] CosimError),
     #[error(transparent)]
     Report(#[from] ReportsError),
+    #[error(transparent)]
+    Explore(#[from] ExploreError),
     #[error("{option}: {found}; {expected}")]
     Option { option: String, found: String, expected: String },
     #[error("{path}: {reason}")]
@@ -63,7 +66,7 @@ impl CliError {
                 | CosimError::Differs { .. },
             ) => 1,
             CliError::Cosim(CosimError::Netlist(_) | CosimError::Tool { .. }) => 4,
-            CliError::Internal(_) => 4,
+            CliError::Internal(_) | CliError::Explore(ExploreError::Internal(_)) => 4,
             _ => 2,
         }
     }

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    compare, completions, cosim, list, mapping, program, quantize, reproduce, rtl, run, schema, simulate,
+    compare, completions, cosim, list, mapping, program, quantize, reproduce, rtl, run, schema, simulate, sweep,
 };
 use crate::error::CliError;
 
@@ -40,6 +40,10 @@ enum Command {
     Cosim(cosim::Arguments),
     /// Weight types and machines side by side: cycles, error, area by group
     Compare(compare::Arguments),
+    /// Many designs, types, memories and models at once; a run that was killed goes on
+    Sweep(sweep::Arguments),
+    /// The Pareto front of a sweep's results
+    Pareto(sweep::ParetoArguments),
     /// How a product is mapped onto a whole machine
     Mapping(mapping::Arguments),
     /// Programs of whole machines as text and as bytes
@@ -73,6 +77,8 @@ pub fn main() -> ExitCode {
         Command::Simulate(arguments) => simulate::execute(&arguments, json),
         Command::Cosim(arguments) => cosim::execute(&arguments, json),
         Command::Compare(arguments) => compare::execute(&arguments, json),
+        Command::Sweep(arguments) => sweep::execute(&arguments, json),
+        Command::Pareto(arguments) => sweep::execute_pareto(&arguments, json),
         Command::Mapping(arguments) => mapping::execute(&arguments, json),
         Command::Program(arguments) => program::execute(&arguments, json),
         Command::Reproduce(arguments) => reproduce::execute(&arguments, json),

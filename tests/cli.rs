@@ -218,13 +218,15 @@ fn programs_are_shown_and_assembled() {
 #[test]
 fn lists_and_schemas_are_documents() {
     let folder = tempfile::tempdir().unwrap();
-    for what in ["designs", "types", "pe", "engines", "activations"] {
+    for what in ["designs", "types", "pe", "engines", "activations", "sweeps"] {
         let list = json(folder.path(), &["list", what, "--json"]);
         assert!(
             list.as_array().is_some_and(|l| !l.is_empty() && l[0]["name"].is_string() && l[0]["summary"].is_string())
         );
     }
-    for command in ["run", "quantize", "simulate", "cosim", "compare", "mapping", "program", "rtl", "list"] {
+    for command in
+        ["run", "quantize", "simulate", "cosim", "compare", "sweep", "pareto", "mapping", "program", "rtl", "list"]
+    {
         insta::assert_snapshot!(format!("schema_{command}"), schema(folder.path(), &["schema", "result", command]));
     }
     insta::assert_snapshot!("schema_design", schema(folder.path(), &["schema", "design"]));

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const ROOMS: [&str; 10] =
-    ["numerics", "results", "arch", "workloads", "mappings", "kernels", "sim", "rtl", "cosim", "reports"];
+const ROOMS: [&str; 11] =
+    ["numerics", "results", "arch", "workloads", "mappings", "kernels", "sim", "rtl", "cosim", "explore", "reports"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -55,6 +55,7 @@ fn rooms_use_only_what_stands_below_them() {
         ("sim", &["arch", "mappings", "workloads", "numerics", "results"]),
         ("rtl", &["arch", "mappings", "numerics", "results"]),
         ("cosim", &["sim", "rtl", "mappings", "workloads", "kernels", "arch", "numerics", "results"]),
+        ("explore", &["arch", "mappings", "sim", "rtl", "workloads", "numerics", "results"]),
         ("reports", &["results"]),
     ]);
     for room in ROOMS {

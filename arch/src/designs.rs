@@ -60,22 +60,20 @@ pub fn load(name_or_path: &str) -> Result<Machine, ArchError> {
 pub fn load_spec(name_or_path: &str) -> Result<(DesignSpec, Machine), ArchError> {
     let text = match presets().iter().find(|p| p.name == name_or_path) {
         Some(preset) => preset.text.to_string(),
-        None => read(name_or_path)?,
+        None => read_file("design", name_or_path, &presets().iter().map(|p| p.name).collect::<Vec<_>>())?,
     };
     let spec = parse(&text, name_or_path)?;
     let machine = elaborate(&spec, name_or_path)?;
     Ok((spec, machine))
 }
 
-fn read(path: &str) -> Result<String, ArchError> {
-    let not_found = |reason: String| ArchError::NotFound {
-        name: path.to_string(),
-        reason,
-        presets: presets().iter().map(|p| p.name).collect::<Vec<_>>().join(", "),
-    };
+/// Text of a file of the user's; `kind` and the embedded `names` go into the error.
+pub(crate) fn read_file(kind: &'static str, path: &str, names: &[&str]) -> Result<String, ArchError> {
+    let not_found =
+        |reason: String| ArchError::NotFound { kind, name: path.to_string(), reason, presets: names.join(", ") };
     let size = std::fs::metadata(Path::new(path)).map_err(|e| not_found(e.to_string()))?.len();
     if size > 1 << 20 {
-        return Err(not_found(format!("the file has {size} bytes, a design has at most 1 MiB")));
+        return Err(not_found(format!("the file has {size} bytes, a {kind} has at most 1 MiB")));
     }
     std::fs::read_to_string(path).map_err(|e| not_found(e.to_string()))
 }

@@ -3,13 +3,15 @@
 #[non_exhaustive]
 pub enum ArchError {
     /// The file is not there, and no preset has the name.
-    #[error("design `{name}`: {reason}; presets: {presets}")]
+    #[error("{kind} `{name}`: {reason}; presets: {presets}")]
     NotFound {
+        /// What was asked for: a design or a technology.
+        kind: &'static str,
         /// Name or path asked for.
         name: String,
         /// What the system said.
         reason: String,
-        /// Names of the embedded designs.
+        /// Names of the embedded ones.
         presets: String,
     },
     /// Not TOML, an unknown key, a wrong type: with line and column.

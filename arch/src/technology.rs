@@ -5,6 +5,18 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::ArchError;
+use crate::designs::read_file;
+use crate::memory_macro::{MemoryMacro, MemoryTable};
+
+macro_rules! technologies {
+    ($($name:literal),*) => {
+        [$(($name, include_str!(concat!("../technologies/", $name, ".toml")))),*]
+    };
+}
+
+/// Names and texts of the embedded technologies, in the order of listings; the first is the default. Adding one is a file in
+/// `arch/technologies/` and a name here.
+pub const TECHNOLOGIES: [(&str, &str); 2] = technologies!("hpca25-28nm", "low-power-28nm");
 
 /// A technology file of `arch/technologies/`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,12 +30,33 @@ pub struct Technology {
     pub source: String,
     /// Clock that the figures hold for, in MHz.
     pub clock_mhz: u32,
-    /// Energy of a bit to or from DRAM.
+    /// Energy of a bit to or from DRAM where no memory device says better.
     pub dram_pj_per_bit: f64,
-    /// Processing elements by kind.
+    /// Logic.
+    pub logic: Logic,
+    /// Memories on the chip.
+    pub memory: MemoryTable,
+    /// A publication's processing elements by kind; only the engine that renders its model reads them.
+    #[serde(default)]
     pub processing_elements: BTreeMap<String, ProcessingElementCost>,
-    /// Buffers.
-    pub sram: Sram,
+    /// A publication's buffer, likewise.
+    pub sram: Option<Sram>,
+}
+
+/// What logic costs, by what the netlist counts of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Logic {
+    /// Where the figures come from.
+    pub source: String,
+    /// Area of a two-input gate equivalent.
+    pub um2_per_gate: f64,
+    /// Area of a flip-flop.
+    pub um2_per_flip_flop: f64,
+    /// Energy of a busy cycle of a µm² of logic.
+    pub pj_per_um2_cycle: f64,
+    /// Energy of an elementwise operation of the vector unit: an FP16 multiply-add.
+    pub pj_per_vector_operation: f64,
 }
 
 /// Energy and area of a processing element.
@@ -107,11 +140,20 @@ impl Technology {
             found: found.to_string(),
             expected: expected.to_string(),
         };
-        let mut figures = vec![("dram_pj_per_bit", technology.dram_pj_per_bit)];
+        let logic = &technology.logic;
+        let mut figures = vec![
+            ("dram_pj_per_bit", technology.dram_pj_per_bit),
+            ("logic.um2_per_gate", logic.um2_per_gate),
+            ("logic.um2_per_flip_flop", logic.um2_per_flip_flop),
+            ("logic.pj_per_um2_cycle", logic.pj_per_um2_cycle),
+            ("logic.pj_per_vector_operation", logic.pj_per_vector_operation),
+        ];
+        figures.extend(technology.memory.macros.iter().flat_map(MemoryMacro::figures));
         figures.extend(technology.processing_elements.values().flat_map(|pe| {
             [("processing_elements.pj_per_cycle", pe.pj_per_cycle), ("processing_elements.um2", pe.um2)]
         }));
-        figures.extend(technology.sram.widths.iter().flat_map(|w| {
+        let widths = technology.sram.as_ref().map_or(&[][..], |sram| &sram.widths);
+        figures.extend(widths.iter().flat_map(|w| {
             [("sram.widths.read_pj", w.read_pj), ("sram.widths.write_pj", w.write_pj), ("sram.widths.mm2", w.mm2)]
         }));
         for (name, value) in figures {
@@ -119,14 +161,32 @@ impl Technology {
                 return Err(field(name, value, "a positive number"));
             }
         }
-        let pairs = technology.sram.widths.windows(2).find(|pair| pair[0].bits >= pair[1].bits);
+        let pairs = widths.windows(2).find(|pair| pair[0].bits >= pair[1].bits);
         if let Some(pair) = pairs {
             return Err(field("sram.widths.bits", f64::from(pair[1].bits), "widths that rise"));
         }
-        if technology.sram.widths.is_empty() || technology.sram.bytes == 0 {
+        if technology.sram.as_ref().is_some_and(|sram| sram.widths.is_empty() || sram.bytes == 0) {
             return Err(field("sram", 0.0, "at least one width and one byte"));
         }
+        if !technology.memory.is_grid() {
+            let expected = "a macro for each pair of entries and bits, in rising order of entries, then of bits";
+            return Err(field("memory.macros", technology.memory.macros.len() as f64, expected));
+        }
         Ok(technology)
+    }
+
+    /// An embedded technology by name, or a technology file by path.
+    ///
+    /// # Errors
+    /// `NotFound`, `Syntax` or `Field`.
+    pub fn load(name_or_path: &str) -> Result<Technology, ArchError> {
+        match TECHNOLOGIES.iter().find(|(name, _)| *name == name_or_path) {
+            Some((name, text)) => Technology::parse(text, name),
+            None => {
+                let names = TECHNOLOGIES.map(|(name, _)| name);
+                Technology::parse(&read_file("technology", name_or_path, &names)?, name_or_path)
+            }
+        }
     }
 
     /// The sheet of the BitMoD paper.
@@ -134,7 +194,7 @@ impl Technology {
     /// # Errors
     /// None: the file is embedded and tested.
     pub fn hpca25_28nm() -> Result<Technology, ArchError> {
-        Technology::parse(include_str!("../technologies/hpca25-28nm.toml"), "hpca25-28nm")
+        Technology::load("hpca25-28nm")
     }
 }
 
@@ -144,7 +204,7 @@ mod tests {
 
     #[test]
     fn buses_between_the_points_are_interpolated_and_none_outside() {
-        let sram = Technology::hpca25_28nm().unwrap().sram;
+        let sram = Technology::hpca25_28nm().unwrap().sram.unwrap();
         assert_eq!(sram.at(512).unwrap().read_pj, 92.7944);
         let between = sram.at(768).unwrap();
         assert!((between.write_pj - (89.3432 + (156.0904 - 89.3432) * 192.0 / 448.0)).abs() < 1e-9);

@@ -5,6 +5,8 @@ use bitmosaic_cosim::array::{ArrayCase, run_array_engine};
 use bitmosaic_cosim::random::{Activation, LayerShape, Random, layer};
 use bitmosaic_cosim::random_array::array_design;
 use bitmosaic_cosim::{Engine, ExternalSettings};
+use bitmosaic_mappings::Start;
+use bitmosaic_sim::cycle::array::run_cycles;
 use bitmosaic_sim::memory::MemoryTiming;
 use rayon::prelude::*;
 
@@ -46,6 +48,14 @@ fn random_case(seed: u64) -> ArrayCase {
 fn difference(case: &ArrayCase) -> Option<String> {
     let run = |engine| run_array_engine(case, engine, &ExternalSettings::default()).unwrap();
     let (step, own) = (run(Engine::Step), run(Engine::Simulator));
+    // Without events, and in closed form.
+    let (machine, program) = (&case.machine, &case.program.program);
+    let start = Start { address: 0, commands: program.commands.len() as u32 };
+    let counts = run_cycles(machine, program, start, case.timing, case.cycle_limit());
+    assert_eq!(counts, Some((Some(step.trace.cycles), step.trace.status_cycles)));
+    let beat_bytes = machine.array.as_ref().unwrap().beat_bytes();
+    assert_eq!(program.events(machine).read_beats * u64::from(beat_bytes), step.trace.bytes_read(beat_bytes));
+    assert_eq!(program.bytes_written(), step.trace.bytes_written());
     (step != own).then(|| {
         let (step, own) = (&step.trace, &own.trace);
         let first = |step: &[u64], own: &[u64]| step.iter().zip(own).position(|(step, own)| step != own);

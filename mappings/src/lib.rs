@@ -14,11 +14,12 @@ mod lower;
 mod operands;
 mod program;
 mod stream;
+mod timing_key;
 mod unit;
 
 pub use array::{
-    ArrayProgram, ArraySchedule, Dataflow, MAPPINGS, Mapping, MappingSpace, OutputRegion, ProgramWork, Tiling, Traffic,
-    lower_array, read_outputs, schedule_array,
+    Accesses, ArrayProgram, ArraySchedule, Dataflow, Events, MAPPINGS, Mapping, MappingSpace, OutputRegion,
+    ProgramWork, Tiling, Traffic, lower_array, read_outputs, schedule_array,
 };
 pub use axi::{Accelerator, AxiInputs, AxiOutputs, BEAT_WORDS, Beat, Burst, ReadBeat, Reader, Start, WriteBeat};
 pub use command::{COMMAND_BYTES, Command, Halves, LoadActivations, LoadWeights, Matmul, Part, Store, Tokens, opcode};
@@ -29,6 +30,7 @@ pub use lower::{GroupReads, Lowered, OutputPlace, TileWalk, lower, matmul_comman
 pub use operands::{AlignedGroup, aligned_activations, aligner_stimulus, tile_stimulus};
 pub use program::Program;
 pub use stream::{BeatStream, Gate, Lfsr, read_bits, sign_extend};
+pub use timing_key::TimingKey;
 pub use unit::{
     OutputBeat, PortInputs, Signals, Stalls, Unit, UnitStimulus, UnitTrace, Watchdog, ports, run_unit,
     run_unit_observed,

@@ -21,6 +21,7 @@ mod reproduce;
 mod rtl;
 mod run;
 mod simulate;
+mod sweep;
 mod table;
 mod text;
 mod yardstick;
@@ -35,7 +36,9 @@ pub use layers::layers_csv;
 pub use list::list_text;
 pub use mapping::mapping_text;
 pub use page::{Block, Page, Section, Tone};
-pub use plot::{Svg, cycles_plot, error_plot, front_plot, groups_plot, special_values_plot};
+pub use plot::{
+    Scatter, ScatterPoint, Svg, cycles_plot, error_plot, front_plot, groups_plot, scatter_plot, special_values_plot,
+};
 pub use quantize::quantize_text;
 pub use reproduce::{
     cycles_plot as reproduce_cycles_plot, gains_plot, reproduce_gains_csv, reproduce_page, reproduce_points_csv,
@@ -44,4 +47,5 @@ pub use reproduce::{
 pub use rtl::rtl_text;
 pub use run::{RunDetails, run_page, run_text};
 pub use simulate::simulate_text;
+pub use sweep::{pareto_csv, pareto_text, sweep_page, sweep_text};
 pub use table::{Align, Cell, Column, Head, Table};

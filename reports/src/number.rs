@@ -86,13 +86,28 @@ pub(crate) fn seconds(value: f64) -> String {
     if value <= 0.0 {
         return format!("{} s", significant(value, 4));
     }
-    let (scale, unit) = match value {
-        v if v < 0.999_95e-6 => (1e9, "ns"),
-        v if v < 0.999_95e-3 => (1e6, "µs"),
-        v if v < 0.999_95 => (1e3, "ms"),
-        _ => (1.0, "s"),
+    prefixed(value, "s")
+}
+
+/// Energy in pJ with an SI prefix of joule: `19.5 mJ`.
+pub(crate) fn energy(pj: f64) -> String {
+    match not_finite(pj) {
+        Some(word) => word.into(),
+        None if pj <= 0.0 => format!("{} J", significant(pj, 4)),
+        None if pj < 999.95 => format!("{} pJ", trimmed(pj, 4)),
+        None => prefixed(pj * 1e-12, "J"),
+    }
+}
+
+/// A positive number with the prefixes from nano to none.
+fn prefixed(value: f64, unit: &str) -> String {
+    let (scale, prefix) = match value {
+        v if v < 0.999_95e-6 => (1e9, "n"),
+        v if v < 0.999_95e-3 => (1e6, "µ"),
+        v if v < 0.999_95 => (1e3, "m"),
+        _ => (1.0, ""),
     };
-    format!("{} {unit}", trimmed(value * scale, 4))
+    format!("{} {prefix}{unit}", trimmed(value * scale, 4))
 }
 
 /// [`significant`] without zeros at the end.

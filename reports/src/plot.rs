@@ -8,6 +8,7 @@ mod cycles;
 mod error;
 mod front;
 mod groups;
+mod scatter;
 mod special_values;
 
 pub(crate) use bars::{BarGroup, bars_plot};
@@ -15,6 +16,7 @@ pub use cycles::cycles_plot;
 pub use error::error_plot;
 pub use front::front_plot;
 pub use groups::groups_plot;
+pub use scatter::{Scatter, ScatterPoint, scatter_plot};
 pub use special_values::special_values_plot;
 
 /// A finished plot: one `svg` element, text escaped, no scripts and no references. Only the functions of this room that

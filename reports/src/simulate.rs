@@ -2,7 +2,7 @@ use bitmosaic_results::{EnergyPj, MemoryWaits, SimulateDocument, SimulateResult}
 
 use crate::breakdown::{Breakdown, Cause};
 use crate::layers::layer_table;
-use crate::number::{bytes, count, machine, percent, seconds, share, significant, trimmed};
+use crate::number::{bytes, count, energy, machine, percent, seconds, share, trimmed};
 use crate::run::provenance_table;
 use crate::table::{Cell, Column, Table};
 
@@ -47,6 +47,9 @@ pub(crate) fn performance_table(result: &SimulateResult) -> Table {
         table.fact("parameters", count(inference.parameters.into()));
         table.fact("tokens", count(inference.tokens.into()));
         table.fact("tokens a second", trimmed(inference.tokens_per_second, 4));
+        if let Some(joules) = inference.joules_per_token {
+            table.fact("energy a token", energy(joules * 1e12));
+        }
         table.fact("cache at the end", bytes(inference.cache_bytes.into()));
         let of = |cycles: u64| {
             format!("{} cycles, {}", count(cycles.into()), percent(share(cycles.into(), result.cycles.into())))
@@ -55,9 +58,17 @@ pub(crate) fn performance_table(result: &SimulateResult) -> Table {
         table.fact("vector unit", of(inference.vector_cycles));
     }
     match &result.energy_pj {
-        Some(energy) => {
-            for (name, value) in energy_parts(energy) {
-                table.fact(&format!("energy, {name}"), format!("{} pJ", significant(value, 4)));
+        Some(parts) => {
+            for (name, value) in energy_parts(parts) {
+                let text = format!("{}, {}", energy(value), percent(energy_share(value, parts)));
+                table.fact(&format!("energy, {name}"), text);
+            }
+            if parts.sram_leakage > 0.0 {
+                let text = format!("{}, part of SRAM", energy(parts.sram_leakage));
+                table.fact("energy, leakage of the memories", text);
+            }
+            if let Some(technology) = &result.technology {
+                table.fact("technology", technology.clone());
             }
         }
         None => table.fact("energy", NO_ENERGY),
@@ -99,13 +110,16 @@ pub(crate) fn energy_parts(energy: &EnergyPj) -> [(&'static str, f64); 4] {
     [("compute", energy.compute), ("SRAM", energy.sram), ("DRAM", energy.dram), ("total", energy.total)]
 }
 
+fn energy_share(value: f64, of: &EnergyPj) -> f64 {
+    if value == 0.0 { 0.0 } else { value / of.total }
+}
+
 /// Energy by part with shares.
 pub(crate) fn energy_table(energy: &EnergyPj) -> Table {
     let columns = vec![Column::left("part"), Column::right("energy").unit("pJ"), Column::right("share")];
     let mut table = Table::new("Energy", columns);
     for (name, value) in energy_parts(energy) {
-        let part = if value == 0.0 { 0.0 } else { value / energy.total };
-        table.row([Cell::text(name), Cell::Number(value), Cell::Share(part)]);
+        table.row([Cell::text(name), Cell::Number(value), Cell::Share(energy_share(value, energy))]);
     }
     table.total = table.rows.pop();
     table

@@ -2,8 +2,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccuracyResult, CompareResult, CosimResult, MappingResult, QuantizedTensor, ReproduceResult, RtlResult,
-    SimulateResult,
+    AccuracyResult, CompareResult, CosimResult, MappingResult, ParetoFront, QuantizedTensor, ReproduceResult,
+    RtlResult, SimulateResult, SweepResult,
 };
 
 /// Version of every document's schema; raised when a key changes its meaning or goes away.
@@ -141,6 +141,36 @@ pub struct CompareDocument {
     pub result: CompareResult,
     /// File name of the report.
     pub report: String,
+}
+
+/// `bitmosaic sweep --json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SweepDocument {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// What made the result; the hash is that of the spec and the designs that it names.
+    pub provenance: Provenance,
+    /// The result.
+    #[serde(flatten)]
+    pub result: SweepResult,
+    /// File name of the rows.
+    pub results: String,
+    /// File name of the report.
+    pub report: String,
+}
+
+/// `bitmosaic pareto --json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ParetoDocument {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// SHA-256 of the results file.
+    pub results_sha256: String,
+    /// Limits on the points, as text.
+    pub limits: Vec<String>,
+    /// The front.
+    #[serde(flatten)]
+    pub front: ParetoFront,
 }
 
 /// A row of `bitmosaic list`.

@@ -6,21 +6,26 @@ mod accuracy;
 mod compare;
 mod cosim;
 mod documents;
+mod energy;
 mod mapping;
 mod quantize;
 mod reproduce;
 mod resources;
 mod simulate;
+mod sweep;
 
 pub use accuracy::{AccuracyResult, ErrorStatistics, Fidelity};
 pub use compare::{Area, ComparePoint, CompareResult, ComparedDesign};
 pub use cosim::{CosimResult, EngineCycles, Mismatch};
 pub use documents::{
-    CompareDocument, CosimDocument, ListDocument, ListEntry, MappingDocument, ProgramDocument, Provenance,
-    QuantizeDocument, ReproduceDocument, RtlDocument, RunDocument, SCHEMA_VERSION, SimulateDocument,
+    CompareDocument, CosimDocument, ListDocument, ListEntry, MappingDocument, ParetoDocument, ProgramDocument,
+    Provenance, QuantizeDocument, ReproduceDocument, RtlDocument, RunDocument, SCHEMA_VERSION, SimulateDocument,
+    SweepDocument,
 };
+pub use energy::{AccessPj, AreaUm2, CostTable};
 pub use mapping::{MappingLimit, MappingPoint, MappingResult};
 pub use quantize::QuantizedTensor;
 pub use reproduce::{CycleEnginePoint, ReproduceResult, ReproducedPoint, ReproducedRatio};
 pub use resources::{ModuleResources, RtlResult};
 pub use simulate::{EnergyPj, InferenceResult, LayerResult, MemoryWaits, SimulateResult, Stalls};
+pub use sweep::{IsoArea, IsoAreaDetails, ParetoFront, PhaseCycles, SweepAxis, SweepPoint, SweepResult};

@@ -17,14 +17,16 @@ pub struct Stalls {
 /// Energy in pJ.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct EnergyPj {
-    /// Processing elements, scale units, term generators.
+    /// Logic: arithmetic, control, DMA, vector unit.
     pub compute: f64,
-    /// On-chip buffers.
+    /// On-chip memories: accesses and leakage.
     pub sram: f64,
     /// Off-chip memory.
     pub dram: f64,
     /// Sum.
     pub total: f64,
+    /// Leakage of the on-chip memories; part of `sram`.
+    pub sram_leakage: f64,
 }
 
 /// Cycles in which units of a whole machine wait for one another's data.
@@ -59,7 +61,7 @@ pub struct LayerResult {
     pub bytes_read: u64,
     /// Output bytes that left it.
     pub bytes_written: u64,
-    /// Energy; null as long as the design has no technology.
+    /// Energy; null for a design that is a tile alone.
     pub energy_pj: Option<EnergyPj>,
 }
 
@@ -70,6 +72,8 @@ pub struct InferenceResult {
     pub tokens: u64,
     /// Tokens / time.
     pub tokens_per_second: f64,
+    /// Energy / tokens; null where there is no energy.
+    pub joules_per_token: Option<f64>,
     /// Matrix elements of the model, embedding table included.
     pub parameters: u64,
     /// Bytes of keys and values of all sequences at the end.
@@ -89,7 +93,9 @@ pub struct SimulateResult {
     pub seconds: f64,
     /// Layers in order.
     pub layers: Vec<LayerResult>,
-    /// Energy; null as long as the design has no technology.
+    /// Technology of the energy; null for a design that is a tile alone.
+    pub technology: Option<String>,
+    /// Energy; null for a design that is a tile alone.
     pub energy_pj: Option<EnergyPj>,
     /// Useful multiply-accumulate terms / terms the PEs could have done in all cycles.
     pub utilization: f64,

@@ -57,14 +57,20 @@ pub fn cost(design: &Design) -> Vec<ModuleCost> {
         .modules_in_order()
         .iter()
         .zip(counts)
-        .map(|(module, (name, instances))| ModuleCost {
-            module: name,
-            instances,
-            cells: module.ops.iter().map(|o| cells(module, &o.op, o.result)).sum(),
-            flip_flops: module.register_bits(),
-            ram_bits: module.rams.iter().map(|r| u64::from(r.shape.depth) * u64::from(r.shape.width)).sum(),
+        .map(|(module, (name, instances))| {
+            let TotalCost { cells, flip_flops, ram_bits } = module_costs(module);
+            ModuleCost { module: name, instances, cells, flip_flops, ram_bits }
         })
         .collect()
+}
+
+/// Resources of one module, children excluded.
+pub fn module_costs(module: &Module) -> TotalCost {
+    TotalCost {
+        cells: module.ops.iter().map(|o| cells(module, &o.op, o.result)).sum(),
+        flip_flops: module.register_bits(),
+        ram_bits: module.rams.iter().map(|r| u64::from(r.shape.depth) * u64::from(r.shape.width)).sum(),
+    }
 }
 
 /// Gate equivalents of an operation. A full adder counts 5, a 2:1 multiplexer 1 (yosys' generic library has it as a cell).

@@ -2,6 +2,7 @@
 //! the Verilog writer, the netlist simulator and the shared testbench.
 
 pub mod accelerator;
+pub mod area;
 pub mod cost;
 pub mod emit;
 pub mod hardware;

@@ -21,6 +21,10 @@ pub struct Device {
     pub latency_ns: f64,
     /// Share of the peak that sequential reads reach.
     pub efficiency: f64,
+    /// Energy of a bit read or written, interface included.
+    pub pj_per_bit: f64,
+    /// Where that comes from.
+    pub energy_source: String,
 }
 
 macro_rules! devices {
@@ -64,6 +68,7 @@ mod tests {
         for (name, _) in DEVICES {
             let device = Device::named(name).unwrap();
             assert_eq!(device.name, name);
+            assert!(device.pj_per_bit > 0.0 && !device.energy_source.is_empty());
             assert!(device.efficiency > 0.0 && device.efficiency <= 1.0 && !device.source.is_empty());
             device.timing(1000).check().unwrap();
             // Half the clock: twice the bytes a cycle, half the cycles, but for rounding.

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use bitmosaic_arch::Machine;
-use bitmosaic_mappings::{Mapping, MappingError, Matmul, Start, matmul_command, schedule_array};
+use bitmosaic_mappings::{Events, Mapping, MappingError, Matmul, Start, TimingKey, matmul_command, schedule_array};
 use bitmosaic_numerics::{NumericsError, WeightType, weight_type};
 use bitmosaic_workloads::operation::{Operand, Operation, Product, Work};
 use rayon::prelude::*;
 
-use crate::cycle::array::run_timing;
+use crate::cycle::array::run_cycles;
 use crate::memory::MemoryTiming;
 use crate::vector_unit::{self, VectorTiming};
 
@@ -70,6 +70,8 @@ pub struct ProgramTiming {
     pub bytes_written: u64,
     /// Multiply-accumulate terms of the product itself, without padding.
     pub useful_terms: u128,
+    /// What happened in the machine.
+    pub events: Events,
 }
 
 /// What an operation of a step took, a layer.
@@ -134,19 +136,31 @@ pub enum InferenceError {
     },
 }
 
-/// Times every operation of one or many steps, in their order; products of the same shape once, on all cores.
+/// Products of one shape that a machine runs in one program.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelProgram {
+    /// Name of the first operation that needs it.
+    pub operation: String,
+    product: Product,
+    matmul: Matmul,
+    instances: u64,
+    key: TimingKey,
+}
+
+/// What programs took, by product and instances.
+pub type ProgramTimings = BTreeMap<(Product, u64), ProgramTiming>;
+
+/// The programs of one or many steps, each once.
 ///
 /// # Errors
 /// Operations that the machine cannot run, by name.
-pub fn time_operations(
+pub fn programs(
     machine: &Machine,
     operations: &[Operation],
     precision: &Precision,
-    timing: MemoryTiming,
-    mapping: &Mapping,
-) -> Result<Vec<Timing>, InferenceError> {
+) -> Result<Vec<ModelProgram>, InferenceError> {
     let missing = |section| InferenceError::Missing { design: machine.name.clone(), section };
-    let lanes = machine.vector_lanes.ok_or_else(|| missing("vector_unit"))?;
+    machine.vector_lanes.ok_or_else(|| missing("vector_unit"))?;
     let array = machine.array.as_ref().ok_or_else(|| missing("array"))?;
     let mut shapes: BTreeMap<(Product, u64), &str> = BTreeMap::new();
     for operation in operations {
@@ -160,30 +174,60 @@ pub fn time_operations(
             shapes.entry((product, operation.instances)).or_insert(&operation.name);
         }
     }
-    let programs: Vec<_> = shapes.iter().map(|((product, instances), name)| (*product, *instances, *name)).collect();
-    let timed: Vec<Result<ProgramTiming, InferenceError>> = programs
-        .par_iter()
-        .map(|(product, instances, name)| {
-            time_program(machine, *product, *instances, name, precision, (timing, mapping))
-        })
-        .collect();
+    let program = |((product, instances), name): ((Product, u64), &str)| {
+        let mapping = |cause| InferenceError::Mapping { operation: name.to_string(), cause };
+        let matmul = command(machine, product, precision).map_err(mapping)?;
+        let key = TimingKey::new(machine, &matmul, instances).ok_or_else(|| missing("array"))?;
+        Ok(ModelProgram { operation: name.to_string(), product, matmul, instances, key })
+    };
+    shapes.into_iter().map(program).collect()
+}
+
+/// Times every operation of one or many steps, in their order; products of the same shape once, on all cores.
+///
+/// # Errors
+/// Operations that the machine cannot run, by name.
+pub fn time_operations(
+    machine: &Machine,
+    operations: &[Operation],
+    precision: &Precision,
+    timing: MemoryTiming,
+    mapping: &Mapping,
+) -> Result<Vec<Timing>, InferenceError> {
+    let programs = programs(machine, operations, precision)?;
+    let timed: Vec<Result<ProgramTiming, InferenceError>> =
+        programs.par_iter().map(|program| program.time(machine, timing, mapping)).collect();
     let timed: Vec<ProgramTiming> = timed.into_iter().collect::<Result<_, _>>()?;
-    let found: BTreeMap<(Product, u64), ProgramTiming> = shapes.into_keys().zip(timed).collect();
+    let found: ProgramTimings = programs.iter().map(ModelProgram::place).zip(timed).collect();
+    Ok(timings(machine, operations, precision, timing, &found))
+}
+
+/// The timings of operations, in their order, given those of their [`programs`]; what is not among them takes no time.
+pub fn timings(
+    machine: &Machine,
+    operations: &[Operation],
+    precision: &Precision,
+    timing: MemoryTiming,
+    programs: &ProgramTimings,
+) -> Vec<Timing> {
     let cache_bits = precision.cache_bits();
     let of = |operation: &Operation| match operation.work {
-        Work::Product(product) => Timing::Program(found[&(product, operation.instances)]),
+        Work::Product(product) => {
+            Timing::Program(programs.get(&(product, operation.instances)).copied().unwrap_or_default())
+        }
         Work::Vector(vector) => {
-            let one = vector_unit::time(vector, lanes, timing, cache_bits);
+            let one = vector_unit::time(vector, machine.vector_lanes.unwrap_or(1), timing, cache_bits);
             let n = operation.instances;
             Timing::Vector(VectorTiming {
                 cycles: one.cycles * n,
                 compute_cycles: one.compute_cycles * n,
+                operations: one.operations * n,
                 bytes_read: one.bytes_read * n,
                 bytes_written: one.bytes_written * n,
             })
         }
     };
-    Ok(operations.iter().map(of).collect())
+    operations.iter().map(of).collect()
 }
 
 /// The command of a product in the type of its operand.
@@ -195,30 +239,46 @@ fn command(machine: &Machine, product: Product, precision: &Precision) -> Result
     matmul_command(machine, weight_type.name, special, kind, operand.group, shape)
 }
 
-fn time_program(
-    machine: &Machine,
-    product: Product,
-    instances: u64,
-    name: &str,
-    precision: &Precision,
-    (timing, mapping): (MemoryTiming, &Mapping),
-) -> Result<ProgramTiming, InferenceError> {
-    let refuse = |cause| InferenceError::Mapping { operation: name.to_string(), cause };
-    let matmul = command(machine, product, precision).map_err(refuse)?;
-    let missing = || InferenceError::Missing { design: machine.name.clone(), section: "array" };
-    let array = machine.array.as_ref().ok_or_else(missing)?;
-    let products = vec![matmul; instances as usize];
-    let schedule = schedule_array(machine, &products, mapping).map_err(refuse)?;
-    let program = &schedule.program;
-    let start = Start { address: 0, commands: program.commands.len() as u32 };
-    let limit = program.cycle_limit(machine, timing.latency);
-    let run = run_timing(machine, program, start, timing, limit).ok_or_else(missing)?;
-    let trace = run.map_err(|_| InferenceError::Watchdog { operation: name.to_string(), limit })?;
-    Ok(ProgramTiming {
-        cycles: trace.cycles,
-        status_cycles: trace.status_cycles,
-        bytes_read: trace.bytes_read(array.beat_bytes()),
-        bytes_written: trace.bytes_written(),
-        useful_terms: product.macs() * u128::from(instances) * u128::from(products[0].terms),
-    })
+impl ModelProgram {
+    /// What its time depends on, beside the memory.
+    pub fn key(&self) -> &TimingKey {
+        &self.key
+    }
+
+    /// Its place among [`ProgramTimings`].
+    pub fn place(&self) -> (Product, u64) {
+        (self.product, self.instances)
+    }
+
+    /// Its time on the machine that it was made for.
+    ///
+    /// # Errors
+    /// `Mapping` where it does not fit the buffers.
+    pub fn time(
+        &self,
+        machine: &Machine,
+        timing: MemoryTiming,
+        mapping: &Mapping,
+    ) -> Result<ProgramTiming, InferenceError> {
+        let operation = || self.operation.clone();
+        let missing = || InferenceError::Missing { design: machine.name.clone(), section: "array" };
+        let array = machine.array.as_ref().ok_or_else(missing)?;
+        let products = vec![self.matmul.clone(); self.instances as usize];
+        let schedule = schedule_array(machine, &products, mapping)
+            .map_err(|cause| InferenceError::Mapping { operation: operation(), cause })?;
+        let program = &schedule.program;
+        let start = Start { address: 0, commands: program.commands.len() as u32 };
+        let limit = program.cycle_limit(machine, timing.latency);
+        let (cycles, status_cycles) = run_cycles(machine, program, start, timing, limit).ok_or_else(missing)?;
+        let cycles = cycles.ok_or_else(|| InferenceError::Watchdog { operation: operation(), limit })?;
+        let events = program.events(machine);
+        Ok(ProgramTiming {
+            cycles,
+            status_cycles,
+            bytes_read: events.read_beats * u64::from(array.beat_bytes()),
+            bytes_written: program.bytes_written(),
+            events,
+            useful_terms: self.product.macs() * u128::from(self.instances) * u128::from(self.matmul.terms),
+        })
+    }
 }

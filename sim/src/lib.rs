@@ -3,6 +3,7 @@
 
 pub mod cycle;
 pub mod device;
+pub mod energy;
 pub mod hpca25;
 pub mod inference;
 pub mod memory;

@@ -13,7 +13,7 @@ pub use port::{Asks, MemoryPort, Offers};
 const MOST_OUTSTANDING: usize = 64;
 
 /// Parameters of the `ideal` memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MemoryTiming {
     /// Edges from the one that takes a read address to the first on which its first beat can be taken, and from the last
     /// write beat to the response; at least 1.

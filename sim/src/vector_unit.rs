@@ -14,6 +14,8 @@ pub struct VectorTiming {
     pub cycles: u64,
     /// Cycles of the lanes.
     pub compute_cycles: u64,
+    /// Elementwise operations: elements times passes.
+    pub operations: u64,
     /// Bytes from memory.
     pub bytes_read: u64,
     /// Bytes to memory.
@@ -41,7 +43,8 @@ fn cost(function: Function) -> (u64, u64, u64) {
 /// Times an operation on `lanes` elements a cycle. `cache_bits` are the bits of an element of the cache.
 pub fn time(vector: Vector, lanes: u32, timing: MemoryTiming, cache_bits: f64) -> VectorTiming {
     let (reads, writes, passes) = cost(vector.function);
-    let compute_cycles = (vector.elements * passes).div_ceil(u64::from(lanes.max(1)));
+    let operations = vector.elements * passes;
+    let compute_cycles = operations.div_ceil(u64::from(lanes.max(1)));
     let bytes_read = 2 * reads * vector.elements;
     let bytes_written = match vector.function {
         Function::QuantizeCache => (vector.elements as f64 * cache_bits / 8.0).ceil() as u64,
@@ -49,5 +52,5 @@ pub fn time(vector: Vector, lanes: u32, timing: MemoryTiming, cache_bits: f64) -
     };
     let moving = (bytes_read + bytes_written).div_ceil(u64::from(timing.bytes_per_cycle.max(1)));
     let latency = if bytes_read + bytes_written > 0 { u64::from(timing.latency) } else { 0 };
-    VectorTiming { cycles: compute_cycles.max(moving) + latency, compute_cycles, bytes_read, bytes_written }
+    VectorTiming { cycles: compute_cycles.max(moving) + latency, compute_cycles, operations, bytes_read, bytes_written }
 }

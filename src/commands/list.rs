@@ -1,5 +1,6 @@
-use bitmosaic_arch::{Machine, load, presets};
+use bitmosaic_arch::{Machine, TECHNOLOGIES, Technology, load, presets};
 use bitmosaic_cosim::Engine;
+use bitmosaic_explore::SPECS;
 use bitmosaic_mappings::{MAPPINGS, Mapping};
 use bitmosaic_numerics::{DigitSet, TermTable, registry};
 use bitmosaic_reports::list_text;
@@ -26,6 +27,10 @@ enum What {
     Models,
     /// Memory devices
     Devices,
+    /// Sweeps
+    Sweeps,
+    /// Technologies of energy and area
+    Technologies,
     /// Mappings of whole machines
     Mappings,
     /// Weight types
@@ -53,7 +58,20 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
         What::Devices => {
             let devices = DEVICES.iter().map(|(name, _)| Device::named(name)).collect::<Result<Vec<_>, _>>();
             let devices = devices.map_err(CliError::Internal)?;
-            devices.iter().map(|d| entry(&d.name, d.summary.clone())).collect()
+            devices.iter().map(|d| entry(&d.name, format!("{}; {} pJ a bit", d.summary, d.pj_per_bit))).collect()
+        }
+        What::Technologies => {
+            let technologies = TECHNOLOGIES.iter().map(|(name, _)| Technology::load(name));
+            let technologies: Vec<Technology> = technologies.collect::<Result<_, _>>()?;
+            technologies.iter().map(|t| entry(&t.name, t.summary.clone())).collect()
+        }
+        What::Sweeps => {
+            let specs = SPECS.iter().map(|(name, _)| Ok((*name, bitmosaic_explore::load(name)?)));
+            let specs: Vec<_> = specs.collect::<Result<_, CliError>>()?;
+            specs
+                .iter()
+                .map(|(name, spec)| entry(name, format!("{}; {} points", spec.summary, spec.space.points())))
+                .collect()
         }
         What::Mappings => {
             let mappings = MAPPINGS.iter().map(|(name, _)| Mapping::load(name)).collect::<Result<Vec<_>, _>>()?;

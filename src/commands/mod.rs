@@ -13,3 +13,4 @@ pub(crate) mod rtl;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod simulate;
+pub(crate) mod sweep;

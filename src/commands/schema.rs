@@ -1,7 +1,7 @@
 use bitmosaic_arch::DesignSpec;
 use bitmosaic_results::{
-    CompareDocument, CosimDocument, ListDocument, MappingDocument, ProgramDocument, QuantizeDocument,
-    ReproduceDocument, RtlDocument, RunDocument, SimulateDocument,
+    CompareDocument, CosimDocument, ListDocument, MappingDocument, ParetoDocument, ProgramDocument, QuantizeDocument,
+    ReproduceDocument, RtlDocument, RunDocument, SimulateDocument, SweepDocument,
 };
 use schemars::{Schema, schema_for};
 
@@ -32,6 +32,8 @@ enum ResultOf {
     Simulate,
     Cosim,
     Compare,
+    Sweep,
+    Pareto,
     Mapping,
     Program,
     Reproduce,
@@ -48,6 +50,8 @@ pub(crate) fn execute(arguments: &Arguments) -> Result<Outcome, CliError> {
             ResultOf::Simulate => schema_for!(SimulateDocument),
             ResultOf::Cosim => schema_for!(CosimDocument),
             ResultOf::Compare => schema_for!(CompareDocument),
+            ResultOf::Sweep => schema_for!(SweepDocument),
+            ResultOf::Pareto => schema_for!(ParetoDocument),
             ResultOf::Mapping => schema_for!(MappingDocument),
             ResultOf::Program => schema_for!(ProgramDocument),
             ResultOf::Reproduce => schema_for!(ReproduceDocument),

@@ -1,4 +1,5 @@
 mod array;
+mod energy;
 mod inference;
 
 use std::ops::Range;
@@ -72,6 +73,10 @@ pub(crate) struct Arguments {
     /// Memory of a whole machine: a name of `bitmosaic list devices`
     #[arg(long, value_name = "DEVICE")]
     memory: Option<String>,
+    /// Technology that a whole machine's energy is told in: a name of `bitmosaic list technologies`, or a file [default:
+    /// hpca25-28nm]
+    #[arg(long, value_name = "TECHNOLOGY")]
+    technology: Option<String>,
     /// Memory of a whole machine: cycles from an address to its first data [default: 20]
     #[arg(long, value_name = "CYCLES")]
     memory_latency: Option<u32>,
@@ -111,9 +116,13 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
         let array::ArrayResult { result, mapping, memory } = array::simulate(&machine, &matmul, &op, arguments)?;
         return print(&machine, op, arguments, &mapping, &memory, result, json);
     }
-    if arguments.memory.is_some() || arguments.memory_latency.is_some() || arguments.memory_bytes_per_cycle.is_some() {
-        let expected = "only a whole machine (`array`, `buffers` and `memory` in its design) has one";
-        return Err(CliError::option("--memory, --memory-latency, --memory-bytes-per-cycle", &machine.name, expected));
+    let of_memory =
+        arguments.memory.is_some() || arguments.memory_latency.is_some() || arguments.memory_bytes_per_cycle.is_some();
+    if of_memory || arguments.technology.is_some() {
+        let expected =
+            "only a whole machine (`array`, `buffers` and `memory` in its design) has a memory and an energy";
+        let options = "--memory, --memory-latency, --memory-bytes-per-cycle, --technology";
+        return Err(CliError::option(options, &machine.name, expected));
     }
     let trace = match arguments.engine {
         SimulateEngine::Cycle => timing(&machine, &matmul, stalls),
@@ -124,12 +133,16 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
     print(&machine, op, arguments, MAPPING, &memory(stalls), result, json)
 }
 
+/// The memory device of this name.
+fn device(name: &str) -> Result<Device, CliError> {
+    Device::named(name)
+        .map_err(|found| CliError::option("--memory", found, "`bitmosaic list devices` says what there is"))
+}
+
 /// The memory of a whole machine: a device's, or the fast one, with what the options say.
 fn memory_timing(machine: &Machine, arguments: &Arguments) -> Result<MemoryTiming, CliError> {
     let base = match &arguments.memory {
-        Some(name) => Device::named(name)
-            .map_err(|found| CliError::option("--memory", found, "`bitmosaic list devices` says what there is"))?
-            .timing(machine.clock_mhz),
+        Some(name) => device(name)?.timing(machine.clock_mhz),
         None => MemoryTiming::FAST,
     };
     let timing = MemoryTiming {

@@ -30,6 +30,12 @@ pub enum Phase {
 
 /// Longest context.
 const LONGEST: u32 = 1 << 22;
+/// Most sequences.
+pub const MOST_SEQUENCES: u32 = 4096;
+/// Most tokens that enter one forward pass, of all sequences.
+const MOST_NEW_TOKENS: u64 = 1 << 17;
+/// Most generated tokens: each has its own list of operations.
+const MOST_GENERATED: u32 = 1 << 12;
 
 impl Phase {
     /// Reads `prefill:TOKENS`, `decode:CONTEXT` or `generate:PROMPT+TOKENS`.
@@ -76,6 +82,22 @@ impl Phase {
             Phase::Decode { .. } => 1,
             Phase::Generate { prompt, .. } => prompt,
         }
+    }
+
+    /// Why this many sequences in this phase are more than is simulated, as what is found and what would be right; nothing where
+    /// they are not.
+    pub fn too_large(self, sequences: u32) -> Option<(String, String)> {
+        let new = self.most_new_tokens();
+        if !(1..=MOST_SEQUENCES).contains(&sequences) {
+            return Some((format!("{sequences} sequences"), format!("1 to {MOST_SEQUENCES} sequences")));
+        }
+        if u64::from(new) * u64::from(sequences) > MOST_NEW_TOKENS {
+            let found = format!("{new} new tokens of {sequences} sequences at once");
+            return Some((found, format!("at most {MOST_NEW_TOKENS} in all")));
+        }
+        let out = self.tokens_out();
+        (out > MOST_GENERATED)
+            .then(|| (format!("{out} tokens, a forward pass each"), format!("at most {MOST_GENERATED}")))
     }
 
     /// Tokens that come out, a sequence: one of a prefill and of a decode.

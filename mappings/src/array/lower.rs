@@ -1,6 +1,6 @@
 use std::ops::Range;
 
-use bitmosaic_arch::{Array, Machine};
+use bitmosaic_arch::{Array, BURST_BOUNDARY_BYTES, Machine};
 use bitmosaic_numerics::{QuantizedMatrix, f16};
 
 use super::image::{activation_image, weight_image};
@@ -10,8 +10,13 @@ use crate::{
     Command, Halves, LoadActivations, LoadWeights, MappingError, Matmul, Part, Program, Store, Tokens, matmul_command,
 };
 
-/// Alignment in bytes of the program, of every operand and of the outputs.
+/// Least alignment in bytes of the program, of every operand and of the outputs.
 const ALIGNMENT: usize = 128;
+
+/// Alignment of a machine's operands: that of its longest bursts, so that no boundary cuts the bursts of a run.
+fn alignment(array: &Array) -> usize {
+    ((array.burst_beats * array.beat_bytes()) as usize).clamp(ALIGNMENT, BURST_BOUNDARY_BYTES as usize)
+}
 
 /// Products lowered for a whole machine.
 #[derive(Debug, Clone, PartialEq)]
@@ -191,7 +196,8 @@ pub fn schedule_array(
     }
     scheduling.commands.push(Command::End);
     // The program lies at address 0, in front of the operands, whose addresses move up by its size.
-    let program_bytes = (scheduling.commands.len() * crate::COMMAND_BYTES).next_multiple_of(ALIGNMENT);
+    let program_bytes =
+        (scheduling.commands.len() * crate::COMMAND_BYTES).next_multiple_of(alignment(scheduling.array));
     for command in &mut scheduling.commands {
         match command {
             Command::LoadWeights(LoadWeights { address, .. })
@@ -209,10 +215,21 @@ pub fn schedule_array(
     Ok(ArraySchedule { program: Program { commands: scheduling.commands }, memory_bytes, outputs, tilings, places })
 }
 
+impl Program {
+    /// Bytes that a whole machine writes for the program, padding left out.
+    pub fn bytes_written(&self) -> u64 {
+        let store = |command: &Command| match command {
+            Command::Store(store) => 2 * u64::from(store.tokens) * u64::from(store.output_channels),
+            _ => 0,
+        };
+        self.commands.iter().map(store).sum()
+    }
+}
+
 impl Scheduling<'_> {
     /// Room for `bytes` of memory, aligned; its address.
     fn place(&mut self, bytes: usize) -> usize {
-        let address = self.memory.next_multiple_of(ALIGNMENT);
+        let address = self.memory.next_multiple_of(alignment(self.array));
         self.memory = address + bytes;
         address
     }

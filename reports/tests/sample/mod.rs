@@ -55,6 +55,7 @@ pub fn simulate() -> SimulateResult {
         cycles: 20_227,
         seconds: 20_227e-9,
         layers: vec![layer()],
+        technology: None,
         energy_pj: None,
         utilization: 16_384.0 / 20_227.0,
     }
@@ -152,7 +153,7 @@ pub fn hostile(edge: f64, count: u64) -> RunDocument {
         outputs: count,
         ..ErrorStatistics::default()
     };
-    let energy = Some(EnergyPj { compute: edge, sram: edge, dram: edge, total: edge });
+    let energy = Some(EnergyPj { compute: edge, sram: edge, dram: edge, total: edge, sram_leakage: edge });
     let cycles =
         EngineCycles { simulator: Some(count), netlist: Some(count / 2), verilator: Some(0), icarus: Some(u64::MAX) };
     RunDocument {
@@ -178,6 +179,7 @@ pub fn hostile(edge: f64, count: u64) -> RunDocument {
             special_values: (0..40).map(|i| (format!("{i} {HOSTILE}"), count)).collect(),
         },
         simulate: SimulateResult {
+            technology: None,
             inference: None,
             cycles: count,
             seconds: edge,

@@ -5,6 +5,7 @@ pub mod array;
 mod drain_control;
 mod float;
 mod output_stage;
+mod parts;
 pub mod pe;
 mod recoder;
 mod scale_decoder;
@@ -15,7 +16,10 @@ mod tile_control;
 
 use bitmosaic_arch::Machine;
 
+pub use parts::Part;
+
 use crate::netlist::{Design, NetlistError};
+use parts::PartsOf;
 
 /// The units of a machine, each with its own top module.
 #[derive(Debug, Clone)]
@@ -26,6 +30,8 @@ pub struct Units {
     pub tile: Design,
     /// The whole machine, which contains both; none for a design that is a tile alone.
     pub array: Option<Design>,
+    /// Parts that modules are; others are of the part that contains them.
+    parts: PartsOf,
 }
 
 impl Units {
@@ -46,9 +52,14 @@ impl Units {
 /// A broken netlist rule: a bug, not a matter of the design file.
 pub fn build(machine: &Machine) -> Result<Units, NetlistError> {
     let aligner = machine.aligner.as_ref().map(|a| aligner::build(machine, a)).transpose()?;
-    let tile = tile::build(machine)?;
+    let (tile, mut parts) = tile::build(machine)?;
+    parts.extend(aligner.iter().map(|aligner| (aligner.top().name.clone(), Part::Aligner)));
     let array = machine.array.as_ref().map(|a| array::build(machine, a, &tile, aligner.as_ref())).transpose()?;
-    Ok(Units { aligner, tile, array })
+    let array = array.map(|(design, own)| {
+        parts.extend(own);
+        design
+    });
+    Ok(Units { aligner, tile, array, parts })
 }
 
 /// Bits of an index below `count`, at least one.

@@ -5,16 +5,17 @@ use bitmosaic_mappings::{field, ports};
 
 use super::drain_control::drain_control;
 use super::output_stage::output_stage;
+use super::parts::{Part, PartsOf};
 use super::pe::bit_serial_float::{DECODED_BITS, activation_decoder};
 use super::pe::processing_element;
 use super::scale_decoder::scale_decoder;
 use super::scale_unit::scale_unit;
 use super::term_generator::term_generator;
 use super::tile_control::tile_control;
-use crate::netlist::{Design, ModuleBuilder, Net, NetlistError, Outputs};
+use crate::netlist::{Design, Module, ModuleBuilder, Net, NetlistError, Outputs};
 
-/// Design with the top module `tile`.
-pub(super) fn build(machine: &Machine) -> Result<Design, NetlistError> {
+/// Design with the top module `tile`, and the parts that its modules are.
+pub(super) fn build(machine: &Machine) -> Result<(Design, PartsOf), NetlistError> {
     let tile = &machine.tile;
     let pe = &machine.pe;
     let (rows, columns, lanes) = (tile.rows, tile.columns, pe.lanes);
@@ -252,10 +253,22 @@ pub(super) fn build(machine: &Machine) -> Result<Design, NetlistError> {
         m.output(&port, control.get(&port), "status, counted by testbenches");
     }
     let top = m.finish()?;
+    let of = |module: &Module, part| (module.name.clone(), part);
+    let mut parts = vec![
+        of(&top, Part::Operands),
+        of(&control_module, Part::Control),
+        of(&generator_module, Part::TermGenerators),
+        of(&pe_module, Part::ProcessingElements),
+        of(&drain_module, Part::ScaleUnits),
+        of(&scale_module, Part::ScaleUnits),
+        of(&output_module, Part::OutputStages),
+    ];
+    parts.extend(decoder_module.as_ref().map(|module| of(module, Part::Operands)));
+    parts.extend(decoder_of_scales.as_ref().map(|module| of(module, Part::ScaleUnits)));
     let mut modules = vec![control_module, generator_module, pe_module, drain_module, scale_module, output_module];
     modules.extend(decoder_module);
     modules.extend(decoder_of_scales);
-    Design::new(top, modules)
+    Ok((Design::new(top, modules)?, parts))
 }
 
 /// A row's aligned activations, each with three times itself above it where the digits need that: once for all PEs of the row.

@@ -211,10 +211,11 @@ pub fn run(
     let latency = if machine.bit_serial { (bits.floor() / 2.0).ceil() } else { 1.0 };
     // Buses: weights as wide as codes of whole nibbles, inputs FP16; a bit-serial machine needs half of either a cycle.
     let share = if machine.bit_serial { 2.0 } else { 1.0 };
-    let weight_bus = technology.sram.at((dot * 4.0 * (bits / 4.0).ceil() * rows / share) as u32)?;
-    let input_bus = technology.sram.at((dot * FP16_BITS * columns / share) as u32)?;
+    let sram = technology.sram.as_ref().ok_or_else(|| refused("a technology with `sram`"))?;
+    let weight_bus = sram.at((dot * 4.0 * (bits / 4.0).ceil() * rows / share) as u32)?;
+    let input_bus = sram.at((dot * FP16_BITS * columns / share) as u32)?;
 
-    let buffer_bytes = technology.sram.bytes as f64;
+    let buffer_bytes = sram.bytes as f64;
     let (hidden, heads) = (f64::from(model.hidden), f64::from(attention.heads));
     let (tokens, kv) = (f64::from(context), hidden * f64::from(attention.kv_heads) / heads);
     let step = Step { new: if prefill { context } else { 1 }, context };

@@ -5,10 +5,13 @@ use bitmosaic_cosim::array::{ArrayCase, run_array_engine};
 use bitmosaic_cosim::{Engine, ExternalSettings};
 use bitmosaic_mappings::{Mapping, MappingSpace, Matmul, Program, TileWalk, Tiling, schedule_array};
 use bitmosaic_results::{LayerResult, MemoryWaits, SimulateResult, Stalls};
+use bitmosaic_sim::energy::program_energy;
+use bitmosaic_sim::inference::ProgramTiming;
 use bitmosaic_sim::run::ArrayTrace;
 
 use super::{
-    Arguments, STEP_CYCLE_CAP, SimulateEngine, describe_memory, engine_name, generated_layer, memory_timing, product,
+    Arguments, STEP_CYCLE_CAP, SimulateEngine, describe_memory, energy, engine_name, generated_layer, memory_timing,
+    product,
 };
 use crate::error::CliError;
 
@@ -57,7 +60,18 @@ pub(super) fn simulate(
     if run.trace.error != 0 {
         return Err(CliError::Internal(format!("the machine ended with error {}", run.trace.error)));
     }
-    let result = result(machine, matmul, op, &run.trace);
+    let mut result = result(machine, matmul, op, &run.trace);
+    let costs = energy::costs(machine, arguments)?;
+    let program = ProgramTiming {
+        cycles: result.cycles,
+        bytes_read: result.layers[0].bytes_read,
+        bytes_written: result.layers[0].bytes_written,
+        events: case.program.program.events(machine),
+        ..ProgramTiming::default()
+    };
+    let energy = program_energy(&program, &costs);
+    result.layers[0].energy_pj = Some(energy);
+    (result.energy_pj, result.technology) = (Some(energy), Some(costs.technology));
     let space = MappingSpace::new(machine, matmul)?;
     let mapping = case.program.tilings.first().map_or_else(String::new, |tiling| describe(&space, *tiling));
     Ok(ArrayResult { result, mapping, memory: describe_memory(timing, arguments) })
@@ -110,6 +124,7 @@ fn result(machine: &Machine, matmul: &Matmul, op: &str, trace: &ArrayTrace) -> S
         cycles: trace.cycles,
         seconds: trace.cycles as f64 / (f64::from(machine.clock_mhz) * 1e6),
         layers: vec![layer],
+        technology: None,
         energy_pj: None,
         utilization: if offered == 0 { 0.0 } else { useful as f64 / offered as f64 },
     }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use bitmosaic_arch::Machine;
 use bitmosaic_mappings::Mapping;
-use bitmosaic_results::{InferenceResult, LayerResult, MemoryWaits, SimulateResult, Stalls};
+use bitmosaic_results::{CostTable, EnergyPj, InferenceResult, LayerResult, MemoryWaits, SimulateResult, Stalls};
+use bitmosaic_sim::energy::{self as charge, energy};
 use bitmosaic_sim::inference::{OperandType, Precision, Timing, time_operations};
 use bitmosaic_sim::memory::MemoryTiming;
 use bitmosaic_workloads::model::{Model, load};
@@ -14,15 +15,8 @@ use bitmosaic_workloads::operation::{
 use bitmosaic_workloads::phase::Phase;
 use bitmosaic_workloads::routing::Routing;
 
-use super::{Arguments, SimulateEngine};
+use super::{Arguments, SimulateEngine, energy};
 use crate::error::CliError;
-
-/// Most sequences.
-const MOST_SEQUENCES: u32 = 4096;
-/// Most tokens that enter one forward pass, of all sequences.
-const MOST_NEW_TOKENS: u64 = 1 << 17;
-/// Most generated tokens: each has its own list of operations.
-const MOST_GENERATED: u32 = 1 << 12;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ModelArguments {
@@ -78,6 +72,7 @@ struct Sum {
     shape: Option<String>,
     shapes: usize,
     layer: LayerResult,
+    energy: EnergyPj,
     useful: u128,
     on_cache: bool,
     vector: bool,
@@ -93,18 +88,9 @@ pub(super) fn simulate(
     if arguments.engine != SimulateEngine::Cycle {
         return Err(CliError::option("--engine", "a model", "whole models run on `--engine cycle`"));
     }
-    if !(1..=MOST_SEQUENCES).contains(&own.batch) {
-        return Err(CliError::option("--batch", own.batch, format!("1 to {MOST_SEQUENCES} sequences")));
-    }
     let (model, phase) = (load(name)?, Phase::parse(own.phase.as_deref().unwrap_or_default())?);
-    let new = phase.most_new_tokens();
-    if u64::from(new) * u64::from(own.batch) > MOST_NEW_TOKENS {
-        let found = format!("{new} new tokens of {} sequences at once", own.batch);
-        return Err(CliError::option("--phase, --batch", found, format!("at most {MOST_NEW_TOKENS} in all")));
-    }
-    if phase.tokens_out() > MOST_GENERATED {
-        let found = format!("{} tokens, a forward pass each", phase.tokens_out());
-        return Err(CliError::option("--phase", found, format!("at most {MOST_GENERATED}")));
+    if let Some((found, expected)) = phase.too_large(own.batch) {
+        return Err(CliError::option("--phase, --batch", found, expected));
     }
     let precision = Precision {
         weights: OperandType::named(&arguments.weight_type, arguments.group)?,
@@ -140,10 +126,13 @@ pub(super) fn simulate(
     let cache = cache_elements(&model, context) as f64 * precision.cache_bits() / 8.0;
     let cache_bytes = cache.ceil() as u64 * u64::from(own.batch);
     let tokens = u64::from(phase.tokens_out()) * u64::from(own.batch);
-    let mut result = total(machine, &list, &timings, &precision);
+    let costs = energy::costs(machine, arguments)?;
+    let mut result = total(machine, &list, &timings, &precision, &costs);
+    let energy = result.energy_pj.unwrap_or_default();
     if let Some(inference) = &mut result.inference {
         inference.tokens = tokens;
         inference.tokens_per_second = tokens as f64 / result.seconds;
+        inference.joules_per_token = Some(energy.total * 1e-12 / tokens as f64);
         inference.parameters = parameters(&model);
         inference.cache_bytes = cache_bytes;
     }
@@ -156,12 +145,19 @@ fn has_experts(model: &Model) -> bool {
 }
 
 /// Adds up operations by name.
-fn total(machine: &Machine, list: &[Operation], timings: &[Timing], precision: &Precision) -> SimulateResult {
+fn total(
+    machine: &Machine,
+    list: &[Operation],
+    timings: &[Timing],
+    precision: &Precision,
+    costs: &CostTable,
+) -> SimulateResult {
     let mut sums: BTreeMap<&str, Sum> = BTreeMap::new();
     for (operation, timing) in list.iter().zip(timings) {
         let order = sums.len();
         let sum = sums.entry(&operation.name).or_insert_with(|| Sum { order, ..Sum::default() });
         add(sum, operation, *timing, precision);
+        charge::add(&mut sum.energy, energy(timing, costs), operation.layers);
     }
     let mut sums: Vec<(&str, Sum)> = sums.into_iter().collect();
     sums.sort_by_key(|(_, sum)| sum.order);
@@ -171,8 +167,11 @@ fn total(machine: &Machine, list: &[Operation], timings: &[Timing], precision: &
     let useful: u128 = sums.iter().map(|(_, sum)| sum.useful).sum();
     let tiles = machine.array.as_ref().map_or(1, |array| u64::from(array.tiles()));
     let offered = u128::from(cycles) * u128::from(tiles * u64::from(machine.pes() * machine.pe.lanes));
+    let mut all = EnergyPj::default();
+    sums.iter().for_each(|(_, sum)| charge::add(&mut all, sum.energy, 1));
     let layers = sums.into_iter().map(|(name, sum)| LayerResult {
         name: name.to_string(),
+        energy_pj: Some(sum.energy),
         op: match (sum.shape, sum.shapes) {
             (Some(shape), 1) => shape,
             (shape, shapes) => format!("{shapes} shapes, the first {}", shape.unwrap_or_default()),
@@ -183,7 +182,8 @@ fn total(machine: &Machine, list: &[Operation], timings: &[Timing], precision: &
         cycles,
         seconds: cycles as f64 / (f64::from(machine.clock_mhz) * 1e6),
         layers: layers.collect(),
-        energy_pj: None,
+        technology: Some(costs.technology.clone()),
+        energy_pj: Some(all),
         utilization: if offered == 0 { 0.0 } else { useful as f64 / offered as f64 },
         inference: Some(InferenceResult { cache_cycles, vector_cycles, ..InferenceResult::default() }),
     }

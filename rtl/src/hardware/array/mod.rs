@@ -19,20 +19,21 @@ pub use control::{CONTROL_BYTES, ControlRegister, control_registers, counters};
 use bitmosaic_arch::{Array, COMMAND_QUEUE, FETCH_COMMANDS, Machine, TOKEN_BITS};
 use bitmosaic_mappings::field;
 
-use crate::netlist::{Design, NetlistError};
+use super::parts::{Part, PartsOf};
+use crate::netlist::{Design, Module, NetlistError};
 
 /// Bits of a place among a power of two of entries.
 fn place_bits(entries: u32) -> u32 {
     entries.ilog2()
 }
 
-/// Design with the top module `accelerator`, out of the machine's units.
+/// Design with the top module `accelerator`, out of the machine's units, and the parts that its modules outside them are.
 pub(super) fn build(
     machine: &Machine,
     array: &Array,
     tile: &Design,
     aligner: Option<&Design>,
-) -> Result<Design, NetlistError> {
+) -> Result<(Design, PartsOf), NetlistError> {
     let command_bits = field::COMMAND_BITS;
     let adapters = [command_bits, array.weight_word_bits, 16 * machine.pe.lanes]
         .map(|bits| adapter::adapter(array.data_bits, bits));
@@ -76,11 +77,15 @@ pub(super) fn build(
     };
     let core = core::core(machine, array, &parts)?;
     let top = control::accelerator(machine, array, &core)?;
+    let of = |module: &Module, part| (module.name.clone(), part);
+    let control = [&compute, &weight_buffer, &activation_buffer, &output_buffer];
+    let mut parts = vec![of(&top, Part::Dma), of(&grid, Part::Queues)];
+    parts.extend(control.map(|module| of(module, Part::Control)));
     let mut modules = hops;
     modules.extend([to_command, to_word, to_chunk, fetched, commands, sink_commands, fetch, read_bursts, write_bursts]);
     modules.extend([load, feeder, grid, compute, lengths, writes, store, reads]);
     modules.extend([weight_buffer, activation_buffer, output_buffer, core]);
     modules.extend(tile.modules_in_order().iter().cloned());
     modules.extend(aligner.iter().flat_map(|aligner| aligner.modules_in_order().iter().cloned()));
-    Design::new(top, modules)
+    Ok((Design::new(top, modules)?, parts))
 }

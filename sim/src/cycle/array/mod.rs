@@ -18,7 +18,7 @@ use load::Load;
 use queue::Queue;
 use recur::Recurrences;
 use store::Store;
-use trace::{Edges, command_beats};
+use trace::{Edges, Events, command_beats};
 pub use values::run_values;
 
 use crate::memory::{Asks, MemoryPort, MemoryTiming};
@@ -81,11 +81,43 @@ pub fn run_timing(
     limit: u64,
 ) -> Option<Result<ArrayTrace, ArrayWatchdog>> {
     let array = machine.array.as_ref()?;
-    let jobs: Vec<Job> =
-        program.commands.iter().enumerate().map(|(index, command)| Job::new(machine, array, command, index)).collect();
-    let mut engine = ArrayCycle::new(machine, array, &jobs, start, timing);
-    let mut edges = Edges::default();
-    let mut recurrences = Recurrences::new(kinds(array, &jobs), limit);
+    let jobs = jobs(machine, array, program);
+    let (edges, cycles) = run(machine, array, &jobs, start, timing, limit, Edges::new(true));
+    let trace = edges.trace(array, &jobs, start, cycles.unwrap_or(0));
+    Some(if cycles.is_some() { Ok(trace) } else { Err(ArrayWatchdog { limit, trace: Box::new(trace) }) })
+}
+
+/// As [`run_timing`], without events: cycles, and cycles by cause in the order of [`ports::ARRAY_STATUS`]. No cycles where the
+/// program did not end within `limit`.
+pub fn run_cycles(
+    machine: &Machine,
+    program: &Program,
+    start: Start,
+    timing: MemoryTiming,
+    limit: u64,
+) -> Option<(Option<u64>, [u64; ports::ARRAY_STATUS.len()])> {
+    let array = machine.array.as_ref()?;
+    let jobs = jobs(machine, array, program);
+    let (edges, cycles) = run(machine, array, &jobs, start, timing, limit, Edges::new(false));
+    Some((cycles, edges.status_cycles))
+}
+
+fn jobs(machine: &Machine, array: &Array, program: &Program) -> Vec<Job> {
+    program.commands.iter().enumerate().map(|(index, command)| Job::new(machine, array, command, index)).collect()
+}
+
+/// Runs to the end, whose edge is given, or the limit.
+fn run(
+    machine: &Machine,
+    array: &Array,
+    jobs: &[Job],
+    start: Start,
+    timing: MemoryTiming,
+    limit: u64,
+    mut edges: Edges,
+) -> (Edges, Option<u64>) {
+    let mut engine = ArrayCycle::new(machine, array, jobs, start, timing);
+    let mut recurrences = Recurrences::new(kinds(array, jobs), limit);
     // Edge 0 starts the program and does nothing else.
     engine.port.offers();
     engine.port.edge(&Asks::default());
@@ -104,9 +136,8 @@ pub fn run_timing(
             engine.skip(&mut edges);
         }
     }
-    let over = engine.over;
-    let trace = edges.trace(array, &jobs, start, if over { engine.edge } else { 0 });
-    Some(if over { Ok(trace) } else { Err(ArrayWatchdog { limit, trace: Box::new(trace) }) })
+    let cycles = engine.over.then_some(engine.edge);
+    (edges, cycles)
 }
 
 impl<'j> ArrayCycle<'j> {
@@ -191,23 +222,14 @@ impl<'j> ArrayCycle<'j> {
         let started = status & STARTED != 0;
 
         // Trace.
-        for (retirements, retires) in
-            edges.retirements.iter_mut().zip([load_edge.retired.is_some(), computed.is_some(), store_retires.is_some()])
-        {
-            if retires {
-                retirements.push(self.edge);
-            }
-        }
         count_waits(edges, (status & WAIT_LOAD != 0, status & WAIT_STORE != 0, load_edge.waits), 1);
-        if let Some((reader, _)) = asks.read_address.filter(|_| read_address_taken) {
-            edges.reads.push((self.edge, reader));
-        }
-        if write_address_taken {
-            edges.writes.push(self.edge);
-        }
-        if write_taken {
-            edges.beats.push(self.edge);
-        }
+        let events = Events {
+            read: asks.read_address.filter(|_| read_address_taken).map(|(reader, _)| reader),
+            write: write_address_taken,
+            beat: write_taken,
+            retired: [load_edge.retired.is_some(), computed.is_some(), store_retires.is_some()],
+        };
+        edges.push(self.edge, events);
 
         // Tokens and port registers.
         self.load_tokens += u32::from(load_edge.retired == Some(true));

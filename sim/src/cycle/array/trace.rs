@@ -7,14 +7,27 @@ use super::job::{Job, Rows};
 use crate::run::ArrayTrace;
 use crate::step::array::Bursts;
 
-/// Edges of [`ArrayTrace`]'s events.
-#[derive(Debug, Default)]
+/// Edges of [`ArrayTrace`]'s events, or, where these are not kept, cycles by cause alone.
+#[derive(Debug)]
 pub(super) struct Edges {
-    pub(super) reads: Vec<(u64, Reader)>,
-    pub(super) writes: Vec<u64>,
-    pub(super) beats: Vec<u64>,
-    pub(super) retirements: [Vec<u64>; 3],
+    kept: bool,
+    reads: Vec<(u64, Reader)>,
+    writes: Vec<u64>,
+    beats: Vec<u64>,
+    retirements: [Vec<u64>; 3],
     pub(super) status_cycles: [u64; ports::ARRAY_STATUS.len()],
+}
+
+/// What happened in a cycle.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Events {
+    /// A read address was taken.
+    pub(super) read: Option<Reader>,
+    /// A write address was taken, and a write beat.
+    pub(super) write: bool,
+    pub(super) beat: bool,
+    /// Commands of the queues load, compute and store retired.
+    pub(super) retired: [bool; 3],
 }
 
 /// How much there was of everything.
@@ -28,6 +41,36 @@ pub(super) struct Marks {
 }
 
 impl Edges {
+    pub(super) fn new(kept: bool) -> Edges {
+        Edges {
+            kept,
+            reads: Vec::new(),
+            writes: Vec::new(),
+            beats: Vec::new(),
+            retirements: Default::default(),
+            status_cycles: Default::default(),
+        }
+    }
+
+    /// Keeps what happened at this edge.
+    pub(super) fn push(&mut self, edge: u64, events: Events) {
+        if !self.kept {
+            return;
+        }
+        for (retirements, retired) in self.retirements.iter_mut().zip(events.retired) {
+            if retired {
+                retirements.push(edge);
+            }
+        }
+        self.reads.extend(events.read.map(|reader| (edge, reader)));
+        if events.write {
+            self.writes.push(edge);
+        }
+        if events.beat {
+            self.beats.push(edge);
+        }
+    }
+
     pub(super) fn marks(&self) -> Marks {
         Marks {
             reads: self.reads.len(),
