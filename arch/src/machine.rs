@@ -221,6 +221,9 @@ pub enum Support {
 /// Bits of the shared exponent of a group of activations.
 pub const EXPONENT_BITS: u32 = 5;
 
+/// An accumulator in a memory: binary32, above it the non-finite flag of its token so far.
+pub const ACCUMULATOR_BITS: u32 = 33;
+
 impl ScaleUnit {
     /// FP32 accumulators of a unit and pass: one a slot, the PEs' own dequantizing cycles left out.
     pub fn ring_entries(&self) -> u32 {
