@@ -5,6 +5,9 @@ mod common;
 use std::path::Path;
 use std::process::Command;
 
+use bitmosaic_numerics::quantize_matrix::quantize_matrix;
+use bitmosaic_numerics::{f16, weight_type};
+use bitmosaic_workloads::trace::{Activations, LayerTrace, write_trace};
 use common::{bitmosaic, json, refused};
 use serde_json::Value;
 
@@ -144,6 +147,32 @@ fn whole_machines_are_cosimulated() {
     assert_eq!(document["cycles"]["simulator"], document["cycles"]["netlist"]);
     assert!(document["outputs"].as_u64().unwrap() > 2000 && document["replay"].is_null());
     assert_eq!(document["provenance"]["memory"], "ideal: fast memory, far memory, narrow memory, gated memory");
+}
+
+#[test]
+fn machines_that_skip_bits_stand_beside_a_design() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = folder.path().join("trace");
+    let matrix = |dense: bool| {
+        let weights: Vec<f16> = (0..64 * 96usize)
+            .map(|i| f16::from_f32(if dense { (i * 37 % 255) as f32 - 127.0 } else { (i % 96 / 95 * 127) as f32 }))
+            .collect();
+        let weights = quantize_matrix(&weights, [64, 96], 32, &weight_type("int8").unwrap()).unwrap();
+        let values = vec![f16::ONE; 3 * 96];
+        LayerTrace {
+            name: format!("dense {dense}"),
+            weights,
+            activations: Activations { tokens: 3, input_channels: 96, values },
+        }
+    };
+    write_trace(&trace, &[matrix(true), matrix(false)]).unwrap();
+    let document = json(folder.path(), &["peers", "--trace", "trace", "--design", "mosaic", "--json"]);
+    let steps = |layer: usize, peer: usize| document["layers"][layer]["peers"][peer]["steps"].as_u64().unwrap();
+    // 2 blocks of 32 output channels, 12 chunks of 8 lanes; 4 terms here, 8 bits in Stripes.
+    assert_eq!(document["layers"][0]["design_steps"], 2 * 12 * 4);
+    assert_eq!((steps(0, 0), steps(1, 0)), (2 * 12 * 8, 2 * 12 * 8));
+    assert!((1..3).all(|peer| steps(1, peer) < steps(0, peer)), "{document}");
+    refused(folder.path(), &["peers", "--trace", "none"], 2, &["none"]);
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod list;
 mod mapping;
 mod number;
 mod page;
+mod peers;
 mod plot;
 mod quantize;
 mod reproduce;
@@ -36,6 +37,7 @@ pub use layers::layers_csv;
 pub use list::list_text;
 pub use mapping::mapping_text;
 pub use page::{Block, Page, Section, Tone};
+pub use peers::peers_text;
 pub use plot::{
     Scatter, ScatterPoint, Svg, cycles_plot, error_plot, front_plot, groups_plot, scatter_plot, special_values_plot,
 };
