@@ -324,6 +324,14 @@ fn simulate_writes_waveforms_of_the_netlist() {
     assert_eq!(times("part.vcd"), [10_000, 10_500, 11_000, 11_500, 12_000, 12_500, 13_000]);
 
     let only = "only `--engine netlist` writes a waveform";
+    // A whole machine from the edge that takes the start to the one that sets `done`.
+    let whole = ["simulate", "--design", "mosaic-small", "--matmul", "3x64x9", "--engine", "netlist", "--json"];
+    let document = json(folder.path(), &[&whole[..], &["--vcd", "all.vcd"]].concat());
+    assert_eq!(document, json(folder.path(), &whole));
+    let cycles = document["cycles"].as_u64().unwrap();
+    assert_eq!(times("all.vcd").last(), Some(&(cycles * 1000)));
+    let text = std::fs::read_to_string(folder.path().join("all.vcd")).unwrap();
+    assert!(text.contains("$scope module u_tile_1_1 $end"), "tiles are scopes");
     refused(folder.path(), &with(&["cycle", "--vcd", "x.vcd"]), 2, &["--vcd", "`--engine cycle` has no nets", only]);
     refused(folder.path(), &with(&["step", "--vcd", "x.vcd"]), 2, &["--vcd", only]);
     refused(folder.path(), &with(&["netlist", "--vcd-cycles", "1..2"]), 2, &["--vcd"]);
