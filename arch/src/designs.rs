@@ -37,6 +37,9 @@ pub fn presets() -> &'static [Preset] {
         preset!("bitmod"),
         preset!("figna-int8"),
         preset!("figna-mixed"),
+        preset!("bitmod-lossless"),
+        preset!("bitmod-lossy"),
+        preset!("mx"),
     ];
     PRESETS
 }
