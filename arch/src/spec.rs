@@ -22,8 +22,8 @@ pub struct DesignSpec {
     pub tile: TileSpec,
     /// The processing element.
     pub processing_element: ProcessingElementSpec,
-    /// The shared scale unit of the `bit-serial-block` and `fp16-int` processing elements. The `bit-serial-float` one multiplies by the scale
-    /// in each PE and has an accumulator a column instead.
+    /// The shared scale unit of `bit-serial-block` and `fp16-int` processing elements. The `bit-serial-float` one multiplies by
+    /// the scale in each PE and has an accumulator a column instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale_unit: Option<ScaleUnitSpec>,
     /// What the machine can execute.

@@ -34,7 +34,7 @@ fn small_machines_agree_with_verilog() {
     }
 }
 
-/// Random machines of both kinds with memory ports of 16 to 256 bits and up to eight tiles, whose programs are short.
+/// Random machines of every kind with memory ports of 16 to 256 bits and up to eight tiles, whose programs are short.
 const SEEDS: [u64; 8] = [8, 92, 104, 106, 111, 124, 209, 274];
 
 #[test]
