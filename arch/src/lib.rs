@@ -18,7 +18,7 @@ pub use designs::{Preset, load, load_spec, parse, presets};
 pub use elaborate::{digest, elaborate};
 pub use error::ArchError;
 pub use machine::{
-    ACCUMULATOR_BITS, Aligner, BlockPe, EXPONENT_BITS, ExecutedType, FloatPe, Machine, Pe, PeWidths, ScaleUnit,
+    ACCUMULATOR_BITS, Aligner, BlockPe, EXPONENT_BITS, ExecutedType, FloatPe, IntPe, Machine, Pe, PeWidths, ScaleUnit,
     Support, Tile,
 };
 pub use memory_macro::{MemoryMacro, MemoryTable};
