@@ -8,6 +8,7 @@ use crate::check::Check;
 use crate::machine::{
     Aligner, BlockPe, EXPONENT_BITS, ExecutedType, FloatPe, IntPe, Machine, Pe, PeWidths, ScaleUnit, Tile,
 };
+use crate::steps::Steps;
 use crate::{ArchError, DesignSpec, Digits, PeKind, TermOrder};
 
 /// Widest sum the netlist's arithmetic and the simulator's integers hold.
@@ -177,31 +178,6 @@ impl Common<'_> {
     /// Slots of a group: one a PE, at least the loop of the adder; a memory is read an edge ahead of registers.
     fn slots(&self, pes: u32) -> u32 {
         pes.max(self.steps.loop_cycles + u32::from(self.accumulator_blocks > 1))
-    }
-}
-
-/// Cycles of the floating-point steps, as the hardware has its registers.
-#[derive(Clone, Copy)]
-struct Steps {
-    registers: u32,
-    convert_cycles: u32,
-    loop_cycles: u32,
-    output_cycles: u32,
-    /// Registers ahead of the aligner's buffer, and within its lanes.
-    aligner: (u32, u32),
-}
-
-impl Steps {
-    fn new(registers: u32) -> Steps {
-        match registers {
-            0 => Steps { registers, convert_cycles: 1, loop_cycles: 2, output_cycles: 2, aligner: (0, 0) },
-            _ => Steps { registers, convert_cycles: 3, loop_cycles: 5, output_cycles: 5, aligner: (1, 2) },
-        }
-    }
-
-    /// Registers from a hold register to the output register, a decode stage left out.
-    fn output_latency_cycles(&self) -> u32 {
-        1 + self.convert_cycles + self.loop_cycles + self.output_cycles
     }
 }
 

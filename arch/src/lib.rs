@@ -10,6 +10,7 @@ mod error;
 mod machine;
 mod memory_macro;
 mod spec;
+mod steps;
 mod technology;
 
 pub use array::{ADDRESS_BITS, Array, BURST_BOUNDARY_BYTES, COMMAND_QUEUE, FETCH_COMMANDS, HOP_QUEUE, TOKEN_BITS};

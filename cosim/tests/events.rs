@@ -32,6 +32,7 @@ fn kind(path: &str) -> MemoryKind {
         ("u_weight_buffer.channel_", MemoryKind::ChannelScales),
         ("u_activation_buffer.activation_", MemoryKind::Activations),
         ("u_activation_buffer.exponent_", MemoryKind::Exponents),
+        (".accumulators", MemoryKind::Accumulators),
         ("u_output_", MemoryKind::Outputs),
         ("u_aligner.group", MemoryKind::AlignerGroup),
     ];
