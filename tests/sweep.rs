@@ -8,32 +8,61 @@ use std::time::Duration;
 
 use common::{bitmosaic, json, refused};
 
-/// Several batches, each of which takes long enough to be killed in.
+/// Several batches of a model of two small layers.
 const SPEC: &str = r#"
 summary = "a test"
-phases = ["prefill:40", "decode:64"]
+phases = ["prefill:20", "decode:20"]
 references = ["bitmod"]
+build_for = "used-types"
 
 [base]
-design = "mosaic"
-model = "gemma-3-270m"
+model = "tiny.toml"
+cache_group = 32
+memory_latency = 30
 
 [axes]
 memory_bytes_per_cycle = [8, 32]
-group = [64, 128]
+group = [32, 64]
 type = ["int4", "int6"]
 processing_element.significand_bits = { from = 10, to = 19 }
 tiles = [
-    { "array.down" = 2, "array.across" = 4 },
-    { "array.down" = 1, "array.across" = 4 },
-    { "array.down" = 1, "array.across" = 2 },
-    { "array.down" = 3, "array.across" = 2 },
+    { design = "mosaic-small", "vector_unit.lanes" = 8, "array.down" = 2 },
+    { design = "mosaic-small", "vector_unit.lanes" = 8, "array.down" = 1 },
+    { design = "mosaic-small", "vector_unit.lanes" = 8, "array.down" = 4 },
+    { design = "mosaic-small", "vector_unit.lanes" = 8, "array.down" = 3 },
 ]
+"#;
+const MODEL: &str = r#"
+name = "tiny"
+source = "made up"
+hidden = 128
+vocabulary = 512
+tied_embeddings = true
+norm = "rms"
+
+[[layers]]
+blocks = ["decoder"]
+repeat = 2
+
+[blocks.decoder]
+norms = 2
+
+[blocks.decoder.attention]
+heads = 4
+kv_heads = 2
+head_dim = 32
+rotary_dim = 32
+
+[blocks.decoder.feed_forward]
+intermediate = 256
+gated = true
+activation = "silu"
 "#;
 const POINTS: usize = 320;
 
 fn write_spec(folder: &Path) {
     std::fs::write(folder.join("s.toml"), SPEC).unwrap();
+    std::fs::write(folder.join("tiny.toml"), MODEL).unwrap();
 }
 
 fn results(folder: &Path, name: &str) -> Vec<u8> {
@@ -86,14 +115,14 @@ fn killed_sweeps_go_on_without_loss_or_duplicate() {
         assert!(kills >= 3, "{kills} kills in the middle");
         sweep(folder, threads, threads);
         for file in
-            ["results.csv", "result.json", "index.html", "manifest.json", "front-area_um2-decode_64_seconds.csv"]
+            ["results.csv", "result.json", "index.html", "manifest.json", "front-area_um2-decode_20_seconds.csv"]
         {
             let read = |name: &str| std::fs::read(folder.join(name).join(file)).unwrap();
             assert!(read(threads) == read("whole"), "{file} on {threads} threads");
         }
     }
     // Another sweep's results are refused and stay.
-    std::fs::write(folder.join("other.toml"), SPEC.replace("[64, 128]", "[128, 64]")).unwrap();
+    std::fs::write(folder.join("other.toml"), SPEC.replace("[32, 64]", "[64, 32]")).unwrap();
     refused(folder, &["sweep", "other.toml", "-o", "whole"], 2, &["manifest.json", "SHA-256", "--output"]);
     assert!(results(folder, "whole") == whole);
     reasons_and_fronts(folder);
@@ -107,22 +136,22 @@ fn reasons_and_fronts(folder: &Path) {
     assert_eq!(document["status"]["no-machine"], POINTS / 4);
     assert_eq!(document["status"]["ok"], POINTS / 4 * 3);
     assert!(document["reasons"][0][0].as_str().unwrap().contains("array.down"));
-    let front = ["pareto", "whole", "--x", "area_um2", "--y", "decode:64.seconds"];
+    let front = ["pareto", "whole", "--x", "area_um2", "--y", "decode:20.seconds"];
     let pareto = json(folder, &[&front[..], &["--json"]].concat());
     let fronts = document["fronts"].as_array().unwrap();
     assert_eq!(pareto["points"], fronts[2]["points"]);
     assert!(!pareto["points"].as_array().unwrap().is_empty());
     let limited =
-        [&front[..], &["--z", "decode:64.utilization", "--max", "area_gates=2e6", "--min", "ram_bits=1"]].concat();
+        [&front[..], &["--z", "decode:20.utilization", "--max", "area_um2=2e5", "--min", "ram_bits=1"]].concat();
     let limited = json(folder, &[&limited[..], &["--json", "-o", "front.csv"]].concat());
     let points = limited["points"].as_array().unwrap();
-    assert!(points.iter().all(|p| p["metrics"]["area_gates"].as_f64().unwrap() <= 2e6) && !points.is_empty());
+    assert!(points.iter().all(|p| p["metrics"]["area_um2"].as_f64().unwrap() <= 2e5) && !points.is_empty());
     let csv = std::fs::read_to_string(folder.join("front.csv")).unwrap();
     assert_eq!(csv.lines().count(), 1 + points.len());
     let text = String::from_utf8(bitmosaic(folder, &front).stdout).unwrap();
-    assert!(text.contains("Front of area_um2 and decode:64.seconds"), "{text}");
+    assert!(text.contains("Front of area_um2 and decode:20.seconds"), "{text}");
     let refuse = |more: &[&str], words: &[&str]| refused(folder, &[&["pareto", "whole"], more].concat(), 2, words);
-    refuse(&["--x", "area", "--y", "ram_bits"], &["area", "decode:64.seconds"]);
+    refuse(&["--x", "area", "--y", "ram_bits"], &["area", "decode:20.seconds"]);
     refuse(&["--x", "ram_bits", "--y", "colour"], &["colour"]);
     refuse(&["--x", "ram_bits", "--y", "ram_bits"], &["--y", "different"]);
     refuse(&["--x", "ram_bits", "--y", "area_gates", "--max", "area_gates"], &["--max", "area_um2=5e6"]);
