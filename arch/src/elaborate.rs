@@ -94,17 +94,14 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
     let activation_sum_bits = if zero_point_bits > 0 { pe.activation_bits + ceil_log2(max_group) } else { 0 };
     let scale_field_bits = scale_code_bits + zero_point_bits;
     let exponent_field_bits = EXPONENT_BITS + 1 + activation_sum_bits;
-    let aligner = match pe.kind.significand_bits() {
-        Some(significand_bits) => Some(Aligner {
-            values_per_cycle: lanes,
-            group_beats: max_group / lanes,
-            output_beat_bits: lanes * significand_bits + exponent_field_bits,
-            input_registers: common.steps.aligner.0,
-            lane_registers: common.steps.aligner.1,
-            latency_cycles: 3 + common.steps.aligner.0 + common.steps.aligner.1,
-        }),
-        None => None,
-    };
+    let aligner = pe.kind.significand_bits().map(|significand_bits| Aligner {
+        values_per_cycle: lanes,
+        group_beats: max_group / lanes,
+        output_beat_bits: lanes * significand_bits + exponent_field_bits,
+        input_registers: common.steps.aligner.0,
+        lane_registers: common.steps.aligner.1,
+        latency_cycles: 3 + common.steps.aligner.0 + common.steps.aligner.1,
+    });
     let mut machine = Machine {
         name: spec.name.clone(),
         summary: spec.summary.clone(),
