@@ -168,7 +168,7 @@ fn whole_machine(digits: Digits, lanes: u32, pipeline_registers: u32) -> Machine
     let element = &mut spec.processing_element;
     (element.digits, element.lanes, element.pipeline_registers) = (digits, lanes, pipeline_registers);
     spec.scale_unit = Some(ScaleUnitSpec { pes_per_scale_unit: 2 });
-    spec.weights.types = ["bitmod-fp3", "int4", "int6", "fp4"].map(String::from).to_vec();
+    spec.weights.types = ["bitmod-fp4", "fp4", "int4", "int6"].map(String::from).to_vec();
     spec.weights.max_group = 64;
     elaborate(&spec, "test").unwrap()
 }
