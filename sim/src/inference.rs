@@ -77,7 +77,6 @@ pub struct ProgramTiming {
 /// What an operation of a step took, a layer.
 #[allow(clippy::large_enum_variant)] // a few hundred of them, copied around
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(clippy::large_enum_variant)] // one an operation: a few hundred a phase
 pub enum Timing {
     /// Its instances as one program.
     Program(ProgramTiming),
