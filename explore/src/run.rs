@@ -91,7 +91,7 @@ enum Job<'a> {
 
 enum Done {
     /// `None` where it failed: the row finds out why.
-    Program(ProgramKey, Option<ProgramTiming>),
+    Program(ProgramKey, Option<Box<ProgramTiming>>),
     Area(AreaKey, Result<NetlistCost, String>),
 }
 
@@ -112,7 +112,7 @@ impl Batches<'_> {
             .collect();
         for done in self.shared(&points) {
             match done {
-                Done::Program(key, Some(timing)) => drop(self.found.programs.insert(key, timing)),
+                Done::Program(key, Some(timing)) => drop(self.found.programs.insert(key, *timing)),
                 Done::Program(_, None) => {}
                 Done::Area(key, Ok(cost)) => drop(self.found.areas.insert(key, cost)),
                 Done::Area(_, Err(error)) => return Err(ExploreError::Internal(error)),
@@ -150,7 +150,7 @@ impl Batches<'_> {
         jobs.into_par_iter()
             .map(|job| match job {
                 Job::Program(key, machine, program, memory) => {
-                    Done::Program(key, program.time(machine, memory, &Mapping::best()).ok())
+                    Done::Program(key, program.time(machine, memory, &Mapping::best()).ok().map(Box::new))
                 }
                 Job::Area(key, machine, technology) => Done::Area(key, netlist_cost(machine, technology)),
             })
