@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    compare, completions, cosim, list, mapping, program, quantize, reproduce, rtl, run, schema, simulate, sweep,
+    compare, completions, cosim, list, mapping, peers, program, quantize, reproduce, rtl, run, schema, simulate, sweep,
 };
 use crate::error::CliError;
 
@@ -46,6 +46,8 @@ enum Command {
     Pareto(sweep::ParetoArguments),
     /// How a product is mapped onto a whole machine
     Mapping(mapping::Arguments),
+    /// Published machines that skip bits, on a trace's weights beside a design
+    Peers(peers::Arguments),
     /// Programs of whole machines as text and as bytes
     Program(program::Arguments),
     /// The figures of a publication beside what is computed here
@@ -80,6 +82,7 @@ pub fn main() -> ExitCode {
         Command::Sweep(arguments) => sweep::execute(&arguments, json),
         Command::Pareto(arguments) => sweep::execute_pareto(&arguments, json),
         Command::Mapping(arguments) => mapping::execute(&arguments, json),
+        Command::Peers(arguments) => peers::execute(&arguments, json),
         Command::Program(arguments) => program::execute(&arguments, json),
         Command::Reproduce(arguments) => reproduce::execute(&arguments, json),
         Command::Rtl(arguments) => rtl::execute(&arguments, json),

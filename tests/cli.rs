@@ -5,6 +5,9 @@ mod common;
 use std::path::Path;
 use std::process::Command;
 
+use bitmosaic_numerics::quantize_matrix::quantize_matrix;
+use bitmosaic_numerics::{f16, weight_type};
+use bitmosaic_workloads::trace::{Activations, LayerTrace, write_trace};
 use common::{bitmosaic, json, refused};
 use serde_json::Value;
 
@@ -144,6 +147,32 @@ fn whole_machines_are_cosimulated() {
     assert_eq!(document["cycles"]["simulator"], document["cycles"]["netlist"]);
     assert!(document["outputs"].as_u64().unwrap() > 2000 && document["replay"].is_null());
     assert_eq!(document["provenance"]["memory"], "ideal: fast memory, far memory, narrow memory, gated memory");
+}
+
+#[test]
+fn machines_that_skip_bits_stand_beside_a_design() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = folder.path().join("trace");
+    let matrix = |dense: bool| {
+        let weights: Vec<f16> = (0..64 * 96usize)
+            .map(|i| f16::from_f32(if dense { (i * 37 % 255) as f32 - 127.0 } else { (i % 96 / 95 * 127) as f32 }))
+            .collect();
+        let weights = quantize_matrix(&weights, [64, 96], 32, &weight_type("int8").unwrap()).unwrap();
+        let values = vec![f16::ONE; 3 * 96];
+        LayerTrace {
+            name: format!("dense {dense}"),
+            weights,
+            activations: Activations { tokens: 3, input_channels: 96, values },
+        }
+    };
+    write_trace(&trace, &[matrix(true), matrix(false)]).unwrap();
+    let document = json(folder.path(), &["peers", "--trace", "trace", "--design", "mosaic", "--json"]);
+    let steps = |layer: usize, peer: usize| document["layers"][layer]["peers"][peer]["steps"].as_u64().unwrap();
+    // 2 blocks of 32 output channels, 12 chunks of 8 lanes; 4 terms here, 8 bits in Stripes.
+    assert_eq!(document["layers"][0]["design_steps"], 2 * 12 * 4);
+    assert_eq!((steps(0, 0), steps(1, 0)), (2 * 12 * 8, 2 * 12 * 8));
+    assert!((1..3).all(|peer| steps(1, peer) < steps(0, peer)), "{document}");
+    refused(folder.path(), &["peers", "--trace", "none"], 2, &["none"]);
 }
 
 #[test]
@@ -295,6 +324,14 @@ fn simulate_writes_waveforms_of_the_netlist() {
     assert_eq!(times("part.vcd"), [10_000, 10_500, 11_000, 11_500, 12_000, 12_500, 13_000]);
 
     let only = "only `--engine netlist` writes a waveform";
+    // A whole machine from the edge that takes the start to the one that sets `done`.
+    let whole = ["simulate", "--design", "mosaic-small", "--matmul", "3x64x9", "--engine", "netlist", "--json"];
+    let document = json(folder.path(), &[&whole[..], &["--vcd", "all.vcd"]].concat());
+    assert_eq!(document, json(folder.path(), &whole));
+    let cycles = document["cycles"].as_u64().unwrap();
+    assert_eq!(times("all.vcd").last(), Some(&(cycles * 1000)));
+    let text = std::fs::read_to_string(folder.path().join("all.vcd")).unwrap();
+    assert!(text.contains("$scope module u_tile_1_1 $end"), "tiles are scopes");
     refused(folder.path(), &with(&["cycle", "--vcd", "x.vcd"]), 2, &["--vcd", "`--engine cycle` has no nets", only]);
     refused(folder.path(), &with(&["step", "--vcd", "x.vcd"]), 2, &["--vcd", only]);
     refused(folder.path(), &with(&["netlist", "--vcd-cycles", "1..2"]), 2, &["--vcd"]);

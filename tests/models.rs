@@ -54,6 +54,48 @@ fn generation_is_its_prefill_and_its_decodes() {
 }
 
 #[test]
+fn measured_routing_loads_the_experts_that_are_chosen() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    file("few.txt", &format!("{}\n{}", "1,".repeat(8), "0 ".repeat(56)));
+    file("all.txt", &"1 ".repeat(64));
+    file("short.txt", "1 2 3");
+    file("wrong.txt", "1 1\n0.5 x");
+    let run = |model: &'static str, routing: &'static str| {
+        [
+            "simulate",
+            "--design",
+            "mosaic",
+            "--model",
+            model,
+            "--phase",
+            "decode:64",
+            "--batch",
+            "16",
+            "--routing",
+            routing,
+        ]
+    };
+    let read = |routing| {
+        let document = json(folder.path(), &[&run("olmoe-1b-7b", routing)[..], &["--json"]].concat());
+        let layers = document["layers"].as_array().unwrap().clone();
+        let expert = layers.iter().filter(|layer| layer["name"].as_str().unwrap().contains("expert"));
+        (expert.map(|layer| layer["bytes_read"].as_u64().unwrap()).sum::<u64>(), document)
+    };
+    let (few, document) = read("few.txt");
+    assert!(document["provenance"]["workload"].as_str().unwrap().contains("few.txt routing"), "{document}");
+    let (all, uniform, worst) = (read("all.txt").0, read("uniform").0, read("worst").0);
+    // 8 experts of 64 take everything; equal shares are uniform; the worst case loads all 64.
+    assert_eq!(all, uniform);
+    assert!(few > 0 && 4 * few < uniform && uniform <= worst, "{few} {uniform} {worst}");
+    let refused = |model, routing, parts: &[&str]| common::refused(folder.path(), &run(model, routing), 2, parts);
+    refused("olmoe-1b-7b", "short.txt", &["short.txt", "3 shares", "needs 64"]);
+    refused("olmoe-1b-7b", "wrong.txt", &["wrong.txt", "line 2", "`x`"]);
+    refused("olmoe-1b-7b", "none", &["none", "`uniform`"]);
+    refused("llama-2-7b", "all.txt", &["no experts"]);
+}
+
+#[test]
 fn what_a_model_needs_is_asked_for_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let simulate = |more: &[&'static str]| [&["simulate", "--model", "llama-2-7b"], more].concat();
@@ -92,6 +134,12 @@ fn the_published_figures_are_reproduced() {
     let folder = tempfile::tempdir().unwrap();
     let document = json(folder.path(), &["reproduce", "hpca25", "--json"]);
     assert_eq!(document["differing"], 0);
+    let read = |name: &str| std::fs::read_to_string(folder.path().join("bitmosaic-reproduce").join(name)).unwrap();
+    assert_eq!(read("points.csv").lines().count(), 61);
+    assert_eq!(read("gains.csv").lines().count(), 17);
+    assert!(read("points.csv").contains("bitmod-lossy,llama-2-7b,decode:256,79493200,79493200,"));
+    assert!(read("index.html").contains("published numbers: 196, not reproduced: 0"));
+    assert!(read("gains.svg").contains("4.1760") && read("cycles.svg").contains("<svg"));
     let points = document["points"].as_array().unwrap();
     assert_eq!(points.len(), 60);
     let engines = points.iter().filter(|point| !point["cycle_engine"].is_null());

@@ -1,5 +1,6 @@
 //! The memories of an array bank by bank: what the netlist has as RAMs.
 
+use crate::machine::ACCUMULATOR_BITS;
 use crate::{Array, Machine};
 
 /// What a memory of a whole machine holds.
@@ -19,11 +20,13 @@ pub enum MemoryKind {
     Outputs,
     /// The aligner's two groups of FP16.
     AlignerGroup,
+    /// Binary32 accumulators of several passes: a bank a scale unit.
+    Accumulators,
 }
 
 impl MemoryKind {
     /// All kinds.
-    pub const ALL: [MemoryKind; 7] = [
+    pub const ALL: [MemoryKind; 8] = [
         MemoryKind::WeightCodes,
         MemoryKind::Records,
         MemoryKind::ChannelScales,
@@ -31,6 +34,7 @@ impl MemoryKind {
         MemoryKind::Exponents,
         MemoryKind::Outputs,
         MemoryKind::AlignerGroup,
+        MemoryKind::Accumulators,
     ];
 }
 
@@ -88,6 +92,10 @@ fn array_banks(machine: &Machine, array: &Array) -> Vec<Banks> {
     {
         let words = [(bits / word, word), (1, bits % word)].into_iter().filter(|(count, bits)| count * bits > 0);
         banks.extend(words.map(|(count, bits)| bank(kind, count, entries, bits)));
+    }
+    if let Some(address_bits) = machine.scale_unit.accumulator_address_bits() {
+        let count = array.tiles() * machine.scale_unit.units;
+        banks.push(Banks { kind: Kind::Accumulators, count, entries: 1 << address_bits, bits: ACCUMULATOR_BITS });
     }
     banks.extend(array.exponent_entry_bits.map(|bits| bank(Kind::Exponents, array.rows, array.groups, bits)));
     banks

@@ -27,11 +27,19 @@ pub fn presets() -> &'static [Preset] {
         preset!("mosaic-types"),
         preset!("bitmod-tile"),
         preset!("bitmod-tiny"),
+        preset!("figna-int8-tile"),
+        preset!("figna-mixed-tile"),
         preset!("mosaic-small"),
         preset!("bitmod-small"),
+        preset!("figna-small"),
         preset!("mosaic-ecp5"),
         preset!("mosaic"),
         preset!("bitmod"),
+        preset!("figna-int8"),
+        preset!("figna-mixed"),
+        preset!("bitmod-lossless"),
+        preset!("bitmod-lossy"),
+        preset!("mx"),
     ];
     PRESETS
 }

@@ -5,7 +5,10 @@ use sha2::{Digest as _, Sha256};
 
 use crate::array::elaborate_array;
 use crate::check::Check;
-use crate::machine::{Aligner, BlockPe, EXPONENT_BITS, ExecutedType, FloatPe, Machine, Pe, PeWidths, ScaleUnit, Tile};
+use crate::machine::{
+    Aligner, BlockPe, EXPONENT_BITS, ExecutedType, FloatPe, IntPe, Machine, Pe, PeWidths, ScaleUnit, Tile,
+};
+use crate::steps::Steps;
 use crate::{ArchError, DesignSpec, Digits, PeKind, TermOrder};
 
 /// Widest sum the netlist's arithmetic and the simulator's integers hold.
@@ -57,6 +60,8 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
         Digits::Radix4 => DigitSet::Radix4,
         Digits::Paper => DigitSet::Paper,
         Digits::Radix8 => DigitSet::Radix8,
+        Digits::Radix16 => DigitSet::Radix16,
+        Digits::Whole => DigitSet::Whole,
     };
     let types = executed_types(spec, &check, digit_set)?;
     let code_bits = types.iter().map(|t| t.weight_type.code_bits).max().unwrap_or(1);
@@ -78,29 +83,27 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
         max_terms,
         weight_magnitude_bits,
         digit_set,
+        digit_bits: digit_bits(digit_set, &types),
         scale_kinds: &scale_kinds,
         zero_points: zero_point_bits > 0,
         steps: Steps::new(spec.float_pipeline_registers),
         accumulator_blocks: spec.buffers.as_ref().map_or(1, |buffers| buffers.accumulator_blocks),
     };
     let (pe, scale_unit) = match spec.processing_element.kind {
-        PeKind::BitSerialBlock => block(spec, &check, common)?,
+        PeKind::BitSerialBlock | PeKind::Fp16Int => block(spec, &check, common)?,
         PeKind::BitSerialFloat => float(spec, &check, common)?,
     };
     let activation_sum_bits = if zero_point_bits > 0 { pe.activation_bits + ceil_log2(max_group) } else { 0 };
     let scale_field_bits = scale_code_bits + zero_point_bits;
     let exponent_field_bits = EXPONENT_BITS + 1 + activation_sum_bits;
-    let aligner = match &pe.kind {
-        PeWidths::Block(block) => Some(Aligner {
-            values_per_cycle: lanes,
-            group_beats: max_group / lanes,
-            output_beat_bits: lanes * block.significand_bits + exponent_field_bits,
-            input_registers: common.steps.aligner.0,
-            lane_registers: common.steps.aligner.1,
-            latency_cycles: 3 + common.steps.aligner.0 + common.steps.aligner.1,
-        }),
-        PeWidths::Float(_) => None,
-    };
+    let aligner = pe.kind.significand_bits().map(|significand_bits| Aligner {
+        values_per_cycle: lanes,
+        group_beats: max_group / lanes,
+        output_beat_bits: lanes * significand_bits + exponent_field_bits,
+        input_registers: common.steps.aligner.0,
+        lane_registers: common.steps.aligner.1,
+        latency_cycles: 3 + common.steps.aligner.0 + common.steps.aligner.1,
+    });
     let mut machine = Machine {
         name: spec.name.clone(),
         summary: spec.summary.clone(),
@@ -151,7 +154,7 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
     Ok(machine)
 }
 
-/// What both kinds of processing element derive their widths from.
+/// What every kind of processing element derives their widths from.
 #[derive(Clone, Copy)]
 struct Common<'a> {
     rows: u32,
@@ -161,6 +164,7 @@ struct Common<'a> {
     max_terms: u32,
     weight_magnitude_bits: u32,
     digit_set: DigitSet,
+    digit_bits: u32,
     scale_kinds: &'a [ScaleKind],
     zero_points: bool,
     steps: Steps,
@@ -171,31 +175,6 @@ impl Common<'_> {
     /// Slots of a group: one a PE, at least the loop of the adder; a memory is read an edge ahead of registers.
     fn slots(&self, pes: u32) -> u32 {
         pes.max(self.steps.loop_cycles + u32::from(self.accumulator_blocks > 1))
-    }
-}
-
-/// Cycles of the floating-point steps, as the hardware has its registers.
-#[derive(Clone, Copy)]
-struct Steps {
-    registers: u32,
-    convert_cycles: u32,
-    loop_cycles: u32,
-    output_cycles: u32,
-    /// Registers ahead of the aligner's buffer, and within its lanes.
-    aligner: (u32, u32),
-}
-
-impl Steps {
-    fn new(registers: u32) -> Steps {
-        match registers {
-            0 => Steps { registers, convert_cycles: 1, loop_cycles: 2, output_cycles: 2, aligner: (0, 0) },
-            _ => Steps { registers, convert_cycles: 3, loop_cycles: 5, output_cycles: 5, aligner: (1, 2) },
-        }
-    }
-
-    /// Registers from a hold register to the output register, a decode stage left out.
-    fn output_latency_cycles(&self) -> u32 {
-        1 + self.convert_cycles + self.loop_cycles + self.output_cycles
     }
 }
 
@@ -224,21 +203,35 @@ fn block(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleU
         product_bits <= MAX_PRODUCT_BITS,
         &format!("the scaled group sum would need {product_bits} bits, at most {MAX_PRODUCT_BITS} are supported"),
     )?;
-    let digit_bits = ceil_log2(common.digit_set.largest());
+    let digits_ok = common.digit_set.is_twos_complement() == (element.kind == PeKind::Fp16Int);
+    let field = "processing_element.digits";
+    let expected = "`bit-serial-block` has `radix4`, `paper` or `radix8`, `fp16-int` has `radix16` or `whole`";
+    check.that(field, format!("{:?}", element.digits), digits_ok, expected)?;
+    let lanes_bits = ceil_log2(common.lanes);
+    let kind = if element.kind == PeKind::Fp16Int {
+        let order = element.order == TermOrder::WeightMajor;
+        check.that("processing_element.order", format!("{:?}", element.order), order, "this kind is `weight-major`")?;
+        let product_bits = w + common.digit_bits;
+        PeWidths::Int(IntPe { significand_bits: w, product_bits, tree_bits: product_bits + lanes_bits })
+    } else {
+        let product_bits = w + ceil_log2(common.digit_set.largest());
+        PeWidths::Block(BlockPe {
+            significand_bits: w,
+            product_bits,
+            tree_bits: product_bits + lanes_bits,
+            triple_bits: if common.digit_set == DigitSet::Radix8 { w + 2 } else { 0 },
+        })
+    };
     let pe = Pe {
         lanes: common.lanes,
         activation_bits: w,
         weight_magnitude_bits: common.weight_magnitude_bits,
         accumulator_bits,
         digit_set: common.digit_set,
+        digit_bits: common.digit_bits,
         order: element.order,
         pipeline_registers: element.pipeline_registers,
-        kind: PeWidths::Block(BlockPe {
-            significand_bits: w,
-            product_bits: w + digit_bits,
-            tree_bits: w + digit_bits + ceil_log2(common.lanes),
-            triple_bits: if common.digit_set == DigitSet::Radix8 { w + 2 } else { 0 },
-        }),
+        kind,
     };
     let with_exponents = ScaleKind::any_has_exponents(common.scale_kinds);
     let scale_exponents = (LARGEST_SCALE_EXPONENT - SMALLEST_SCALE_EXPONENT) as u32;
@@ -297,6 +290,7 @@ fn float(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleU
         weight_magnitude_bits: common.weight_magnitude_bits,
         accumulator_bits,
         digit_set: common.digit_set,
+        digit_bits: common.digit_bits,
         order: element.order,
         pipeline_registers: element.pipeline_registers,
         kind: PeWidths::Float(FloatPe {
@@ -325,6 +319,17 @@ fn float(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleU
         exponent_offset: -25 - (guard_bits + accumulator_guard_bits) as i32,
     };
     Ok((pe, scale_unit))
+}
+
+/// Bits of a digit on the wires; in two's complement no more than the executed types have, programmable special values of any
+/// kind.
+fn digit_bits(digit_set: DigitSet, types: &[ExecutedType]) -> u32 {
+    if !digit_set.is_twos_complement() || types.iter().any(|t| t.weight_type.special.is_some()) {
+        return digit_set.bits();
+    }
+    let digits = types.iter().flat_map(|t| t.table.digits.iter().flatten().flatten());
+    // With the sign.
+    digits.map(|d| i32::BITS - d.value().max(!d.value()).leading_zeros() + 1).max().unwrap_or(1)
 }
 
 fn executed_types(spec: &DesignSpec, check: &Check, digit_set: DigitSet) -> Result<Vec<ExecutedType>, ArchError> {
@@ -391,6 +396,25 @@ mod tests {
         assert_eq!(machine.pe_of_unit(0, 32), None);
     }
 
+    /// A digit has the bits of the values executed; a sum of lanes those of W-bit integers times digits.
+    #[test]
+    fn widths_of_bit_parallel_elements() {
+        let widths = |digits, types: &[&str]| {
+            let mut spec = crate::parse(presets()[0].text, "preset").unwrap();
+            (spec.processing_element.kind, spec.processing_element.digits) = (PeKind::Fp16Int, digits);
+            spec.weights.types = types.iter().map(|t| t.to_string()).collect();
+            let machine = elaborate(&spec, "test").unwrap();
+            let PeWidths::Int(int) = machine.pe.kind else { panic!("{:?}", machine.pe.kind) };
+            assert_eq!((int.significand_bits, int.tree_bits), (16, int.product_bits + 3));
+            (machine.pe.digit_bits, int.product_bits, machine.max_terms)
+        };
+        assert_eq!(widths(Digits::Whole, &["int4", "int8"]), (8, 24, 1));
+        assert_eq!(widths(Digits::Whole, &["int4", "fp4"]), (5, 21, 1)); // 12
+        assert_eq!(widths(Digits::Whole, &["int4"]), (4, 20, 1));
+        assert_eq!(widths(Digits::Whole, &["bitmod-fp4"]), (8, 24, 1));
+        assert_eq!(widths(Digits::Radix16, &["int4", "int8"]), (5, 21, 2));
+    }
+
     #[test]
     fn accumulators_hold_the_largest_group_sum() {
         for preset in presets() {
@@ -426,6 +450,17 @@ mod tests {
         );
         refuse(|s| s.scale_unit = None, "scale_unit", "needs it");
         refuse(|s| s.processing_element.guard_bits = Some(3), "processing_element.guard_bits", "remove it");
+        refuse(|s| s.processing_element.digits = Digits::Whole, "processing_element.digits", "`radix4`, `paper`");
+        refuse(|s| s.processing_element.kind = PeKind::Fp16Int, "processing_element.digits", "`radix16` or `whole`");
+        refuse(
+            |s| {
+                let element = &mut s.processing_element;
+                (element.kind, element.digits) = (PeKind::Fp16Int, Digits::Whole);
+                element.order = TermOrder::PlaneMajor;
+            },
+            "processing_element.order",
+            "weight-major",
+        );
         refuse(|s| s.weights.types = vec!["int9".into()], "weights.types[0]", "known types: bitmod-fp4");
         refuse(|s| s.weights.types = vec!["fp8-e4m3".into()], "weights.types[0]", "host only: value -229376");
         refuse(

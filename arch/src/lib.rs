@@ -10,6 +10,7 @@ mod error;
 mod machine;
 mod memory_macro;
 mod spec;
+mod steps;
 mod technology;
 
 pub use array::{ADDRESS_BITS, Array, BURST_BOUNDARY_BYTES, COMMAND_QUEUE, FETCH_COMMANDS, HOP_QUEUE, TOKEN_BITS};
@@ -18,7 +19,8 @@ pub use designs::{Preset, load, load_spec, parse, presets};
 pub use elaborate::{digest, elaborate};
 pub use error::ArchError;
 pub use machine::{
-    Aligner, BlockPe, EXPONENT_BITS, ExecutedType, FloatPe, Machine, Pe, PeWidths, ScaleUnit, Support, Tile,
+    ACCUMULATOR_BITS, Aligner, BlockPe, EXPONENT_BITS, ExecutedType, FloatPe, IntPe, Machine, Pe, PeWidths, ScaleUnit,
+    Support, Tile,
 };
 pub use memory_macro::{MemoryMacro, MemoryTable};
 pub use spec::{

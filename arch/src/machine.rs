@@ -70,7 +70,7 @@ pub struct Tile {
     pub output_beat_bits: u32,
 }
 
-/// Processing element: what both kinds have.
+/// Processing element: what every kind has.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pe {
     /// Weights a cycle.
@@ -83,6 +83,9 @@ pub struct Pe {
     pub accumulator_bits: u32,
     /// Digits that the lanes multiply by.
     pub digit_set: DigitSet,
+    /// Bits of a digit on the wires: those of the digit set, or fewer where it is in two's complement and the executed types
+    /// need no more.
+    pub digit_bits: u32,
     /// Which terms follow each other.
     pub order: TermOrder,
     /// Registers between the operand register and the accumulator (0 to 2).
@@ -98,6 +101,30 @@ pub enum PeWidths {
     Block(BlockPe),
     /// Digits times FP16 activations, aligned every cycle.
     Float(FloatPe),
+    /// Whole weights, or parts of them in two's complement, times aligned activations, summed as integers.
+    Int(IntPe),
+}
+
+impl PeWidths {
+    /// W where activations share an exponent.
+    pub fn significand_bits(&self) -> Option<u32> {
+        match self {
+            PeWidths::Block(block) => Some(block.significand_bits),
+            PeWidths::Int(int) => Some(int.significand_bits),
+            PeWidths::Float(_) => None,
+        }
+    }
+}
+
+/// `fp16-int`. The group accumulator is that of [`BlockPe`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct IntPe {
+    /// Aligned activation, sign included (W).
+    pub significand_bits: u32,
+    /// Digit times activation.
+    pub product_bits: u32,
+    /// Sum of `lanes` products: log2 lanes more.
+    pub tree_bits: u32,
 }
 
 /// `bit-serial-block`. The group accumulator has W - 1 + weight bits + log2 of the largest group + 1 bits; its sum is exact.
@@ -221,6 +248,9 @@ pub enum Support {
 /// Bits of the shared exponent of a group of activations.
 pub const EXPONENT_BITS: u32 = 5;
 
+/// An accumulator in a memory: binary32, above it the non-finite flag of its token so far.
+pub const ACCUMULATOR_BITS: u32 = 33;
+
 impl ScaleUnit {
     /// FP32 accumulators of a unit and pass: one a slot, the PEs' own dequantizing cycles left out.
     pub fn ring_entries(&self) -> u32 {
@@ -290,9 +320,6 @@ impl Machine {
 
     /// W of a machine whose activations share an exponent.
     pub fn significand_bits(&self) -> Option<u32> {
-        match &self.pe.kind {
-            PeWidths::Block(block) => Some(block.significand_bits),
-            PeWidths::Float(_) => None,
-        }
+        self.pe.kind.significand_bits()
     }
 }

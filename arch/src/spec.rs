@@ -22,8 +22,8 @@ pub struct DesignSpec {
     pub tile: TileSpec,
     /// The processing element.
     pub processing_element: ProcessingElementSpec,
-    /// The shared scale unit of the `bit-serial-block` processing element. The `bit-serial-float` one multiplies by the scale
-    /// in each PE and has an accumulator a column instead.
+    /// The shared scale unit of `bit-serial-block` and `fp16-int` processing elements. The `bit-serial-float` one multiplies by
+    /// the scale in each PE and has an accumulator a column instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale_unit: Option<ScaleUnitSpec>,
     /// What the machine can execute.
@@ -110,6 +110,8 @@ pub enum PeKind {
     BitSerialBlock,
     /// The BitMoD paper's PE, made correct: exponents are aligned every cycle, each PE has a bit-serial dequantizer.
     BitSerialFloat,
+    /// Bit-parallel, like FIGNA: activations share an exponent as those of `bit-serial-block`, whole weights multiply them.
+    Fp16Int,
 }
 
 /// Digits of the terms.
@@ -123,6 +125,10 @@ pub enum Digits {
     Paper,
     /// {0, ±1, ±2, ±3, ±4, ±6}, a plane weighs eight times the one below; each row has three times its activations.
     Radix8,
+    /// -16 to 15, a plane weighs sixteen times the one below: types of up to 5 bits in one cycle, wider ones in two.
+    Radix16,
+    /// -128 to 127: every type in one cycle.
+    Whole,
 }
 
 /// Order of the terms of a group.
@@ -145,13 +151,13 @@ pub struct ProcessingElementSpec {
     pub kind: PeKind,
     /// Weights (and activations) a cycle: a power of two, 1 to 16.
     pub lanes: u32,
-    /// Digits that the lanes multiply by; `bit-serial-float` has `radix4` alone.
+    /// Digits that the lanes multiply by; `bit-serial-float` has `radix4` alone, `fp16-int` `whole` or `radix16`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub digits: Digits,
-    /// Which terms follow each other; `bit-serial-float` is `weight-major`.
+    /// Which terms follow each other; `bit-serial-float` and `fp16-int` are `weight-major`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub order: TermOrder,
-    /// `bit-serial-block`: bits of an aligned activation, sign included (W), 8 to 24.
+    /// `bit-serial-block`, `fp16-int`: bits of an aligned activation, sign included (W), 8 to 24.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub significand_bits: Option<u32>,
     /// `bit-serial-float`: bits kept below an 11-bit significand when it is aligned within its cycle, 0 to 8 (the paper: 3).

@@ -170,7 +170,7 @@ pub fn run_array_engine(case: &ArrayCase, engine: Engine, settings: &ExternalSet
 }
 
 /// Refusal of a design that is a tile alone.
-fn no_array(machine: &Machine) -> CosimError {
+pub(crate) fn no_array(machine: &Machine) -> CosimError {
     let expected = "a design with `array`, `buffers` and `memory`".into();
     bitmosaic_mappings::MappingError::Field { field: "design".into(), found: machine.name.clone(), expected }.into()
 }
@@ -189,7 +189,11 @@ fn simulator(case: &ArrayCase) -> Option<Result<ArrayRun, CosimError>> {
     Some(Ok(ArrayRun { trace, memory }))
 }
 
-fn in_process(case: &ArrayCase, engine: Engine, machine: &mut dyn Accelerator) -> Result<ArrayRun, CosimError> {
+pub(crate) fn in_process(
+    case: &ArrayCase,
+    engine: Engine,
+    machine: &mut dyn Accelerator,
+) -> Result<ArrayRun, CosimError> {
     let mut memory = IdealMemory::new(case.timing, case.data_bits(), case.program.memory.clone());
     match run_array(machine, &mut memory, case.start(), case.cycle_limit()) {
         Ok(trace) => Ok(ArrayRun { trace, memory: memory.bytes }),

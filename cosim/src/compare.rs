@@ -1,4 +1,4 @@
-use bitmosaic_arch::{Machine, PeWidths};
+use bitmosaic_arch::{BlockPe, IntPe, Machine, PeWidths};
 use bitmosaic_kernels::{BlockDatapath, FloatDatapath, KernelError, PackedDigits};
 use bitmosaic_mappings::{Command, TileWalk, UnitTrace, read_bits};
 use bitmosaic_results::{CosimResult, Mismatch};
@@ -58,8 +58,8 @@ pub fn compare_with_host(case: &Case, run: &EngineRun, result: &mut CosimResult)
 pub fn host_outputs(machine: &Machine, layer: &LayerTrace) -> Result<Outputs, KernelError> {
     let (activations, weights) = (&layer.activations.values, &layer.weights);
     match &machine.pe.kind {
-        PeWidths::Block(block) => {
-            let datapath = BlockDatapath { significand_bits: block.significand_bits, group: weights.group };
+        PeWidths::Block(BlockPe { significand_bits, .. }) | PeWidths::Int(IntPe { significand_bits, .. }) => {
+            let datapath = BlockDatapath { significand_bits: *significand_bits, group: weights.group };
             datapath.outputs(activations, weights)
         }
         PeWidths::Float(float) => {

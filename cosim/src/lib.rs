@@ -25,7 +25,7 @@ pub use external::{Tool, require};
 pub use localize::{Localization, localize};
 pub use replay::Replay;
 pub use standard::{STALL_SETTINGS, standard_case};
-pub use vcd::write_vcd;
+pub use vcd::{write_array_vcd, write_vcd};
 
 use bitmosaic_results::CosimResult;
 

@@ -5,6 +5,7 @@ use std::cell::Cell;
 
 use bitmosaic_mappings::{PortInputs, Signals, Unit, UnitStimulus, aligner_stimulus, run_unit_observed, tile_stimulus};
 use bitmosaic_rtl::netlist::Design;
+use bitmosaic_rtl::simulate::{self, Simulator};
 use bitmosaic_rtl::unit::NetlistUnit;
 use bitmosaic_sim::probe::{Probe, Probed};
 use bitmosaic_sim::step::{AlignerStep, TileStep};
@@ -97,9 +98,9 @@ impl<R: Unit + Probed> Lockstep<'_, R> {
                 // A probe without a net would compare nothing: the twins have drifted apart.
                 return Some((probe.module.to_string(), format!("{} (no such net)", probe.path), probe, 0));
             };
-            let found = simulator.get(&net);
+            let found = word_of(simulator, &net, &probe);
             if found != probe.value {
-                return Some((probe.module.to_string(), probe.path.clone(), probe, found));
+                return Some((probe.module.to_string(), probe.net(), probe, found));
             }
         }
         let expected = &self.expected;
@@ -112,6 +113,14 @@ impl<R: Unit + Probed> Lockstep<'_, R> {
         let words = expected.output.iter().zip(&signals.output).map(|(a, b)| ("output_data_o", *a, *b));
         let (port, expected, found) = compared.into_iter().chain(words).find(|(_, a, b)| a != b)?;
         Some(("control".to_string(), port.to_string(), Probe::new(port, "control", expected), found))
+    }
+}
+
+/// The probed word of a net.
+pub(crate) fn word_of(simulator: &Simulator, net: &simulate::Probe, probe: &Probe) -> u64 {
+    match probe.word {
+        0 => simulator.get(net),
+        word => simulator.get_wide(net).get(word).copied().unwrap_or(0),
     }
 }
 

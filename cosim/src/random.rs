@@ -77,7 +77,7 @@ impl Random {
     }
 }
 
-/// A random tile of at most `most_pes` PEs, one in three with `bit-serial-float` ones.
+/// A random tile of at most `most_pes` PEs, one in four with `bit-serial-float` ones, one in four with `fp16-int` ones.
 pub fn design(random: &mut Random, most_pes: usize) -> DesignSpec {
     let rows = 1 + random.below(most_pes.min(8));
     let columns = 1 + random.below((most_pes / rows).min(8));
@@ -90,14 +90,21 @@ pub(crate) fn tile_design(random: &mut Random, rows: usize, columns: usize) -> D
     let divides =
         |pes: &usize| (rows * columns).is_multiple_of(*pes) && (pes.is_multiple_of(rows) || rows.is_multiple_of(*pes));
     let sharing: Vec<usize> = (1..=rows * columns).filter(divides).collect();
-    let float = random.below(3) == 0;
-    let digits = if float {
-        Digits::Radix4
-    } else {
-        random.pick(&[Digits::Radix4, Digits::Radix4, Digits::Paper, Digits::Radix8])
+    let kind = random.pick(&[PeKind::BitSerialFloat, PeKind::Fp16Int, PeKind::BitSerialBlock, PeKind::BitSerialBlock]);
+    let float = kind == PeKind::BitSerialFloat;
+    let (digits, digit_set) = match kind {
+        PeKind::BitSerialFloat => (Digits::Radix4, DigitSet::Radix4),
+        PeKind::Fp16Int => random.pick(&[(Digits::Whole, DigitSet::Whole), (Digits::Radix16, DigitSet::Radix16)]),
+        PeKind::BitSerialBlock => random.pick(&[
+            (Digits::Radix4, DigitSet::Radix4),
+            (Digits::Radix4, DigitSet::Radix4),
+            (Digits::Paper, DigitSet::Paper),
+            (Digits::Radix8, DigitSet::Radix8),
+        ]),
     };
-    let order = if float || random.below(2) == 0 { TermOrder::WeightMajor } else { TermOrder::PlaneMajor };
-    let (types, scales) = types(random, float);
+    let serial_block = kind == PeKind::BitSerialBlock;
+    let order = if serial_block && random.below(2) == 0 { TermOrder::PlaneMajor } else { TermOrder::WeightMajor };
+    let (types, scales) = types(random, float, digit_set);
     let block = |value: u32| (!float).then_some(value);
     let (significand_bits, pes) = (8 + random.below(11) as u32, random.pick(&sharing) as u32);
     let (guard_bits, accumulator_guard_bits) = (random.below(5) as u32, random.below(4) as u32);
@@ -110,7 +117,7 @@ pub(crate) fn tile_design(random: &mut Random, rows: usize, columns: usize) -> D
         float_pipeline_registers,
         tile: TileSpec { rows: rows as u32, columns: columns as u32 },
         processing_element: ProcessingElementSpec {
-            kind: if float { PeKind::BitSerialFloat } else { PeKind::BitSerialBlock },
+            kind,
             lanes,
             digits,
             order,
@@ -128,10 +135,10 @@ pub(crate) fn tile_design(random: &mut Random, rows: usize, columns: usize) -> D
     }
 }
 
-/// One to four of the types that some machine of the kind executes, in any order, and their kinds of group scale with now and
+/// One to four of the types that machines of the kind with these digits execute, in any order, and their kinds of group scale with now and
 /// then others.
-fn types(random: &mut Random, float: bool) -> (Vec<String>, Vec<String>) {
-    let executable = registry().into_iter().filter(|t| DigitSet::ALL.iter().all(|set| TermTable::new(t, *set).is_ok()));
+fn types(random: &mut Random, float: bool, digit_set: DigitSet) -> (Vec<String>, Vec<String>) {
+    let executable = registry().into_iter().filter(|t| TermTable::new(t, digit_set).is_ok());
     let mut types: Vec<WeightType> =
         executable.filter(|t| !float || (!t.has_zero_point() && t.scale_kind() == ScaleKind::Int8)).collect();
     let count = 1 + random.below(4);
@@ -183,7 +190,7 @@ pub fn weights(
     // Special values are programmable: now and then any that the type's digit planes reach.
     let planes = TermTable::new(weight_type, digit_set).map_or(1, |table| table.terms);
     let reachable: Vec<i32> =
-        (-20..=20).filter(|v| digit_set.canonical_digits(i64::from(*v), planes).is_some()).collect();
+        (-130..=130).filter(|v| digit_set.canonical_digits(i64::from(*v), planes).is_some()).collect();
     let programmed = special && random.below(2) == 0;
     let special_values = weight_type.special_values().map(|v| if programmed { random.pick(&reachable) } else { v });
     let channel = |random: &mut Random| match random.below(8) {

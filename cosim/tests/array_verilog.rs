@@ -21,7 +21,7 @@ fn agree(name: &str, case: &ArrayCase, engines: &[Engine]) {
 
 #[test]
 fn small_machines_agree_with_verilog() {
-    for name in ["mosaic-small", "bitmod-small"] {
+    for name in ["mosaic-small", "bitmod-small", "figna-small"] {
         let machine = bitmosaic_arch::load(name).unwrap();
         for (memory, mut case) in standard_array_cases(&machine, 1).unwrap() {
             agree(&format!("{name}, {memory}"), &case, &[Engine::Verilator]);
@@ -34,7 +34,7 @@ fn small_machines_agree_with_verilog() {
     }
 }
 
-/// Random machines of both kinds with memory ports of 16 to 256 bits and up to eight tiles, whose programs are short.
+/// Random machines of every kind with memory ports of 16 to 256 bits and up to eight tiles, whose programs are short.
 const SEEDS: [u64; 8] = [8, 92, 104, 106, 111, 124, 209, 274];
 
 #[test]

@@ -23,7 +23,7 @@ use rayon::prelude::*;
 
 #[test]
 fn every_named_fault_is_found_and_localized() {
-    let tiles = ["mosaic-tile", "bitmod-tile"].map(small_tile);
+    let tiles = ["mosaic-tile", "bitmod-tile", "figna-mixed-tile"].map(small_tile);
     let others = [types_machine(), planes_machine(), steps_machine()];
     let sound = tiles.into_iter().chain(others).map(|machine| hard_case(&machine)).collect::<Vec<_>>();
     for case in &sound {
@@ -160,10 +160,23 @@ fn memory_machine() -> Machine {
     elaborate(&spec, "test").unwrap()
 }
 
+/// A small machine with bit-parallel PEs: integers of one plane and, in halves, two; tables, a special value.
+fn whole_machine(digits: Digits, lanes: u32, pipeline_registers: u32) -> Machine {
+    let preset = presets().iter().find(|p| p.name == "figna-mixed-tile").unwrap();
+    let mut spec = parse(preset.text, preset.name).unwrap();
+    (spec.tile.rows, spec.tile.columns) = (2, 2);
+    let element = &mut spec.processing_element;
+    (element.digits, element.lanes, element.pipeline_registers) = (digits, lanes, pipeline_registers);
+    spec.scale_unit = Some(ScaleUnitSpec { pes_per_scale_unit: 2 });
+    spec.weights.types = ["bitmod-fp4", "fp4", "int4", "int6"].map(String::from).to_vec();
+    spec.weights.max_group = 64;
+    elaborate(&spec, "test").unwrap()
+}
+
 /// Small machines that together have everything: any depth of the PE pipeline, padding slots, scale units that serve several
 /// columns, one column and a part of one, narrow and wide significands, both orders of the terms, floating-point steps of one
 /// cycle and of several, accumulators in registers and in memories.
-fn machines() -> [(&'static str, Machine); 10] {
+fn machines() -> [(&'static str, Machine); 12] {
     // rows, columns, lanes, W, pipeline registers, PEs per scale unit
     let machine = |rows, columns, lanes, w, pipeline_registers, pes| {
         let mut spec: DesignSpec = parse(presets()[0].text, "preset").unwrap();
@@ -196,6 +209,8 @@ fn machines() -> [(&'static str, Machine); 10] {
         ("planes", planes_machine()),
         ("steps", steps_machine()),
         ("memory", memory_machine()),
+        ("halves", whole_machine(Digits::Radix16, 4, 1)),
+        ("whole", whole_machine(Digits::Whole, 2, 2)),
         ("float", float(2, 2, 4, 3, 2)),
         ("float, no pipeline", float(3, 2, 4, 0, 0)),
     ]

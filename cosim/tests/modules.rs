@@ -2,7 +2,7 @@
 
 mod common;
 
-use bitmosaic_arch::{DesignSpec, Digits, Machine, elaborate, parse, presets};
+use bitmosaic_arch::{DesignSpec, Digits, Machine, PeKind, elaborate, parse, presets};
 use bitmosaic_cosim::random::Random;
 use bitmosaic_numerics::{DigitSet, ScaleKind, TermTable, registry};
 use bitmosaic_rtl::hardware::build;
@@ -77,9 +77,7 @@ fn output_stages_with_registers_within_their_steps_pass() {
 
 #[test]
 fn term_generators_of_every_type_pass() {
-    let names: Vec<String> =
-        registry().iter().filter(|t| TermTable::new(t, DigitSet::Radix4).is_ok()).map(|t| t.name.to_string()).collect();
-    // Narrow and wide types side by side, in two sets and all at once.
+    // Narrow and wide types side by side, in two sets and all at once. Digits in two's complement hold all of them too.
     for (digits, first, step, lanes) in [
         (Digits::Radix4, 0, 2, 1),
         (Digits::Radix4, 1, 2, 4),
@@ -89,23 +87,48 @@ fn term_generators_of_every_type_pass() {
         (Digits::Paper, 0, 1, 2),
         (Digits::Radix8, 0, 1, 2),
         (Digits::Radix8, 1, 3, 16),
+        (Digits::Radix16, 0, 1, 2),
+        (Digits::Radix16, 1, 3, 16),
+        (Digits::Whole, 0, 1, 2),
+        (Digits::Whole, 1, 3, 16),
     ] {
         check(
             "term_generator",
             &machine(|spec| {
+                spec.processing_element.kind = kind_of(digits);
                 spec.processing_element.digits = digits;
                 spec.processing_element.lanes = lanes;
-                spec.weights.types = names.iter().skip(first).step_by(step).cloned().collect();
+                spec.weights.types = executable(digits).into_iter().skip(first).step_by(step).collect();
                 spec.weights.scales = all_scales();
             }),
         );
     }
-    for name in names {
-        let only = |spec: &mut DesignSpec| {
-            spec.weights.types = vec![name.clone()];
-            spec.weights.scales = all_scales();
-        };
-        check("term_generator", &machine(only));
+    for digits in [Digits::Radix4, Digits::Radix16, Digits::Whole] {
+        for name in executable(digits) {
+            let only = |spec: &mut DesignSpec| {
+                (spec.processing_element.kind, spec.processing_element.digits) = (kind_of(digits), digits);
+                spec.weights.types = vec![name.clone()];
+                spec.weights.scales = all_scales();
+            };
+            check("term_generator", &machine(only));
+        }
+    }
+}
+
+/// Types that machines with these digits execute, `radix4` for the sets of bit-serial PEs.
+fn executable(digits: Digits) -> Vec<String> {
+    let set = match digits {
+        Digits::Radix16 => DigitSet::Radix16,
+        Digits::Whole => DigitSet::Whole,
+        Digits::Radix4 | Digits::Paper | Digits::Radix8 => DigitSet::Radix4,
+    };
+    registry().iter().filter(|t| TermTable::new(t, set).is_ok()).map(|t| t.name.to_string()).collect()
+}
+
+fn kind_of(digits: Digits) -> PeKind {
+    match digits {
+        Digits::Radix16 | Digits::Whole => PeKind::Fp16Int,
+        Digits::Radix4 | Digits::Paper | Digits::Radix8 => PeKind::BitSerialBlock,
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use bitmosaic_arch::{Machine, load, presets};
+use bitmosaic_arch::{Digits, Machine, PeKind, elaborate, load, load_spec, presets};
 use bitmosaic_cosim::random::{self, Activation, LayerShape, Random};
 use bitmosaic_cosim::{Case, Engine, ExternalSettings, cosimulate, host_outputs, run_engine};
 use bitmosaic_mappings::{Latency, Stalls, TileWalk};
@@ -17,12 +17,15 @@ const SETTINGS: [Stalls; 3] = [
     Stalls { seed: 6, input_threshold: 0, output_threshold: 230 },
 ];
 
-/// The presets whose tile and aligner no preset before them has: `mosaic` is made of `mosaic-tile`, `bitmod` of `bitmod-tile`.
+/// The presets whose tile and aligner no preset before them has: `mosaic` is made of `mosaic-tile` and so on. But for memories of
+/// accumulators, which `cosim/tests/random_arrays.rs` and `faults.rs` have.
 fn machines() -> Vec<Machine> {
     let mut seen = BTreeSet::new();
     let all = presets().iter().map(|preset| load(preset.name).unwrap());
     all.filter(|machine| {
-        let units = build(machine).unwrap();
+        let mut spec = load_spec(&machine.name).unwrap().0;
+        spec.buffers.iter_mut().for_each(|buffers| buffers.accumulator_blocks = 1);
+        let units = build(&elaborate(&spec, "test").unwrap()).unwrap();
         // But for the design in the first line.
         let texts = units
             .designs()
@@ -89,7 +92,7 @@ fn outputs_equal_the_host_datapath() {
 fn cycles_follow_the_closed_formula() {
     // Without stalls from outside; whole and ragged groups, tiles and columns.
     for machine in machines() {
-        for group in [16, 32, 64, 128] {
+        for group in [16, 32, 64, 128].into_iter().filter(|group| *group <= machine.max_group as usize) {
             for (i, input_channels) in [3 * group, 2 * group + 9, 7].into_iter().enumerate() {
                 let shape = LayerShape { tokens: 3, output_channels: 11, input_channels, group };
                 let executed = &machine.types[i % machine.types.len()];
@@ -117,9 +120,43 @@ fn cycles_follow_the_closed_formula() {
     }
 }
 
+/// Whole weights and digits have the same group sums: the same outputs, the fewer terms the fewer cycles.
+#[test]
+fn bit_parallel_machines_give_the_outputs_of_bit_serial_ones() {
+    let settings = ExternalSettings::default();
+    for design in ["figna-int8-tile", "figna-mixed-tile"] {
+        let parallel = load(design).unwrap();
+        let mut spec = load_spec(design).unwrap().0;
+        spec.processing_element.kind = PeKind::BitSerialBlock;
+        spec.processing_element.digits = Digits::Radix4;
+        let serial = elaborate(&spec, "test").unwrap();
+        assert_eq!(serial.pe.accumulator_bits, parallel.pe.accumulator_bits);
+        for (executed, in_series) in parallel.types.iter().zip(&serial.types) {
+            for kind in Activation::ALL {
+                let shape = LayerShape { tokens: 5, output_channels: 6, input_channels: 300, group: 128 };
+                let layer = random::layer(&mut Random::new(1), &parallel, &executed.weight_type, shape, kind);
+                let [(outputs, cycles), (serial_outputs, serial_cycles)] = [&parallel, &serial].map(|machine| {
+                    let case = Case::new(machine.clone(), vec![layer.clone()], Stalls::NONE, 1).unwrap();
+                    let run = run_engine(&case, Engine::Netlist, &settings).unwrap();
+                    let outputs = case.outputs(&run.tile.outputs).unwrap().remove(0);
+                    let bits: Vec<u16> = outputs.iter().map(|output| output.to_bits()).collect();
+                    (bits, run.tile.cycles())
+                });
+                let place = format!("{design} {} {kind:?}", executed.weight_type.name);
+                assert_eq!(outputs, serial_outputs, "{place}");
+                assert!(executed.table.terms < in_series.table.terms && cycles < serial_cycles, "{place}");
+            }
+        }
+    }
+}
+
 #[test]
 fn the_full_machines_are_made_of_the_default_tiles() {
     let names: Vec<String> = machines().into_iter().map(|machine| machine.name).collect();
-    assert!(["mosaic-tile", "bitmod-tile"].iter().all(|tile| names.iter().any(|name| name == tile)), "{names:?}");
-    assert!(["mosaic", "bitmod"].iter().all(|full| names.iter().all(|name| name != full)), "{names:?}");
+    let tiles = ["mosaic-tile", "bitmod-tile", "figna-int8-tile", "figna-mixed-tile"];
+    assert!(tiles.iter().all(|tile| names.iter().any(|name| name == tile)), "{names:?}");
+    assert!(
+        ["mosaic", "bitmod", "figna-int8", "figna-mixed"].iter().all(|full| names.iter().all(|name| name != full)),
+        "{names:?}"
+    );
 }

@@ -1,12 +1,13 @@
 //! Random machines × random programs: event-driven simulator = step simulator = netlist, bit for bit and cycle for cycle,
 //! and the outputs those of the host's datapath.
 
+use bitmosaic_arch::PeWidths;
 use bitmosaic_cosim::random::{self, Random};
 use bitmosaic_cosim::{Case, Engine, ExternalSettings, compare_with_host, cosimulate, run_engine};
-use bitmosaic_numerics::ScaleKind;
+use bitmosaic_numerics::{DigitSet, ScaleKind};
 use rayon::prelude::*;
 
-/// Random tiles, of both kinds.
+/// Random tiles, of every kind.
 const TILES: u64 = 540;
 
 fn case(seed: u64) -> Case {
@@ -44,7 +45,7 @@ fn random_tiles_agree_on_every_engine() {
 fn the_random_cases_reach_what_they_should() {
     // The sample is worth its name only if it has every stall cause, every pipeline depth, padding slots and NaN.
     let mut status = [0u64; 4];
-    let (mut depths, mut padding, mut nan, mut shared, mut float) = ([0; 3], 0, 0, 0, 0);
+    let (mut depths, mut padding, mut nan, mut shared, mut float, mut whole) = ([0; 3], 0, 0, 0, 0, [0; 2]);
     let (mut zero_points, mut kinds) = (0, [0; ScaleKind::ALL.len()]);
     for seed in 0..TILES {
         let case = case(seed);
@@ -55,6 +56,9 @@ fn the_random_cases_reach_what_they_should() {
         depths[case.machine.pe.pipeline_registers as usize] += 1;
         padding += u32::from(case.machine.scale_unit.ring_entries() > case.machine.scale_unit.pes);
         float += u32::from(case.machine.aligner.is_none());
+        if let PeWidths::Int(_) = case.machine.pe.kind {
+            whole[usize::from(case.machine.pe.digit_set == DigitSet::Whole)] += 1;
+        }
         shared += u32::from(case.machine.scale_unit.units > 1);
         zero_points += u32::from(case.layers.iter().any(|l| !l.weights.zero_points.is_empty()));
         case.layers.iter().for_each(|l| kinds[l.weights.scale_kind.index()] += 1);
@@ -66,5 +70,6 @@ fn the_random_cases_reach_what_they_should() {
     );
     assert!(depths.iter().all(|cases| *cases >= 80), "{depths:?}");
     assert!(zero_points >= 60 && kinds.iter().all(|layers| *layers >= 60), "{zero_points} {kinds:?}");
+    assert!(whole.iter().all(|cases| *cases >= 40), "{whole:?}");
     assert!(padding >= 5 && nan >= 20 && shared >= 40 && float >= 50, "{padding} {nan} {shared} {float}");
 }

@@ -20,7 +20,7 @@ fn another(spec: &DesignSpec, random: &mut Random) -> DesignSpec {
     other.clock_mhz = 1 + random.below(2000) as u32;
     let element = &mut other.processing_element;
     match element.kind {
-        PeKind::BitSerialBlock => element.significand_bits = Some(8 + random.below(17) as u32),
+        PeKind::BitSerialBlock | PeKind::Fp16Int => element.significand_bits = Some(8 + random.below(17) as u32),
         PeKind::BitSerialFloat => {
             element.guard_bits = Some(random.below(9) as u32);
             element.accumulator_guard_bits = Some(random.below(9) as u32);

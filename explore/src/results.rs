@@ -266,7 +266,7 @@ fn details(spec: &Spec, all: &[IsoArea]) -> Vec<IsoAreaDetails> {
     let mut chosen: Vec<&IsoArea> = Vec::new();
     for comparison in all.iter().filter(|comparison| comparison.best_row.is_some()) {
         let same = |other: &&IsoArea| (&other.reference, &other.phase) == (&comparison.reference, &comparison.phase);
-        match chosen.iter().position(|other| same(&other)) {
+        match chosen.iter().position(same) {
             None => chosen.push(comparison),
             Some(place) if comparison.surroundings == base => chosen[place] = comparison,
             Some(_) => {}

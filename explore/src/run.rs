@@ -1,6 +1,7 @@
 //! Runs a sweep: rows in batches, each on all cores, appended in order.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::Path;
 
 use bitmosaic_arch::{Machine, Technology};
@@ -89,6 +90,7 @@ enum Job<'a> {
     Area(AreaKey, &'a Machine, &'a Technology),
 }
 
+#[allow(clippy::large_enum_variant)] // a batch of them, kept for a moment
 enum Done {
     /// `None` where it failed: the row finds out why.
     Program(ProgramKey, Option<Box<ProgramTiming>>),
@@ -101,9 +103,10 @@ impl Batches<'_> {
         let settings: Vec<Settings> = rows.clone().map(|row| spec.space.settings(row)).collect();
         for settings in &settings {
             let key = work_key(settings);
-            if !self.work.contains_key(&key) {
-                let work = phase_work(&key.0, key.1, &spec.phases).map_err(ExploreError::Internal)?;
-                self.work.insert(key, work);
+            if let Entry::Vacant(entry) = self.work.entry(key) {
+                let (model, batch) = entry.key();
+                let work = phase_work(model, *batch, &spec.phases).map_err(ExploreError::Internal)?;
+                entry.insert(work);
             }
         }
         let points: Vec<Point> = settings

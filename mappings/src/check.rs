@@ -119,12 +119,16 @@ impl Checker<'_> {
             return refuse(format!("scales={}", matmul.scale_kind.name()), format!("this design executes {kinds}"));
         }
         let uses_special = executed.weight_type.codes.contains(&CodeValue::Special);
-        for digit in matmul.special_digits.iter().flat_map(|digits| digits.iter().enumerate()) {
-            let (plane, digit) = (digit.0, *digit.1);
-            let set = self.machine.pe.digit_set;
-            let known =
-                digit == 0 || (uses_special && plane < executed.table.terms && set.encode(set.decode(digit)) == digit);
-            if !known {
+        let set = self.machine.pe.digit_set;
+        for places in &matmul.special_digits {
+            let canonical = set.to_places(&set.from_places(*places));
+            let known = |place: usize| uses_special && place / set.places() < executed.table.terms;
+            let unknown = |place: &usize| {
+                let digit = places[*place];
+                digit != 0 && (!known(*place) || canonical[*place] != digit)
+            };
+            if let Some(place) = (0..places.len()).find(unknown) {
+                let (digit, plane) = (places[place], place / set.places());
                 let expected = format!("no digit of the special values of {name} in this design");
                 return refuse(format!("digit {digit:x} in plane {plane} of `special`"), expected);
             }

@@ -92,7 +92,8 @@ pub struct Matmul {
     pub output_channels: u32,
     /// K.
     pub input_channels: u32,
-    /// Digits of the special values as the machine's digit set encodes them, by selector and plane.
+    /// Digits of the special values as the machine's digit set encodes them, by selector and place: planes, of wider digits
+    /// two places a plane (`DigitSet::to_places`).
     pub special_digits: [[u8; MAX_PLANES]; SPECIAL_VALUES],
     /// Part of a longer reduction; a tile alone has whole ones.
     pub part: Part,

@@ -27,7 +27,8 @@ pub const TOKENS: (u32, u32) = (64, 32);
 pub const OUTPUT_CHANNELS: (u32, u32) = (96, 32);
 /// Input channels (K).
 pub const INPUT_CHANNELS: (u32, u32) = (128, 32);
-/// Of a `matmul`: digits of the four special values, selector-major, then plane, [`DIGIT_BITS`] each.
+/// Of a `matmul`: digits of the four special values, selector-major, then plane, [`DIGIT_BITS`] each or, of digit sets in two's
+/// complement, twice as many.
 pub const SPECIAL_DIGITS: (u32, u32) = (160, SPECIAL_VALUES as u32 * MAX_PLANES as u32 * DIGIT_BITS);
 /// Of a load or store: byte address, a multiple of the memory port's beat.
 pub const ADDRESS: (u32, u32) = (160, ADDRESS_BITS);
@@ -71,7 +72,11 @@ pub const MATMUL: [Field; 13] = [
     ("tokens", TOKENS, "M; whole machine: of one tile, row blocks x rows, padding included"),
     ("output_channels", OUTPUT_CHANNELS, "N; whole machine: of one tile, column blocks x columns, padding included"),
     ("input_channels", INPUT_CHANNELS, "K"),
-    ("special_digits", SPECIAL_DIGITS, "digits of the four special values: selector-major, then plane, each in 4 bits"),
+    (
+        "special_digits",
+        SPECIAL_DIGITS,
+        "digits of the four special values: selector-major, then plane, each in 4 bits (two's complement: 8)",
+    ),
     ("part", PART, "whole machine: bit 0 continues the sums of the command before, bit 1 leaves them for the next one"),
     ("token_flags", TOKEN_FLAGS, "whole machine: wait for load, wait for store, give to load, give to store"),
     ("halves", HALVES, "whole machine: halves of weight, activation and output buffer"),

@@ -18,8 +18,8 @@ mod timing_key;
 mod unit;
 
 pub use array::{
-    Accesses, ArrayProgram, ArraySchedule, Dataflow, Events, MAPPINGS, Mapping, MappingSpace, OutputRegion,
-    ProgramWork, Tiling, Traffic, lower_array, read_outputs, schedule_array,
+    Accesses, ArrayProgram, ArraySchedule, Dataflow, Events, MAPPINGS, Mapping, MappingSpace, OutputRegion, Tiling,
+    Traffic, lower_array, read_outputs, schedule_array,
 };
 pub use axi::{Accelerator, AxiInputs, AxiOutputs, BEAT_WORDS, Beat, Burst, ReadBeat, Reader, Start, WriteBeat};
 pub use command::{COMMAND_BYTES, Command, Halves, LoadActivations, LoadWeights, Matmul, Part, Store, Tokens, opcode};

@@ -215,12 +215,12 @@ pub fn matmul_command(
     let executed = &machine.types[index];
     let mut special_digits = [Default::default(); 4];
     if executed.weight_type.special.is_some() {
-        for (digits, value) in special_digits.iter_mut().zip(special_values) {
+        for (places, value) in special_digits.iter_mut().zip(special_values) {
             let canonical = executed
                 .table
                 .special_digits(&executed.weight_type, value)
                 .map_err(|e| MappingError::field("special value", value, e))?;
-            *digits = canonical.map(|digit| machine.pe.digit_set.encode(digit));
+            *places = machine.pe.digit_set.to_places(&canonical);
         }
     }
     Ok(Matmul {

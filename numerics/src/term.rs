@@ -1,12 +1,12 @@
-//! Bit-serial terms. A weight value is a sum of digits: `value = Σ_k digit_k · radix^k`, a digit of the machine's
-//! [`DigitSet`], one digit a cycle. Each (type, digit set) has one canonical table that the processing element, the term
+//! Terms. A weight value is a sum of digits: `value = Σ_k digit_k · radix^k`, a digit of the machine's
+//! [`DigitSet`], one digit a cycle; of a bit-parallel processing element a digit is the whole value, or half of it. Each (type, digit set) has one canonical table that the processing element, the term
 //! generator, the netlist and the host read.
 
 use crate::{CodeValue, NumericsError, WeightType};
 
 /// Largest number of digit planes, hence of terms per weight (8-bit types need 4 of radix 4).
 pub const MAX_PLANES: usize = 4;
-/// Bits of a digit's place in a command.
+/// Bits of a digit's place in a command; a digit of more bits takes two places.
 pub const DIGIT_BITS: u32 = 4;
 
 /// One signed digit.
@@ -30,43 +30,102 @@ pub enum DigitSet {
     Paper,
     /// {0, ±1, ±2, ±3, ±4, ±6}, planes of 8^k: three times the activation comes from the row edge.
     Radix8,
+    /// -16 to 15, planes of 16^k: a value in two's complement, four bits of it a plane and the rest, signed, in the last.
+    Radix16,
+    /// -128 to 127: the whole value at once, in two's complement.
+    Whole,
 }
 
 impl DigitSet {
     /// Every digit set.
-    pub const ALL: [DigitSet; 3] = [DigitSet::Radix4, DigitSet::Paper, DigitSet::Radix8];
+    pub const ALL: [DigitSet; 5] =
+        [DigitSet::Radix4, DigitSet::Paper, DigitSet::Radix8, DigitSet::Radix16, DigitSet::Whole];
 
-    /// Magnitudes, in the order of their codes on the wires.
+    /// Whether digits are parts of a value in two's complement, and are so on the wires; those of the other sets are a sign and
+    /// one of the few [`DigitSet::magnitudes`].
+    pub fn is_twos_complement(self) -> bool {
+        matches!(self, DigitSet::Radix16 | DigitSet::Whole)
+    }
+
+    /// Magnitudes, in the order of their codes on the wires; none of a set in two's complement.
     pub fn magnitudes(self) -> &'static [i8] {
         match self {
+            DigitSet::Radix16 | DigitSet::Whole => &[],
             DigitSet::Radix4 => &[0, 1, 2, 4],
             DigitSet::Paper => &[0, 1, 2, 4, 8],
             DigitSet::Radix8 => &[0, 1, 2, 3, 4, 6],
         }
     }
 
-    /// Bits of a digit on the wires: the sign above the magnitude's code.
+    /// Bits of a digit on the wires: two's complement, or the sign above the magnitude's code.
     pub fn bits(self) -> u32 {
-        self.magnitude_bits() + 1
+        match self {
+            DigitSet::Radix16 => 5,
+            DigitSet::Whole => 8,
+            _ => self.magnitude_bits() + 1,
+        }
     }
 
     /// Bits of the magnitude's code.
     pub fn magnitude_bits(self) -> u32 {
-        usize::BITS - (self.magnitudes().len() - 1).leading_zeros()
+        usize::BITS - self.magnitudes().len().saturating_sub(1).leading_zeros()
     }
 
-    /// Largest magnitude.
+    /// Largest magnitude, of a negative digit.
     pub fn largest(self) -> u32 {
+        if self.is_twos_complement() {
+            return 1 << (self.bits() - 1);
+        }
         self.magnitudes().iter().map(|m| m.unsigned_abs().into()).max().unwrap_or(0)
     }
 
     /// Plane k weighs 2^(k · radix_bits).
     pub fn radix_bits(self) -> u32 {
-        if self == DigitSet::Radix8 { 3 } else { 2 }
+        match self {
+            DigitSet::Radix4 | DigitSet::Paper => 2,
+            DigitSet::Radix8 => 3,
+            DigitSet::Radix16 => 4,
+            DigitSet::Whole => 8,
+        }
     }
 
-    /// The digits, by magnitude in the order of their codes.
+    /// Most planes of a value: those whose digits have a place in a command, one where a digit is the value.
+    pub fn max_planes(self) -> usize {
+        match self {
+            DigitSet::Whole => 1,
+            _ => MAX_PLANES / self.places(),
+        }
+    }
+
+    /// Places of [`DIGIT_BITS`] that a digit takes in a command.
+    pub fn places(self) -> usize {
+        self.bits().div_ceil(DIGIT_BITS) as usize
+    }
+
+    /// A value's digits in the places of a command.
+    pub fn to_places(self, digits: &Digits) -> [u8; MAX_PLANES] {
+        let encoded = |place: usize| {
+            let code = digits.get(place / self.places()).map_or(0, |digit| self.encode(*digit));
+            code >> (DIGIT_BITS as usize * (place % self.places())) & ((1 << DIGIT_BITS) - 1)
+        };
+        std::array::from_fn(encoded)
+    }
+
+    /// Inverse of [`DigitSet::to_places`]: any bits are digits of the set.
+    pub fn from_places(self, places: [u8; MAX_PLANES]) -> Digits {
+        let code = |plane: usize| {
+            let own = places.iter().skip(plane * self.places()).take(self.places());
+            own.rev().fold(0, |code, place| code << DIGIT_BITS | place)
+        };
+        std::array::from_fn(|plane| self.decode(code(plane)))
+    }
+
+    /// The digits, by magnitude in the order of their codes, or ascending.
     pub fn digits(self) -> Vec<Digit> {
+        if self.is_twos_complement() {
+            let limit = self.largest() as i32;
+            return (-limit..limit).map(|value| Digit(value as i8)).collect();
+        }
         let signed = |m: &i8| if *m == 0 { vec![Digit(0)] } else { vec![Digit(*m), Digit(-m)] };
         self.magnitudes().iter().flat_map(signed).collect()
     }
@@ -81,38 +140,71 @@ impl DigitSet {
 
     /// The digit's bits on the wires; 0 for a digit that the set has not.
     pub fn encode(self, digit: Digit) -> u8 {
+        if self.is_twos_complement() {
+            return digit.0 as u8 & (u8::MAX >> (u8::BITS - self.bits()));
+        }
         let magnitude = self.magnitudes().iter().position(|m| m.unsigned_abs() == digit.0.unsigned_abs()).unwrap_or(0);
         u8::from(digit.0 < 0) << self.magnitude_bits() | magnitude as u8
     }
 
     /// Inverse of [`DigitSet::encode`]; `-0` and codes without a magnitude decode to zero.
     pub fn decode(self, bits: u8) -> Digit {
+        if self.is_twos_complement() {
+            let above = u8::BITS - self.bits();
+            return Digit((bits << above) as i8 >> above);
+        }
         let code = bits & ((1 << self.magnitude_bits()) - 1);
         let magnitude = self.magnitudes().get(usize::from(code)).copied().unwrap_or(0);
         Digit(if bits >> self.magnitude_bits() & 1 == 1 { -magnitude } else { magnitude })
     }
 
-    /// Largest value of `planes` digit planes.
+    /// Largest magnitude of a value of `planes` digit planes; in two's complement that of a negative one.
     pub fn largest_value(self, planes: usize) -> u32 {
-        (0..planes.min(MAX_PLANES) as u32).map(|k| self.largest() << (self.radix_bits() * k)).sum()
+        let planes = planes.min(self.max_planes()) as u32;
+        if self.is_twos_complement() {
+            return planes.checked_sub(1).map_or(0, |below| self.largest() << (self.radix_bits() * below));
+        }
+        (0..planes).map(|k| self.largest() << (self.radix_bits() * k)).sum()
     }
 
     /// The canonical representation of `value` in `planes` planes, if there is one: fewest non-zero digits, then non-zero
     /// digits in the lowest planes, then from the highest plane down the magnitude that comes first in the order 0, powers of
-    /// the radix, others. That leaves one, and of `-value` its negative.
+    /// the radix, others. That leaves one, and of `-value` its negative. In two's complement: the bits of the value.
     pub fn canonical_digits(self, value: i64, planes: usize) -> Option<Digits> {
         // No sum of digits goes further; beyond it the search could overflow.
         if value.unsigned_abs() > self.largest_value(planes).into() {
             return None;
         }
+        if self.is_twos_complement() {
+            return self.slices(value as i32, planes.min(self.max_planes()));
+        }
         let mut search = Search { set: self, all: self.digits(), digits: Digits::default(), best: None };
         search.plane(value as i32, 0, planes.min(MAX_PLANES));
         search.best.map(|(_, d)| d)
+    }
+
+    /// The bits of a value in two's complement: the last plane takes what is left, with its sign.
+    fn slices(self, value: i32, planes: usize) -> Option<Digits> {
+        let (last, radix_bits) = (planes.checked_sub(1)?, self.radix_bits() as usize);
+        let limit = self.largest() as i32;
+        let top = value >> (radix_bits * last);
+        if !(-limit..limit).contains(&top) {
+            return None;
+        }
+        let below = |plane: usize| value >> (radix_bits * plane) & ((1 << radix_bits) - 1);
+        Some(std::array::from_fn(|plane| match plane {
+            _ if plane < last => Digit(below(plane) as i8),
+            _ if plane == last => Digit(top as i8),
+            _ => Digit::default(),
+        }))
     }
 }
 
 impl std::fmt::Display for DigitSet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.is_twos_complement() {
+            return write!(f, "{{{} to {}}}", -i64::from(self.largest()), self.largest() - 1);
+        }
         let signed = self.magnitudes()[1..].iter().map(|m| format!(", ±{m}"));
         write!(f, "{{0{}}}", signed.collect::<String>())
     }
@@ -173,7 +265,7 @@ impl TermTable {
     /// Builds the table with the fewest planes that reach every value of the type, special candidates included.
     ///
     /// # Errors
-    /// `NoTerms` if a value needs more than [`MAX_PLANES`] planes, `Pairs` for a type whose codes depend on their neighbours.
+    /// `NoTerms` if a value needs more planes than [`DigitSet::max_planes`], `Pairs` for a type whose codes depend on their neighbours.
     pub fn new(weight_type: &WeightType, digit_set: DigitSet) -> Result<TermTable, NumericsError> {
         if weight_type.victim_code().is_some() {
             return Err(NumericsError::Pairs { weight_type: weight_type.name.to_string() });
@@ -182,9 +274,9 @@ impl TermTable {
         for value in weight_type.all_values() {
             while digit_set.canonical_digits(value, terms).is_none() {
                 terms += 1;
-                if terms > MAX_PLANES {
-                    let weight_type = weight_type.name.to_string();
-                    return Err(NumericsError::NoTerms { weight_type, value, planes: MAX_PLANES, digit_set });
+                if terms > digit_set.max_planes() {
+                    let (weight_type, planes) = (weight_type.name.to_string(), digit_set.max_planes());
+                    return Err(NumericsError::NoTerms { weight_type, value, planes, digit_set });
                 }
             }
         }
@@ -306,6 +398,33 @@ mod tests {
         let radix8 = ["fp3", "bitmod-fp3", "fp4", "bitmod-fp4", "int4", "int6", "int8"]
             .map(|name| terms(&crate::weight_type(name).unwrap(), DigitSet::Radix8));
         assert_eq!(radix8, [1, 1, 2, 2, 2, 2, 3]);
+        // The special value 16 of bitmod-fp4 (its 8) is the one that four bits and a sign do not hold.
+        let halves = ["int4", "fp4", "bitmod-fp3", "int5", "bitmod-fp4", "int6", "int8", "int8-asym", "mx-fp6"]
+            .map(|name| terms(&crate::weight_type(name).unwrap(), DigitSet::Radix16));
+        assert_eq!(halves, [1, 1, 1, 1, 2, 2, 2, 2, 2]);
+        let whole = ["int4", "bitmod-fp4", "int8", "int8-asym", "flint5", "mx-int8", "fp6-e3m2", "nf4"]
+            .map(|name| terms(&crate::weight_type(name).unwrap(), DigitSet::Whole));
+        assert_eq!(whole, [1, 1, 1, 1, 1, 1, 0, 0]);
+    }
+
+    #[test]
+    fn digits_in_twos_complement_are_the_bits_of_the_value() {
+        let digits = |set: DigitSet, value, planes| set.canonical_digits(value, planes).map(|d| d.map(Digit::value));
+        assert_eq!(digits(DigitSet::Whole, -128, 1), Some([-128, 0, 0, 0]));
+        assert_eq!([128, -129].map(|v| digits(DigitSet::Whole, v, 4)), [None, None]);
+        assert_eq!(digits(DigitSet::Radix16, -1, 1), Some([-1, 0, 0, 0]));
+        assert_eq!(digits(DigitSet::Radix16, -1, 2), Some([15, -1, 0, 0]));
+        assert_eq!(digits(DigitSet::Radix16, -256, 2), Some([0, -16, 0, 0]));
+        assert_eq!([16, -17].map(|v| digits(DigitSet::Radix16, v, 1)), [None, None]);
+        assert_eq!([256, -257].map(|v| digits(DigitSet::Radix16, v, 4)), [None, None]);
+        for (set, planes) in [(DigitSet::Whole, 1), (DigitSet::Radix16, 1), (DigitSet::Radix16, 2)] {
+            let limit = i64::from(set.largest_value(planes));
+            for value in -limit..limit {
+                let digits = set.canonical_digits(value, planes).unwrap();
+                assert_eq!(sum(set, &digits), value);
+                assert_eq!(set.from_places(set.to_places(&digits)), digits);
+            }
+        }
     }
 
     #[test]
@@ -323,7 +442,7 @@ mod tests {
         assert_eq!(set.canonical_digits(i64::MIN, 4), None);
         // Exhaustive: no representation has fewer non-zero digits than the canonical one.
         let non_zero = |d: &[Digit]| d.iter().filter(|d| d.value() != 0).count();
-        for set in DigitSet::ALL {
+        for set in DigitSet::ALL.into_iter().filter(|set| !set.is_twos_complement()) {
             let all = set.digits();
             let count = all.len();
             for code in 0..count.pow(3) {
@@ -341,11 +460,15 @@ mod tests {
     #[test]
     fn encoding_round_trips() {
         for set in DigitSet::ALL {
-            assert!(set.bits() <= DIGIT_BITS);
+            assert!(set.bits() as usize * set.max_planes() <= DIGIT_BITS as usize * MAX_PLANES);
             for digit in set.digits() {
                 assert_eq!(set.decode(set.encode(digit)), digit);
+                let digits: Digits = std::array::from_fn(|k| if k < set.max_planes() { digit } else { Digit(0) });
+                assert_eq!(set.from_places(set.to_places(&digits)), digits);
             }
-            assert_eq!(set.decode(1 << set.magnitude_bits()).value(), 0);
+            if !set.is_twos_complement() {
+                assert_eq!(set.decode(1 << set.magnitude_bits()).value(), 0);
+            }
         }
         assert_eq!(DigitSet::Radix8.digits().iter().map(|d| d.value()).max(), Some(6));
     }

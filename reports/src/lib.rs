@@ -15,6 +15,7 @@ mod list;
 mod mapping;
 mod number;
 mod page;
+mod peers;
 mod plot;
 mod quantize;
 mod reproduce;
@@ -36,11 +37,15 @@ pub use layers::layers_csv;
 pub use list::list_text;
 pub use mapping::mapping_text;
 pub use page::{Block, Page, Section, Tone};
+pub use peers::peers_text;
 pub use plot::{
     Scatter, ScatterPoint, Svg, cycles_plot, error_plot, front_plot, groups_plot, scatter_plot, special_values_plot,
 };
 pub use quantize::quantize_text;
-pub use reproduce::reproduce_text;
+pub use reproduce::{
+    cycles_plot as reproduce_cycles_plot, gains_plot, reproduce_gains_csv, reproduce_page, reproduce_points_csv,
+    reproduce_text,
+};
 pub use rtl::rtl_text;
 pub use run::{RunDetails, run_page, run_text};
 pub use simulate::simulate_text;

@@ -2,6 +2,7 @@
 //! stays text. Colours are Okabe and Ito's, told apart by colour-blind eyes and, in the order used, by lightness.
 
 mod axis;
+mod bars;
 mod canvas;
 mod cycles;
 mod error;
@@ -10,6 +11,7 @@ mod groups;
 mod scatter;
 mod special_values;
 
+pub(crate) use bars::{BarGroup, bars_plot};
 pub use cycles::cycles_plot;
 pub use error::error_plot;
 pub use front::front_plot;

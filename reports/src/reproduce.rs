@@ -1,10 +1,16 @@
 //! A publication beside what is computed here.
 
+use std::path::Path;
+
 use bitmosaic_results::{ReproduceDocument, ReproduceResult};
 
+use crate::ReportsError;
+use crate::number::significant;
+use crate::page::{Block, Page, Section, Tone};
+use crate::plot::{BarGroup, Svg, bars_plot};
 use crate::run::provenance_table;
 use crate::table::{Cell, Column, Table};
-use crate::text::wrapped;
+use crate::text::{visible, wrapped};
 
 const WIDTH: usize = 98;
 
@@ -24,8 +30,8 @@ const REASONS: [&str; 6] = [
 ];
 
 /// What `bitmosaic reproduce` prints: cycles and energies in columns published, engine `hpca25`, cycle engine; means of the
-/// figures; why the last column differs; the last line counts published numbers that are not reproduced.
-pub fn reproduce_text(document: &ReproduceDocument) -> String {
+/// figures; why the last column differs; the last lines count published numbers that are not reproduced and name the page.
+pub fn reproduce_text(document: &ReproduceDocument, report: &Path) -> String {
     let result = &document.result;
     let mut text = provenance_table(&document.provenance, "Reproduction").text();
     for table in [cycles(result), energies(result), ratios(result), causes(result)] {
@@ -35,8 +41,136 @@ pub fn reproduce_text(document: &ReproduceDocument) -> String {
     for reason in REASONS {
         text += &wrapped(&format!("- {reason}"), WIDTH, "  ");
     }
+    text + &format!("\n{}\nreport: {}\n", count(result), visible(&report.display().to_string()))
+}
+
+fn count(result: &ReproduceResult) -> String {
     let numbers = 3 * result.points.len() + result.ratios.len();
-    text + &format!("\npublished numbers: {numbers}, not reproduced: {}\n", result.differing)
+    format!("published numbers: {numbers}, not reproduced: {}", result.differing)
+}
+
+/// The page, complete in itself.
+pub fn reproduce_page(document: &ReproduceDocument) -> String {
+    let result = &document.result;
+    let tone = if result.differing == 0 { Tone::Pass } else { Tone::Fail };
+    let about = "Cycles to the cycle, energies to the microjoule, means to the digits printed.";
+    let page = Page {
+        title: "bitmosaic reproduce hpca25: the BitMoD paper beside what is computed here".into(),
+        subtitle: document.provenance.workload.clone(),
+        sections: vec![
+            Section {
+                id: "verdict",
+                heading: "Published numbers",
+                blocks: vec![
+                    Block::Statement(tone, count(result), about.into()),
+                    Block::Table(provenance_table(&document.provenance, "")),
+                ],
+            },
+            Section {
+                id: "gains",
+                heading: "Gain over FP16",
+                blocks: vec![
+                    Block::Plot(
+                        "Mean over the models of the time and energy that a machine saves.",
+                        gains_plot(result),
+                    ),
+                    Block::Table(ratios(result)),
+                ],
+            },
+            Section {
+                id: "cycles",
+                heading: "Cycles",
+                blocks: vec![
+                    Block::Plot(
+                        "The paper's machine: as published (the engine hpca25 gives the same), and what the machine that is built \
+                         takes on the cycle engine.",
+                        cycles_plot(result),
+                    ),
+                    Block::List(REASONS.map(str::to_string).into()),
+                    Block::Table(causes(result)),
+                    Block::Table(cycles(result)),
+                ],
+            },
+            Section { id: "energy", heading: "Energy", blocks: vec![Block::Table(energies(result))] },
+        ],
+    };
+    page.html()
+}
+
+/// Gains over FP16, published and computed.
+///
+/// # Errors
+/// `Plot` if the library refuses; it does not for plots in memory.
+pub fn gains_plot(result: &ReproduceResult) -> Result<Svg, ReportsError> {
+    let bar = |value: f64| Some((value, format!("{value:.4}")));
+    let groups = result.ratios.iter().map(|ratio| BarGroup {
+        label: format!("{}, {}, {}", ratio.machine, ratio.quantity, ratio.scenario),
+        values: vec![bar(ratio.published), bar(ratio.hpca25)],
+    });
+    let groups: Vec<BarGroup> = groups.collect();
+    bars_plot("gains", &["published", "engine hpca25"], &groups, "times better than FP16: longer is better")
+}
+
+/// Cycles of the paper's machine, published and on the cycle engine.
+///
+/// # Errors
+/// `Plot` if the library refuses; it does not for plots in memory.
+pub fn cycles_plot(result: &ReproduceResult) -> Result<Svg, ReportsError> {
+    let bar = |cycles: u64| Some((cycles as f64, significant(cycles as f64, 4)));
+    let groups = result.points.iter().filter_map(|point| {
+        let engine = point.cycle_engine.as_ref()?;
+        Some(BarGroup {
+            label: format!("{}, {}, {}", point.machine, point.model, point.phase),
+            values: vec![bar(point.published_cycles), bar(engine.cycles)],
+        })
+    });
+    let groups: Vec<BarGroup> = groups.collect();
+    bars_plot("cycles", &["published", "cycle engine"], &groups, "cycles: shorter is better")
+}
+
+/// Cycles and energies as CSV, a row a machine, model and phase.
+///
+/// # Errors
+/// `Csv` if the writer refuses; it does not for results in memory.
+pub fn reproduce_points_csv(result: &ReproduceResult) -> Result<String, ReportsError> {
+    let names = ["machine", "model", "phase"].map(Column::left);
+    let numbers = [
+        "published_cycles",
+        "hpca25_cycles",
+        "hpca25_attention_cycles",
+        "published_on_chip_uj",
+        "hpca25_on_chip_uj",
+        "published_total_uj",
+        "hpca25_total_uj",
+        "cycle_engine_cycles",
+        "cycle_engine_compute_cycles",
+        "cycle_engine_memory_cycles",
+        "cycle_engine_attention_cycles",
+        "cycle_engine_vector_cycles",
+        "cycle_engine_bytes",
+    ];
+    let mut table = Table::new("", names.into_iter().chain(numbers.map(Column::right)).collect());
+    for point in &result.points {
+        let ([chip, total], [own_chip, own_total]) = (point.published_energy_uj, point.hpca25_energy_uj);
+        let published = [point.published_cycles, point.hpca25_cycles, point.hpca25_attention_cycles];
+        let engine = point.cycle_engine.as_ref();
+        let engine = engine.map(|e| {
+            [e.cycles, e.compute_cycles, e.memory_cycles, e.attention_cycles, e.vector_cycles, e.bytes].map(Cell::count)
+        });
+        let engine = engine.unwrap_or_else(|| [(); 6].map(|()| Cell::Empty));
+        let texts = [&point.machine, &point.model, &point.phase].map(Cell::text);
+        let numbers = published.into_iter().chain([chip, own_chip, total, own_total]).map(Cell::count);
+        table.row(texts.into_iter().chain(numbers).chain(engine));
+    }
+    table.csv()
+}
+
+/// Means of the figures as CSV.
+///
+/// # Errors
+/// `Csv` if the writer refuses; it does not for results in memory.
+pub fn reproduce_gains_csv(result: &ReproduceResult) -> Result<String, ReportsError> {
+    ratios(result).csv()
 }
 
 fn cycles(result: &ReproduceResult) -> Table {

@@ -1,4 +1,4 @@
-use bitmosaic_results::RtlDocument;
+use bitmosaic_results::{AreaUm2, RtlDocument};
 
 use crate::number::count;
 use crate::run::provenance_table;
@@ -42,9 +42,34 @@ pub fn rtl_text(document: &RtlDocument) -> String {
         files.row([Cell::text(file)]);
     }
     format!(
-        "{}\n{}\n{}  Cells: combinational gate equivalents (2-input gates) as the netlist counts them; not a synthesis result.\n",
+        "{}\n{}\n{}  Cells: combinational gate equivalents (2-input gates) as the netlist counts them; not a synthesis result.\n\n{}",
         provenance_table(&document.provenance, "Verilog export").text(),
         files.text(),
-        table.text()
+        table.text(),
+        area_table(&document.result.technology, &document.result.area_um2).text()
     )
+}
+
+/// Area by part with shares.
+fn area_table(technology: &str, area: &AreaUm2) -> Table {
+    let columns = vec![Column::left("part"), Column::right("area").unit("µm²"), Column::right("share")];
+    let mut table = Table::new(&format!("Estimated area, {technology}"), columns);
+    let parts = [
+        ("processing elements", area.processing_elements),
+        ("term generators", area.term_generators),
+        ("operands", area.operands),
+        ("scale units", area.scale_units),
+        ("output stages", area.output_stages),
+        ("aligner", area.aligner),
+        ("queues between tiles", area.queues),
+        ("control", area.control),
+        ("fetch, load, store", area.dma),
+        ("memories", area.memories),
+    ];
+    let share = |um2: f64| Cell::Share(if um2 == 0.0 { 0.0 } else { um2 / area.total });
+    for (name, um2) in parts.into_iter().filter(|(_, um2)| *um2 != 0.0) {
+        table.row([Cell::text(name), Cell::Number(um2), share(um2)]);
+    }
+    table.total = Some(vec![Cell::text("total"), Cell::Number(area.total), share(area.total)]);
+    table
 }

@@ -72,7 +72,11 @@ fn every_text_and_page_at_every_edge() {
                 provenance: p(),
                 tensors: vec![quantize.clone(), quantize],
             }),
-            rtl_text(&RtlDocument { schema_version, provenance: p(), result: RtlResult { files, modules } }),
+            rtl_text(&RtlDocument {
+                schema_version,
+                provenance: p(),
+                result: RtlResult { files, modules, ..RtlResult::default() },
+            }),
             list_text(&ListDocument(vec![entry])),
         ];
         for text in texts {

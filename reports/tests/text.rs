@@ -19,7 +19,8 @@ fn run_that_failed() {
     document.cosim = sample::differing();
     document.quantize.special_values.clear();
     document.simulate.cycles += 100;
-    document.simulate.energy_pj = Some(EnergyPj { compute: 1.5e6, sram: 2.25e6, dram: 0.0, total: 3.75e6 });
+    document.simulate.energy_pj =
+        Some(EnergyPj { compute: 1.5e6, sram: 2.25e6, dram: 0.0, total: 3.75e6, sram_leakage: 1.25e6 });
     std::mem::swap(&mut document.error.datapath, &mut document.error.fp16_yardstick);
     let text = run_text(&document, Path::new("out/report.html"));
     assert!(text.ends_with("\nbits differ: 3, cycles differ: 1\nreport: out/report.html\n"));
@@ -87,6 +88,14 @@ fn rtl() {
         result: RtlResult {
             files: vec!["processing_element.v".into(), "tile.v".into(), "testbench.v".into()],
             modules: vec![module("processing_element", 64, 2_481, 213), module("tile", 1, 9_310, 1_024)],
+            technology: "hpca25-28nm".into(),
+            area_um2: AreaUm2 {
+                processing_elements: 77_480.5,
+                operands: 5_958.25,
+                memories: 12_000.0,
+                total: 95_438.75,
+                ..AreaUm2::default()
+            },
         },
     };
     insta::assert_snapshot!(rtl_text(&document));
@@ -107,7 +116,8 @@ fn list() {
 fn csv_keeps_what_it_is_given() {
     let mut result = sample::simulate();
     result.layers[0].name = sample::HOSTILE.into();
-    result.layers[0].energy_pj = Some(EnergyPj { compute: 0.1, sram: 1e-9, dram: f64::NAN, total: 1e300 });
+    result.layers[0].energy_pj =
+        Some(EnergyPj { compute: 0.1, sram: 1e-9, dram: f64::NAN, total: 1e300, sram_leakage: 0.0 });
     let csv = layers_csv(&result).unwrap();
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
     let record = reader.records().next().unwrap().unwrap();

@@ -2,8 +2,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccuracyResult, CompareResult, CosimResult, MappingResult, ParetoFront, QuantizedTensor, ReproduceResult,
-    RtlResult, SimulateResult, SweepResult,
+    AccuracyResult, CompareResult, CosimResult, MappingResult, ParetoFront, PeersResult, QuantizedTensor,
+    ReproduceResult, RtlResult, SimulateResult, SweepResult,
 };
 
 /// Version of every document's schema; raised when a key changes its meaning or goes away.
@@ -52,6 +52,18 @@ pub struct MappingDocument {
     /// The result.
     #[serde(flatten)]
     pub result: MappingResult,
+}
+
+/// `bitmosaic peers --json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PeersDocument {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// What made the result.
+    pub provenance: Provenance,
+    /// The result.
+    #[serde(flatten)]
+    pub result: PeersResult,
 }
 
 /// `bitmosaic cosim --json`.

@@ -8,6 +8,7 @@ mod cosim;
 mod documents;
 mod energy;
 mod mapping;
+mod peers;
 mod quantize;
 mod reproduce;
 mod resources;
@@ -18,12 +19,13 @@ pub use accuracy::{AccuracyResult, ErrorStatistics, Fidelity};
 pub use compare::{Area, ComparePoint, CompareResult, ComparedDesign};
 pub use cosim::{CosimResult, EngineCycles, Mismatch};
 pub use documents::{
-    CompareDocument, CosimDocument, ListDocument, ListEntry, MappingDocument, ParetoDocument, ProgramDocument,
-    Provenance, QuantizeDocument, ReproduceDocument, RtlDocument, RunDocument, SCHEMA_VERSION, SimulateDocument,
-    SweepDocument,
+    CompareDocument, CosimDocument, ListDocument, ListEntry, MappingDocument, ParetoDocument, PeersDocument,
+    ProgramDocument, Provenance, QuantizeDocument, ReproduceDocument, RtlDocument, RunDocument, SCHEMA_VERSION,
+    SimulateDocument, SweepDocument,
 };
 pub use energy::{AccessPj, AreaUm2, CostTable};
 pub use mapping::{MappingLimit, MappingPoint, MappingResult};
+pub use peers::{PeerLayer, PeerPoint, PeersResult};
 pub use quantize::QuantizedTensor;
 pub use reproduce::{CycleEnginePoint, ReproduceResult, ReproducedPoint, ReproducedRatio};
 pub use resources::{ModuleResources, RtlResult};

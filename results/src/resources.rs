@@ -1,6 +1,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::AreaUm2;
+
 /// Resources of a module of the exported Verilog.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ModuleResources {
@@ -15,10 +17,14 @@ pub struct ModuleResources {
 }
 
 /// The exported files and their resources.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct RtlResult {
     /// Names of the files, relative to the output folder.
     pub files: Vec<String>,
     /// Modules, leaves first.
     pub modules: Vec<ModuleResources>,
+    /// Technology of the area.
+    pub technology: String,
+    /// Area by part.
+    pub area_um2: AreaUm2,
 }

@@ -13,7 +13,7 @@ mod proof {
     pub mod yosys;
 }
 
-use bitmosaic_arch::{DesignSpec, Digits, Machine, elaborate, load, parse, presets};
+use bitmosaic_arch::{DesignSpec, Digits, Machine, PeKind, elaborate, load, parse, presets};
 use bitmosaic_numerics::{DigitSet, ScaleKind, TermTable, registry};
 use bitmosaic_rtl::hardware::build;
 use bitmosaic_rtl::netlist::{Module, Op};
@@ -28,10 +28,14 @@ fn machine(preset: &str, change: impl Fn(&mut DesignSpec)) -> Machine {
     elaborate(&spec, "test").unwrap()
 }
 
-/// Types that some machine executes.
-fn executable() -> Vec<String> {
-    registry().iter().filter(|t| TermTable::new(t, DigitSet::Radix4).is_ok()).map(|t| t.name.to_string()).collect()
+/// Types that some machine with these digits executes.
+fn executable(set: DigitSet) -> Vec<String> {
+    registry().iter().filter(|t| TermTable::new(t, set).is_ok()).map(|t| t.name.to_string()).collect()
 }
+
+/// The bit-parallel kinds of digits.
+const TWOS_COMPLEMENT: [(Digits, DigitSet); 2] =
+    [(Digits::Radix16, DigitSet::Radix16), (Digits::Whole, DigitSet::Whole)];
 
 fn all_scales() -> Vec<String> {
     ScaleKind::ALL.map(|kind| kind.name().to_string()).to_vec()
@@ -52,36 +56,47 @@ fn dequantizer_is_proven(folder: &Folder, machine: &Machine) {
 #[test]
 fn term_generators_of_every_type_give_the_value_of_every_code() {
     let folder = Folder::new("proof-types");
-    for name in executable() {
-        term_generator_is_proven(
-            &folder,
-            &machine("mosaic-tiny", |spec| {
-                spec.processing_element.lanes = 1;
-                spec.weights.types = vec![name.clone()];
-                spec.weights.scales = all_scales();
-            }),
-        );
+    let prove = |name: &str, kind: PeKind, digits: Digits| {
+        let only = |spec: &mut DesignSpec| {
+            let element = &mut spec.processing_element;
+            (element.kind, element.digits, element.lanes) = (kind, digits, 1);
+            spec.weights.types = vec![name.to_string()];
+            spec.weights.scales = all_scales();
+        };
+        term_generator_is_proven(&folder, &machine("mosaic-tiny", only));
+    };
+    for name in executable(DigitSet::Radix4) {
+        prove(&name, PeKind::BitSerialBlock, Digits::Radix4);
+    }
+    for (digits, set) in TWOS_COMPLEMENT {
+        executable(set).iter().for_each(|name| prove(name, PeKind::Fp16Int, digits));
     }
 }
 
 #[test]
 fn term_generators_of_many_types_give_the_value_of_every_code() {
     let folder = Folder::new("proof-many-types");
-    let names = executable();
     // Narrow and wide types side by side, in every digit set.
-    for digits in [Digits::Radix4, Digits::Paper, Digits::Radix8] {
+    let serial = [Digits::Radix4, Digits::Paper, Digits::Radix8].map(|digits| (digits, DigitSet::Radix4));
+    for (digits, set) in serial.into_iter().chain(TWOS_COMPLEMENT) {
         term_generator_is_proven(
             &folder,
             &machine("mosaic-tiny", |spec| {
-                spec.weights.types = names.clone();
+                spec.weights.types = executable(set);
                 spec.weights.scales = all_scales();
+                if set.is_twos_complement() {
+                    spec.processing_element.kind = PeKind::Fp16Int;
+                }
                 spec.processing_element.digits = digits;
                 spec.processing_element.lanes = 1;
             }),
         );
     }
     // Lanes are alike; the design with every type would take minutes, the full machines have the default tiles.
-    for preset in presets().iter().filter(|p| !["mosaic-types", "mosaic", "bitmod"].contains(&p.name)) {
+    for preset in presets()
+        .iter()
+        .filter(|p| !["mosaic-types", "mosaic", "bitmod", "figna-int8", "figna-mixed"].contains(&p.name))
+    {
         term_generator_is_proven(&folder, &load(preset.name).unwrap());
     }
 }

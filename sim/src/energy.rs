@@ -68,7 +68,7 @@ mod tests {
             aligned_beat_pj: 8.0,
             port_beat_pj: 16.0,
             vector_operation_pj: 32.0,
-            memories: (0..7).map(|i| AccessPj { read: f64::from(1 << i), write: f64::from(128 << i) }).collect(),
+            memories: (0..8).map(|i| AccessPj { read: f64::from(1 << i), write: f64::from(256 << i) }).collect(),
             leakage_pj_per_cycle: 0.25,
             dram_pj_per_bit: 0.5,
         }
@@ -84,12 +84,12 @@ mod tests {
             aligned_beats: 1,
             read_beats: 1,
             written_beats: 2,
-            memories: [Accesses { reads: 1, writes: 1 }; 7],
+            memories: [Accesses { reads: 1, writes: 1 }; 8],
         };
         let energy = program_energy(&program, &costs());
         assert_eq!(energy.compute, 1.0 + 2.0 + 4.0 + 8.0 + 3.0 * 16.0);
         assert_eq!(energy.sram_leakage, 2.0);
-        assert_eq!(energy.sram, 127.0 + 128.0 * 127.0 + 2.0);
+        assert_eq!(energy.sram, 255.0 + 256.0 * 255.0 + 2.0);
         assert_eq!(energy.dram, 5.0 * 8.0 * 0.5);
         assert_eq!(energy.total, energy.compute + energy.sram + energy.dram);
         let vector =

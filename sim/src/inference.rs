@@ -75,6 +75,7 @@ pub struct ProgramTiming {
 }
 
 /// What an operation of a step took, a layer.
+#[allow(clippy::large_enum_variant)] // a few hundred of them, copied around
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Timing {
     /// Its instances as one program.

@@ -8,6 +8,7 @@ pub mod hpca25;
 pub mod inference;
 pub mod memory;
 pub mod pe;
+pub mod peers;
 pub mod probe;
 mod ring;
 pub mod run;

@@ -28,4 +28,12 @@ impl Probe {
     pub fn new(path: impl Into<String>, module: &'static str, value: u64) -> Probe {
         Probe { path: path.into(), module, row: None, column: None, word: 0, value }
     }
+
+    /// The net, and where in it, in words.
+    pub fn net(&self) -> String {
+        match self.word {
+            0 => self.path.clone(),
+            word => format!("{}, bits from {}", self.path, 64 * word),
+        }
+    }
 }

@@ -34,19 +34,17 @@ fn closed_forms_are_what_the_engine_counts() {
             }
             dataflows[case % MAPPINGS.len()] += 1;
             let program = schedule_array(&machine, &[matmul], &mapping).unwrap().program;
-            let work = program.work(&machine);
+            let events = program.events(&machine);
             let commands = program.commands.len() as u64;
             let timing = MemoryTiming { latency: 20, bytes_per_cycle: 24, ..MemoryTiming::FAST };
             let start = Start { address: 0, commands: commands as u32 };
             let limit = program.cycle_limit(&machine, timing.latency);
             let trace = run_timing(&machine, &program, start, timing, limit).unwrap().unwrap();
-            let fetched = (commands * COMMAND_BYTES).next_multiple_of(beat);
             let what = format!("{design} case {case}, {name}: {tiling:?}");
-            assert_eq!(traffic.loaded_beats * beat, work.read_bytes, "{what}");
-            assert_eq!(trace.bytes_read(array.beat_bytes()), work.read_bytes + fetched, "{what}");
-            assert_eq!(trace.status_cycles[0], work.steps, "{what}");
-            let memory = (work.read_bytes + work.written_bytes) / u64::from(timing.bytes_per_cycle);
-            let bound = work.steps.max(work.load_cycles).max(memory);
+            assert_eq!(traffic.loaded_beats + commands * COMMAND_BYTES / beat, events.read_beats, "{what}");
+            assert_eq!(trace.bytes_read(array.beat_bytes()), events.read_beats * beat, "{what}");
+            assert_eq!(trace.status_cycles[0], events.steps, "{what}");
+            let bound = program.least_cycles(&machine, timing.bytes_per_cycle);
             assert!(trace.cycles > bound, "{what}: {} cycles, bound {bound}", trace.cycles);
             compared += 1;
         }

@@ -97,6 +97,10 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
                 "bit-serial-float",
                 "the BitMoD paper's, made correct: digits times FP16 aligned every cycle, a dequantizer in each".into(),
             ),
+            entry(
+                "fp16-int",
+                "like FIGNA's: activations as in bit-serial-block, times whole weights or halves of them".into(),
+            ),
         ],
         What::Engines => Engine::ALL.iter().map(|e| entry(e.name(), e.summary().into())).collect(),
         What::Activations => ActivationKind::ALL.iter().map(|k| entry(k.name(), k.summary().into())).collect(),

@@ -78,12 +78,13 @@ fn explain(
         space.best(&dataflow).ok().map(|(best, _)| point(&space, machine, best))
     });
     let program = schedule_array(machine, std::slice::from_ref(matmul), mapping)?.program;
-    let work = program.work(machine);
+    let (events, beat) = (program.events(machine), machine.array.as_ref().map_or(0, |a| u64::from(a.beat_bytes())));
     let [weights, activations] = space.tensor_bytes();
     let chosen = point(&space, machine, tiling);
-    let bytes = chosen.weight_bytes + chosen.activation_bytes + work.written_bytes;
+    let bytes = (events.read_beats + events.written_beats) * beat;
     let memory_cycles = bytes.div_ceil(u64::from(timing.bytes_per_cycle));
-    let times = [(work.steps, "compute"), (work.load_cycles, "load path"), (memory_cycles, "memory")];
+    let load_cycles = program.load_cycles(machine);
+    let times = [(events.steps, "compute"), (load_cycles, "load path"), (memory_cycles, "memory")];
     let (_, bound) = times.into_iter().max_by_key(|(cycles, _)| *cycles).unwrap_or_default();
     let macs = u64::from(matmul.tokens) * u64::from(matmul.input_channels) * u64::from(matmul.output_channels);
     let array = machine.array.as_ref().map_or(0, |array| u64::from(array.tiles()));
@@ -94,10 +95,10 @@ fn explain(
         by_dataflow: by_dataflow.collect(),
         limits: limits(&space, tiling),
         tensor_bytes: [weights, activations],
-        output_bytes: work.written_bytes,
+        output_bytes: events.written_beats * beat,
         macs,
-        compute_cycles: work.steps,
-        load_cycles: work.load_cycles,
+        compute_cycles: events.steps,
+        load_cycles,
         memory_cycles,
         cycles: engine_cycles(machine, &program, timing)?,
         arithmetic_intensity: macs as f64 / bytes as f64,

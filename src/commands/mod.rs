@@ -6,6 +6,7 @@ pub(crate) mod cosim;
 pub(crate) mod layers;
 pub(crate) mod list;
 pub(crate) mod mapping;
+pub(crate) mod peers;
 pub(crate) mod program;
 pub(crate) mod quantize;
 pub(crate) mod reproduce;

@@ -1,8 +1,12 @@
 //! `reproduce`: a publication's figures beside what is computed here.
 
+use std::path::{Path, PathBuf};
+
 use bitmosaic_arch::{Machine, Technology, load};
 use bitmosaic_mappings::Mapping;
-use bitmosaic_reports::reproduce_text;
+use bitmosaic_reports::{
+    gains_plot, reproduce_cycles_plot, reproduce_gains_csv, reproduce_page, reproduce_points_csv, reproduce_text,
+};
 use bitmosaic_results::{
     CycleEnginePoint, ReproduceDocument, ReproduceResult, ReproducedPoint, ReproducedRatio, SCHEMA_VERSION,
 };
@@ -31,6 +35,9 @@ const CACHE: (&str, usize) = ("int8", 128);
 pub(crate) struct Arguments {
     /// What to reproduce
     publication: Publication,
+    /// Folder for the report, the plots and the tables, made if it is not there
+    #[arg(short, long, default_value = "bitmosaic-reproduce")]
+    output: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -50,12 +57,26 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
     let engine = "hpca25, cycle".to_string();
     let provenance = output::provenance(&machine, workload, mapping, engine, &MEMORY.to_string(), 0);
     let document = ReproduceDocument { schema_version: SCHEMA_VERSION, provenance, result };
+    let report = write_report(&arguments.output, &document)?;
     if json {
         output::print_json(&document)?
     } else {
-        output::print_text(&reproduce_text(&document))?
+        output::print_text(&reproduce_text(&document, &report))?
     }
     Ok(outcome)
+}
+
+/// Page, plots and tables; the path of the page.
+fn write_report(folder: &Path, document: &ReproduceDocument) -> Result<PathBuf, CliError> {
+    output::create_folder(folder)?;
+    let result = &document.result;
+    output::write_file(&folder.join("gains.svg"), gains_plot(result)?.as_str())?;
+    output::write_file(&folder.join("cycles.svg"), reproduce_cycles_plot(result)?.as_str())?;
+    output::write_file(&folder.join("gains.csv"), &reproduce_gains_csv(result)?)?;
+    output::write_file(&folder.join("points.csv"), &reproduce_points_csv(result)?)?;
+    let page = folder.join("index.html");
+    output::write_file(&page, &reproduce_page(document))?;
+    Ok(page)
 }
 
 /// Rounded to microjoules as the paper's tables are.

@@ -1,9 +1,10 @@
 use std::path::PathBuf;
 
-use bitmosaic_arch::{Machine, load};
+use bitmosaic_arch::{Machine, Technology, load};
 use bitmosaic_cosim::vectors::vectors;
 use bitmosaic_reports::rtl_text;
 use bitmosaic_results::{ModuleResources, RtlDocument, RtlResult, SCHEMA_VERSION};
+use bitmosaic_rtl::area::area;
 use bitmosaic_rtl::cost::cost;
 use bitmosaic_rtl::emit::{bundle::array_bundle, readme::readme, verilog_files};
 use bitmosaic_rtl::hardware::{Units, build};
@@ -19,6 +20,9 @@ pub(crate) struct Arguments {
     /// Folder for the files, made if it is not there
     #[arg(short, long)]
     output: PathBuf,
+    /// Technology that the area is estimated in: a name of `bitmosaic list technologies`, or a file
+    #[arg(long, value_name = "TECHNOLOGY", default_value = "hpca25-28nm")]
+    technology: String,
 }
 
 pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliError> {
@@ -35,6 +39,8 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
 /// Writes the Verilog and what goes with it.
 fn export(machine: &Machine, arguments: &Arguments) -> Result<RtlDocument, CliError> {
     let units = build(machine)?;
+    let technology = Technology::load(&arguments.technology)?;
+    let area_um2 = area(machine, &units, &technology)?;
     let (files, designs) = match &units.array {
         Some(design) => {
             let mut files = array_bundle(machine, &units, &vectors(machine)?);
@@ -43,7 +49,7 @@ fn export(machine: &Machine, arguments: &Arguments) -> Result<RtlDocument, CliEr
         }
         None => (tile_bundle(machine, &units)?, units.designs().collect()),
     };
-    let mut result = RtlResult::default();
+    let mut result = RtlResult { technology: technology.name, area_um2, ..RtlResult::default() };
     for (name, text) in files.into_iter().chain(port_declarations(&units)) {
         let path = arguments.output.join(&name);
         output::create_folder(path.parent().unwrap_or(&arguments.output))?;

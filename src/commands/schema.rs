@@ -1,7 +1,7 @@
 use bitmosaic_arch::DesignSpec;
 use bitmosaic_results::{
-    CompareDocument, CosimDocument, ListDocument, MappingDocument, ParetoDocument, ProgramDocument, QuantizeDocument,
-    ReproduceDocument, RtlDocument, RunDocument, SimulateDocument, SweepDocument,
+    CompareDocument, CosimDocument, ListDocument, MappingDocument, ParetoDocument, PeersDocument, ProgramDocument,
+    QuantizeDocument, ReproduceDocument, RtlDocument, RunDocument, SimulateDocument, SweepDocument,
 };
 use schemars::{Schema, schema_for};
 
@@ -35,6 +35,7 @@ enum ResultOf {
     Sweep,
     Pareto,
     Mapping,
+    Peers,
     Program,
     Reproduce,
     Rtl,
@@ -53,6 +54,7 @@ pub(crate) fn execute(arguments: &Arguments) -> Result<Outcome, CliError> {
             ResultOf::Sweep => schema_for!(SweepDocument),
             ResultOf::Pareto => schema_for!(ParetoDocument),
             ResultOf::Mapping => schema_for!(MappingDocument),
+            ResultOf::Peers => schema_for!(PeersDocument),
             ResultOf::Program => schema_for!(ProgramDocument),
             ResultOf::Reproduce => schema_for!(ReproduceDocument),
             ResultOf::Rtl => schema_for!(RtlDocument),

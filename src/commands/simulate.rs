@@ -55,7 +55,7 @@ pub(crate) struct Arguments {
     /// `cycle` is event-driven and needs no data; `step` and `netlist` run a generated layer cycle by cycle
     #[arg(long, default_value = "cycle")]
     engine: SimulateEngine,
-    /// Write the waveform of the tile as a value change dump (VCD); needs `--engine netlist`
+    /// Write the waveform as a value change dump (VCD); needs `--engine netlist`
     #[arg(long, value_name = "FILE")]
     vcd: Option<PathBuf>,
     /// Cycles in the waveform; all of them without it, if there are not too many
@@ -296,7 +296,8 @@ fn check_vcd(machine: &Machine, arguments: &Arguments, estimate: u64) -> Result<
     if cycles.start >= estimate {
         return Err(CliError::option("--vcd-cycles", found, "the waveform would be empty"));
     }
-    let most = VCD_PE_CYCLES / u64::from(machine.pes());
+    let tiles = machine.array.as_ref().map_or(1, |array| array.tiles());
+    let most = VCD_PE_CYCLES / u64::from(machine.pes() * tiles);
     if cycles.end.min(estimate) - cycles.start > most {
         let expected =
             format!("at most {most} cycles of this design in a waveform; pick some with `--vcd-cycles FIRST..END`");

@@ -12,6 +12,7 @@ use bitmosaic_sim::probe::{Probe, Probed};
 use bitmosaic_sim::step::ArrayStep;
 
 use super::{ArrayCase, no_array};
+use crate::localize::word_of;
 use crate::{CosimError, Localization};
 
 /// Runs step engine and netlist on the same memory and compares every cycle what both know by name, then the ports, and at the
@@ -90,10 +91,7 @@ fn net_difference(probes: &[Probe], netlist: &NetlistArray, nets: &mut Nets) -> 
             // A probe without a net would compare nothing: the twins have drifted apart.
             return Some((Probe { path: format!("{} (no such net)", probe.path), ..probe.clone() }, 0));
         };
-        let found = match probe.word {
-            0 => simulator.get(net),
-            word => simulator.get_wide(net).get(word).copied().unwrap_or(0),
-        };
+        let found = word_of(simulator, net, probe);
         (found != probe.value).then(|| (probe.clone(), found))
     })
 }
@@ -143,10 +141,7 @@ fn localization(design: &Design, cycle: i64, probe: Probe, found: u64) -> Locali
         "" => module_of(design, &probe.path),
         own => own.to_string(),
     };
-    let net = match probe.word {
-        0 => probe.path,
-        word => format!("{}, bits from {}", probe.path, 64 * word),
-    };
+    let net = probe.net();
     let (row, column, expected) = (probe.row, probe.column, probe.value);
     Localization { unit: "machine", cycle, module, net, row, column, expected, found }
 }

@@ -46,6 +46,7 @@ pub fn check(machine: &Machine, module: &Module) -> Result<(), String> {
     let scale = simulator.input("scale_i");
     let in_flight = simulator.input("in_flight_i");
     let (read_address, write_address) = (simulator.input("read_address_i"), simulator.input("write_address_i"));
+    let reads = simulator.input("read_i");
     let (read, stages) = (machine.scale_unit.read_stage() as usize, machine.scale_unit.write_stage() as usize);
     let [accumulator_o, channel_o, non_finite_o] =
         bench::outputs(&simulator, ["accumulator_o", "channel_o", "non_finite_o"]);
@@ -75,6 +76,9 @@ pub fn check(machine: &Machine, module: &Module) -> Result<(), String> {
         simulator.set(write, u64::from(pipeline[stages - 1].is_some()));
         if let Some(in_flight) = in_flight {
             simulator.set(in_flight, pipeline[read..].iter().flatten().count() as u64);
+        }
+        if let Some(reads) = reads {
+            simulator.set(reads, u64::from(pipeline[read - 2].is_some()));
         }
         // Where no slot is, any place.
         for (port, stage) in [(read_address, read - 1), (write_address, stages)] {

@@ -194,7 +194,7 @@ fn largest_sums(machine: &Machine) -> Option<LayerTrace> {
     layer.weights.codes.fill(special as u8);
     layer.weights.scale_kind = ScaleKind::Int8;
     layer.weights.scales.fill(u8::MAX.into());
-    layer.weights.special_values = [machine.pe.digit_set.largest_value(executed.table.terms) as i32; 4];
+    layer.weights.special_values = [-(machine.pe.digit_set.largest_value(executed.table.terms) as i32); 4];
     for (i, value) in layer.activations.values.iter_mut().enumerate() {
         *value = if i < group { f16::MAX } else { f16::MIN };
     }

@@ -16,6 +16,7 @@ pub fn check(machine: &Machine, module: &Module) -> Result<(), String> {
     let [code_port, selector_port, type_port, plane_port, special_port] = bench::inputs(&simulator, names);
     let [digit_port] = bench::outputs(&simulator, ["digit_o"]);
     let (lanes, bits, set) = (machine.pe.lanes as usize, machine.code_bits, machine.pe.digit_set);
+    let digit_bits = machine.pe.digit_bits;
     for (t, executed) in machine.types.iter().enumerate() {
         let codes = executed.weight_type.codes.iter().enumerate();
         let codes: Vec<usize> = codes.filter(|(_, c)| **c != CodeValue::Unused).map(|(code, _)| code).collect();
@@ -37,8 +38,8 @@ pub fn check(machine: &Machine, module: &Module) -> Result<(), String> {
                         let digits = simulator.get_wide(&digit_port);
                         for lane in 0..lanes {
                             let table = executed.table.digits[code(lane)];
-                            let expected = set.encode(table.unwrap_or(*own)[plane]);
-                            let found = read_bits(&digits, lane as u32 * set.bits(), set.bits()) as u8;
+                            let expected = set.encode(table.unwrap_or(*own)[plane]) & (u8::MAX >> (8 - digit_bits));
+                            let found = read_bits(&digits, lane as u32 * digit_bits, digit_bits) as u8;
                             if found != expected {
                                 return Err(format!(
                                     "{} code {} selector {selector} plane {plane} lane {lane}: digit {found:#b}, \
@@ -67,9 +68,9 @@ fn programs(set: DigitSet, terms: usize, is_programmable: bool) -> Vec<[Digits; 
 /// Zeros with a sign: they stand for the same.
 fn pack(set: DigitSet, special: &[Digits; SPECIAL_VALUES]) -> [u64; 1] {
     let mut words = [0];
-    for (i, digit) in special.iter().flatten().enumerate() {
-        let bits = if digit.value() == 0 { 1 << set.magnitude_bits() } else { set.encode(*digit) };
-        put(&mut words, i as u32 * DIGIT_BITS, bits.into());
+    let negative_zero = if set.is_twos_complement() { 0 } else { 1 << set.magnitude_bits() };
+    for (i, place) in special.iter().flat_map(|digits| set.to_places(digits)).enumerate() {
+        put(&mut words, i as u32 * DIGIT_BITS, if place == 0 { negative_zero } else { place.into() });
     }
     const { assert!(SPECIAL_VALUES as u32 * MAX_PLANES as u32 * DIGIT_BITS <= 64) }
     words

@@ -79,6 +79,11 @@ impl Count<'_> {
         self.events.memories[kind as usize].writes += times;
     }
 
+    /// Every bank of the kind is written this often.
+    fn write_all(&mut self, kind: MemoryKind, times: u64) {
+        self.events.memories[kind as usize].writes += times * self.banks[kind as usize];
+    }
+
     fn weights(&mut self, load: &LoadWeights) {
         let (lanes, columns) = (self.machine.pe.lanes, self.machine.tile.columns);
         let blocks = u64::from(load.output_channels.div_ceil(columns));
@@ -119,6 +124,9 @@ impl Count<'_> {
         self.read_all(MemoryKind::Activations, passes * reads);
         self.read_all(MemoryKind::Records, groups);
         self.read_all(MemoryKind::Exponents, groups);
+        let accumulators = groups * u64::from(self.machine.scale_unit.ring_entries());
+        self.read_all(MemoryKind::Accumulators, accumulators);
+        self.write_all(MemoryKind::Accumulators, accumulators);
         if !matmul.part.unfinished {
             let beats = walk.output_beats(self.machine) as u64;
             self.events.output_beats += beats;

@@ -11,4 +11,3 @@ pub use events::{Accesses, Events};
 pub use lower::{ArrayProgram, ArraySchedule, OutputRegion, lower_array, read_outputs, schedule_array};
 pub use mapping::{Dataflow, MAPPINGS, Mapping};
 pub use tiling::{MappingSpace, Tiling, Traffic};
-pub use work::ProgramWork;

@@ -2,63 +2,34 @@
 
 use bitmosaic_arch::Machine;
 
-use crate::{Command, Program, TileWalk};
-
-/// What a program has to do, whatever the memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ProgramWork {
-    /// Cycles in which the array computes: digit planes of chunks.
-    pub steps: u64,
-    /// Cycles that the way into the buffers takes: a weight word, or a chunk of a row of activations, or a beat a cycle.
-    pub load_cycles: u64,
-    /// Bytes of operands that are loaded.
-    pub read_bytes: u64,
-    /// Bytes of outputs in whole beats.
-    pub written_bytes: u64,
-}
+use crate::{Command, Program};
 
 impl Program {
-    /// What the commands do on a machine; nothing without array.
-    pub fn work(&self, machine: &Machine) -> ProgramWork {
-        let Some(array) = &machine.array else { return ProgramWork::default() };
-        let (mut steps, mut load_cycles, mut read, mut written) = (0, 0, 0, 0);
-        for command in &self.commands {
-            match command {
-                Command::LoadWeights(load) => {
-                    let beats = u64::from(load.beats);
-                    // Beats end with the last word, so that the words are those that fit, less what pads the last beat.
-                    let words = beats * u64::from(array.data_bits) / u64::from(array.weight_word_bits);
-                    load_cycles += beats.max(words);
-                    read += beats;
-                }
-                Command::LoadActivations(load) => {
-                    let beats = array.activation_row_beats(machine, load.input_channels);
-                    let chunks = u64::from(load.input_channels.div_ceil(machine.pe.lanes));
-                    load_cycles += u64::from(load.tokens) * beats.max(chunks);
-                    read += u64::from(load.tokens) * beats;
-                }
-                Command::Matmul(matmul) => {
-                    let walk = TileWalk::new(machine, matmul);
-                    let pass: usize = walk.group_reads().map(|g| g.chunks * g.times * g.terms).sum();
-                    steps += (walk.pass_count() * pass) as u64;
-                }
-                Command::Store(store) => {
-                    written += u64::from(store.tokens) * array.output_row_beats(store.output_channels);
-                }
-                Command::End => {}
+    /// Cycles that the way into the buffers takes: a weight word, or a chunk of a row of activations, or a beat a cycle.
+    pub fn load_cycles(&self, machine: &Machine) -> u64 {
+        let Some(array) = &machine.array else { return 0 };
+        let of = |command: &Command| match command {
+            Command::LoadWeights(load) => {
+                let beats = u64::from(load.beats);
+                // Beats end with the last word, so that the words are those that fit, less what pads the last beat.
+                beats.max(beats * u64::from(array.data_bits) / u64::from(array.weight_word_bits))
             }
-        }
-        let beat = u64::from(array.beat_bytes());
-        ProgramWork { steps, load_cycles, read_bytes: read * beat, written_bytes: written * beat }
+            Command::LoadActivations(load) => {
+                let chunks = u64::from(load.input_channels.div_ceil(machine.pe.lanes));
+                u64::from(load.tokens) * chunks.max(array.activation_row_beats(machine, load.input_channels))
+            }
+            Command::Matmul(_) | Command::Store(_) | Command::End => 0,
+        };
+        self.commands.iter().map(of).sum()
     }
 
-    /// Cycles that no memory of `bytes_per_cycle` and no schedule can go below: the steps of the tiles, the beats of each
-    /// direction, and the bytes of both.
+    /// Cycles that no memory of `bytes_per_cycle` and no schedule can go below: the steps of the tiles, the way into the buffers,
+    /// the beats of each direction, and the bytes of both.
     pub fn least_cycles(&self, machine: &Machine, bytes_per_cycle: u32) -> u64 {
-        let ProgramWork { steps, read_bytes, written_bytes, .. } = self.work(machine);
+        let events = self.events(machine);
         let beat = machine.array.as_ref().map_or(1, |array| u64::from(array.beat_bytes()));
-        let memory = (read_bytes + written_bytes) / u64::from(bytes_per_cycle.max(1));
-        steps.max(read_bytes / beat).max(written_bytes / beat).max(memory)
+        let memory = (events.read_beats + events.written_beats) * beat / u64::from(bytes_per_cycle.max(1));
+        events.steps.max(self.load_cycles(machine)).max(events.read_beats).max(events.written_beats).max(memory)
     }
 
     /// Cycles within which the program ends in a memory without gates: every byte alone, every step alone.

@@ -167,7 +167,8 @@ pub(super) fn cycles_table(comparison: &IsoArea) -> Table {
     let best = comparison.best_row.map_or("no point".to_string(), |row| format!("row {row}"));
     let columns = vec![Column::left("cycles by cause"), Column::right(&comparison.reference), Column::right(&best)];
     let mut table = Table::new("", columns);
-    let causes: [(&str, fn(&PhaseCycles) -> u64); 5] = [
+    type Cause = (&'static str, fn(&PhaseCycles) -> u64);
+    let causes: [Cause; 5] = [
         ("compute", |c| c.compute),
         ("waits for memory", |c| c.memory),
         ("scale units", |c| c.scale_unit),

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use bitmosaic_arch::{Machine, PeWidths};
+use bitmosaic_arch::{BlockPe, IntPe, Machine, PeWidths};
 use bitmosaic_mappings::{
     BeatFormat, Latency, MappingError, Watchdog, aligner_beats, field, matmul_command, output_delay, tile_beats,
 };
@@ -89,7 +89,9 @@ pub(super) fn parameters(text: &mut String, machine: &Machine) {
         ("registers from hold register to output", unit.output_latency_cycles),
     ];
     match &pe.kind {
-        PeWidths::Block(block) => rows.push(("bits of a sum of lanes", block.tree_bits)),
+        PeWidths::Block(BlockPe { tree_bits, .. }) | PeWidths::Int(IntPe { tree_bits, .. }) => {
+            rows.push(("bits of a sum of lanes", *tree_bits));
+        }
         PeWidths::Float(float) => rows.extend([
             ("guard bits of a lane", float.guard_bits),
             ("guard bits of the accumulator", float.accumulator_guard_bits),

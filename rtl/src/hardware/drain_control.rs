@@ -240,6 +240,8 @@ pub(super) fn drain_control(machine: &Machine) -> Result<Module, NetlistError> {
         valid.push(entering);
     }
     if let Some((bits, block)) = block {
+        let doc = format!("stage {} is valid", read_stage - 1);
+        m.output("read_o", valid[read_stage as usize - 2], &doc);
         let index = match unit.dequantize_cycles {
             0 => slot,
             cycles => {

@@ -1,6 +1,6 @@
 //! Scale unit: group sum × scale significand -> binary32, added to the PE's binary32 accumulator, one PE a cycle.
 
-use bitmosaic_arch::Machine;
+use bitmosaic_arch::{ACCUMULATOR_BITS, Machine};
 
 use super::float::{FRACTION, Step, gate, normalize, round_and_pack, shift_right_sticky};
 use super::index_bits;
@@ -8,8 +8,6 @@ use crate::netlist::{Module, ModuleBuilder, Net, NetlistError};
 
 /// Significand with three extra bits for rounding.
 const SUM_BITS: u32 = FRACTION + 1 + 3;
-/// An accumulator in a memory: binary32 and a flag.
-const ACCUMULATOR_BITS: u32 = 33;
 
 /// Module `scale_unit`: multiply, convert, align and add, normalize and round.
 pub(super) fn scale_unit(machine: &Machine) -> Result<Module, NetlistError> {
@@ -38,7 +36,9 @@ pub(super) fn scale_unit(machine: &Machine) -> Result<Module, NetlistError> {
     let places = unit.accumulator_address_bits().map(|bits| {
         let doc = format!("stage {}: place of the slot's accumulator", read_stage - 1);
         let read = m.input("read_address_i", bits, &doc);
-        (bits, read, m.input("write_address_i", bits, &format!("stage {write_stage}: the same")))
+        let reads = m.input("read_i", 1, &format!("stage {} is valid", read_stage - 1));
+        let reads = m.and(advance, reads);
+        (bits, (reads, read), m.input("write_address_i", bits, &format!("stage {write_stage}: the same")))
     });
     let in_flight = (unit.step_registers > 0 && places.is_none()).then(|| {
         let doc = format!("valid stages from {} to {write_stage}", read_stage + 1);
@@ -105,11 +105,11 @@ pub(super) fn scale_unit(machine: &Machine) -> Result<Module, NetlistError> {
     let result = normalize_sum(&mut m, step, total, exponent, sign);
     let result = m.name(result, "accumulator_d", "new accumulator, binary32");
     let rotate = m.and(advance, write);
-    if let (Some(held), Some((bits, read, place))) = (held, places) {
+    if let (Some(held), Some((bits, (reads, read), place))) = (held, places) {
         let flag = m.bit(carried, 16);
         let data = m.concat(&[result, flag]);
         let doc = "binary32 accumulators, above each the non-finite flag of its token so far";
-        let data = m.ram("accumulators", 1 << bits, ACCUMULATOR_BITS, rotate, place, data, advance, read, doc);
+        let data = m.ram("accumulators", 1 << bits, ACCUMULATOR_BITS, rotate, place, data, reads, read, doc);
         m.assign(held, data);
     }
     for (i, entry) in entries.iter().enumerate() {

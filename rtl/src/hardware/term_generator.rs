@@ -1,5 +1,5 @@
 //! Term generator of a column: the digit of every lane's code in the current plane. Two's complement types share a recoder,
-//! the others look their digits up.
+//! or are cut into digits that are in two's complement too; the others look their digits up.
 
 use bitmosaic_arch::{ExecutedType, Machine};
 use bitmosaic_numerics::term::{DIGIT_BITS, Digit, MAX_PLANES};
@@ -25,22 +25,26 @@ pub(super) fn term_generator(machine: &Machine) -> Result<Module, NetlistError> 
     let selector = m.input("selector_i", 2, "special value of the column's group");
     let weight_type = m.input("weight_type_i", index_bits(machine.types.len() as u32), "weight type of the command");
     let plane = m.input("plane_i", index_bits(planes), "digit plane");
-    let digit_bits = machine.pe.digit_set.bits();
+    let (digit_set, digit_bits) = (machine.pe.digit_set, machine.pe.digit_bits);
     let special_bits = SPECIAL_VALUES as u32 * MAX_PLANES as u32 * DIGIT_BITS;
     let special = m.input("special_digits_i", special_bits, "digits of the special values: selector, then plane");
 
     let values: Vec<Net> = (0..SPECIAL_VALUES as u32)
         .map(|s| {
-            let place = |k: u32| (s * MAX_PLANES as u32 + k) * DIGIT_BITS;
+            let place = |k: u32| (s * MAX_PLANES as u32 + k * digit_set.places() as u32) * DIGIT_BITS;
             let digits: Vec<Net> = (0..planes).map(|k| m.slice(special, place(k), digit_bits)).collect();
             m.select(plane, &digits)
         })
         .collect();
     let special_digit = m.select(selector, &values);
     let special_digit = m.name(special_digit, "special_digit", "digit of the group's special value in this plane");
-    let magnitude = m.slice(special_digit, 0, machine.pe.digit_set.magnitude_bits());
-    let sign = m.bit(special_digit, machine.pe.digit_set.magnitude_bits());
-    let special_digit = signed_digit(&mut m, magnitude, sign);
+    let special_digit = if digit_set.is_twos_complement() {
+        special_digit
+    } else {
+        let magnitude = m.slice(special_digit, 0, digit_set.magnitude_bits());
+        let sign = m.bit(special_digit, digit_set.magnitude_bits());
+        signed_digit(&mut m, magnitude, sign)
+    };
     // A machine may have one type, no special values, fewer planes than a command has room for.
     for input in [codes, special, selector, weight_type, plane] {
         m.ignore(input);
@@ -79,7 +83,7 @@ pub(super) fn term_generator(machine: &Machine) -> Result<Module, NetlistError> 
         let by_source: Vec<Net> = sources
             .iter()
             .map(|source| match (source, &recoded) {
-                (Some(t), _) => lookup(&mut m, t, code, plane),
+                (Some(t), _) => digit_of(&mut m, t, code, plane, digit_bits),
                 (None, Some(recoded)) => recoded[lane as usize],
                 (None, None) => m.constant(0, digit_bits),
             })
@@ -110,6 +114,13 @@ fn by_type(m: &mut ModuleBuilder, weight_type: Net, values: &[u64], width: u32) 
 
 /// Whether the recoder gives the digits: integers in two's complement, in the planes that their bits fill.
 fn is_recoded(executed: &ExecutedType) -> bool {
+    executed.table.digit_set == DigitSet::Radix4
+        && executed.table.terms == executed.weight_type.code_bits.div_ceil(2) as usize
+        && is_integer_type(executed)
+}
+
+/// Whether codes are integers in two's complement.
+fn is_integer_type(executed: &ExecutedType) -> bool {
     let bits = executed.weight_type.code_bits;
     let is_integer = |(code, value): (usize, &CodeValue)| {
         let code = code as i64;
@@ -119,9 +130,7 @@ fn is_recoded(executed: &ExecutedType) -> bool {
             CodeValue::Unused => true,
         }
     };
-    executed.table.digit_set == DigitSet::Radix4
-        && executed.table.terms == bits.div_ceil(2) as usize
-        && executed.weight_type.codes.iter().enumerate().all(is_integer)
+    executed.weight_type.codes.iter().enumerate().all(is_integer)
 }
 
 /// Digits of all lanes, as the recoder gives them for the types that are recoded.
@@ -173,9 +182,38 @@ fn special_codes(machine: &Machine) -> Vec<(u32, u64)> {
     codes
 }
 
+/// The digit of a code in this plane: bits of it where type and digits are in two's complement, otherwise by table.
+fn digit_of(m: &mut ModuleBuilder, executed: &ExecutedType, code: Net, plane: Net, digit_bits: u32) -> Net {
+    let TermTable { digit_set, terms, digits } = &executed.table;
+    if !digit_set.is_twos_complement() {
+        return signed_lookup(m, executed, code, plane);
+    }
+    let (code_bits, radix_bits) = (executed.weight_type.code_bits, digit_set.radix_bits());
+    if !is_integer_type(executed) {
+        let mask = (1 << digit_bits) - 1;
+        let entry = |code: usize, k: usize| {
+            let digit = if k < *terms { digits[code].map(|d| d[k]) } else { None };
+            u64::from(digit_set.encode(digit.unwrap_or_default())) & mask
+        };
+        return lookup(m, (code, code_bits), (plane, *terms), digit_bits, entry);
+    }
+    let last = *terms as u32 - 1;
+    let own = m.slice(code, 0, code_bits);
+    let own = m.as_signed(own);
+    let signed = m.extend(own, radix_bits * last + digit_bits.max(code_bits));
+    let parts: Vec<Net> = (0..=last)
+        .map(|k| {
+            let part = m.slice(signed, radix_bits * k, if k < last { radix_bits } else { digit_bits });
+            m.extend(part, digit_bits)
+        })
+        .collect();
+    let plane = m.slice(plane, 0, index_bits(*terms as u32));
+    m.select(plane, &parts)
+}
+
 /// The digit of a code as the type's table has it in this plane. Where the highest bit of the code only changes signs, the table
 /// has the other half.
-fn lookup(m: &mut ModuleBuilder, executed: &ExecutedType, code: Net, plane: Net) -> Net {
+fn signed_lookup(m: &mut ModuleBuilder, executed: &ExecutedType, code: Net, plane: Net) -> Net {
     let TermTable { digit_set, terms, digits } = &executed.table;
     let code_bits = executed.weight_type.code_bits;
     let half = digits.len() / 2;
@@ -187,20 +225,9 @@ fn lookup(m: &mut ModuleBuilder, executed: &ExecutedType, code: Net, plane: Net)
     };
     let is_signed = half > 1 && (0..half).all(|code| (0..*terms).all(|k| negated(code, k)));
     let rows = if is_signed { half } else { digits.len() };
-    let index_planes = if *terms > 1 { 1 << index_bits(*terms as u32) } else { 1 };
-    let entry = |code: usize, k: usize| digit_set.encode(digit(code, k).unwrap_or(Digit::default()));
-    // Constants of one value are one net.
-    let constants: Vec<Net> = (0..1u64 << digit_set.bits()).map(|v| m.constant(v, digit_set.bits())).collect();
-    let entries: Vec<Net> = (0..index_planes)
-        .flat_map(|k| (0..rows).map(move |code| (code, k)))
-        .map(|(code, k)| constants[usize::from(entry(code, k))])
-        .collect();
-    let mut index = vec![m.slice(code, 0, code_bits - u32::from(is_signed))];
-    if *terms > 1 {
-        index.push(m.slice(plane, 0, index_bits(*terms as u32)));
-    }
-    let index = m.concat(&index);
-    let found = m.select(index, &entries);
+    let entry = |code: usize, k: usize| digit_set.encode(digit(code, k).unwrap_or(Digit::default())).into();
+    let bits = code_bits - u32::from(is_signed);
+    let found = lookup(m, (code, bits), (plane, *terms), digit_set.bits(), entry);
     if !is_signed {
         return found;
     }
@@ -210,6 +237,29 @@ fn lookup(m: &mut ModuleBuilder, executed: &ExecutedType, code: Net, plane: Net)
     let is_negative = (0..rows).any(|code| (0..*terms).any(|k| digit(code, k).is_some_and(|d| d.value() < 0)));
     let sign = if is_negative { m.xor(sign, code_sign) } else { code_sign };
     signed_digit(m, magnitude, sign)
+}
+
+/// A table by the lower bits of a code and, where a type has several, by plane: `entry` of both, `width` bits.
+fn lookup(
+    m: &mut ModuleBuilder,
+    (code, bits): (Net, u32),
+    (plane, terms): (Net, usize),
+    width: u32,
+    entry: impl Fn(usize, usize) -> u64,
+) -> Net {
+    let index_planes = if terms > 1 { 1 << index_bits(terms as u32) } else { 1 };
+    // Constants of one value are one net.
+    let constants: Vec<Net> = (0..1u64 << width).map(|v| m.constant(v, width)).collect();
+    let entries: Vec<Net> = (0..index_planes)
+        .flat_map(|k| (0..1usize << bits).map(move |code| (code, k)))
+        .map(|(code, k)| constants[entry(code, k) as usize])
+        .collect();
+    let mut index = vec![m.slice(code, 0, bits)];
+    if terms > 1 {
+        index.push(m.slice(plane, 0, index_bits(terms as u32)));
+    }
+    let index = m.concat(&index);
+    m.select(index, &entries)
 }
 
 /// A digit; zero has no sign.

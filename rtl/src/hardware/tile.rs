@@ -224,7 +224,8 @@ pub(super) fn build(machine: &Machine) -> Result<(Design, PartsOf), NetlistError
         }
         inputs.extend([("first_group_i", drain.get("first_group_o")), ("write_i", drain.get("write_o"))]);
         if in_memory {
-            let ports = [("read_address_i", "read_address_o"), ("write_address_i", "write_address_o")];
+            let addresses = [("read_address_i", "read_address_o"), ("write_address_i", "write_address_o")];
+            let ports = addresses.into_iter().chain([("read_i", "read_o")]);
             inputs.extend(ports.map(|(input, output)| (input, drain.get(output))));
         } else if unit.step_registers > 0 {
             inputs.push(("in_flight_i", drain.get("in_flight_o")));

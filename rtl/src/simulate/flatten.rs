@@ -32,6 +32,8 @@ pub(super) struct Scope {
     pub(super) shown: Vec<(String, NetId)>,
     /// Registers of the module, as names.
     registers: Vec<String>,
+    /// Positions in `rams` of those of the module.
+    rams: std::ops::Range<usize>,
 }
 
 impl Nets for Flat {
@@ -91,6 +93,7 @@ impl Flat {
             enable: r.enable.map(at),
             reset: r.reset,
         }));
+        let first_ram = self.rams.len();
         self.rams.extend(module.rams.iter().map(|r| Ram {
             write_enable: at(r.write_enable),
             write_address: at(r.write_address),
@@ -114,6 +117,7 @@ impl Flat {
             children: BTreeMap::new(),
             shown,
             registers: registers.map(|r| module.nets[r.net.index()].name.clone()).collect(),
+            rams: first_ram..self.rams.len(),
         });
         for instance in &module.instances {
             let Some(child) = design.module(&instance.module) else {
@@ -148,12 +152,24 @@ impl Flat {
 
     /// Paths and nets of all registers, a module's own before its instances'.
     pub(super) fn register_paths(&self) -> Vec<(String, NetId)> {
+        let own = |scope: &Scope| -> Vec<(String, NetId)> {
+            scope.registers.iter().filter_map(|n| Some((n.clone(), *scope.names.get(n)?))).collect()
+        };
+        self.paths(own)
+    }
+
+    /// Paths of all memories, likewise, with their positions in `rams`.
+    pub(super) fn ram_paths(&self) -> Vec<(String, usize)> {
+        self.paths(|scope| scope.rams.clone().map(|ram| (self.rams[ram].name.clone(), ram)).collect())
+    }
+
+    /// What each scope has, by path.
+    fn paths<T>(&self, own: impl Fn(&Scope) -> Vec<(String, T)>) -> Vec<(String, T)> {
         let mut paths = vec![];
         let mut stack = vec![(String::new(), 0)];
         while let Some((prefix, scope)) = stack.pop() {
             let scope = &self.scopes[scope];
-            let own = scope.registers.iter().filter_map(|n| Some((n, *scope.names.get(n)?)));
-            paths.extend(own.map(|(name, net)| (format!("{prefix}{name}"), net)));
+            paths.extend(own(scope).into_iter().map(|(name, of)| (format!("{prefix}{name}"), of)));
             let children = scope.children.iter().rev();
             stack.extend(children.map(|(name, &child)| (format!("{prefix}{name}."), child)));
         }

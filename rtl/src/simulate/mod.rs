@@ -354,6 +354,14 @@ impl Simulator {
             Some((path, probe, width))
         })
     }
+
+    /// Every memory with its path and what tells whether it is read and written at the next edge; in the order of `registers`.
+    pub fn memories(&self) -> impl Iterator<Item = (String, Probe, Probe)> + '_ {
+        self.flat.ram_paths().into_iter().filter_map(|(path, ram)| {
+            let ram = &self.flat.rams[ram];
+            Some((path, self.reading(ram.read_enable)?, self.reading(ram.write_enable)?))
+        })
+    }
 }
 
 /// All nets that ports, state or given names need, each after what it depends on; the error is

@@ -13,14 +13,14 @@
 use std::fmt::Write;
 
 use bitmosaic_arch::Machine;
-use bitmosaic_numerics::term::{DIGIT_BITS, MAX_PLANES};
+use bitmosaic_numerics::term::{DIGIT_BITS, Digit, MAX_PLANES};
 use bitmosaic_numerics::{CodeValue, DigitSet, SPECIAL_VALUES};
 use bitmosaic_rtl::netlist::Design;
 
 use super::yosys::{self, Claim, Given, Subject};
 use crate::common::Folder;
 
-/// Bits of a sum of digits, sign included: below 8 · 85 = 680 in radix 4, 6 · 585 in radix 8.
+/// Bits of a sum of digits, sign included: below 8 · 85 = 680 in radix 4, 6 · 585 in radix 8, 256 in two's complement.
 const VALUE_BITS: u32 = 13;
 
 /// Proves both claims for the term generator of a tile.
@@ -52,7 +52,8 @@ fn property(machine: &Machine, design: &Design) -> String {
     };
     let (lanes, bits) = (machine.pe.lanes, machine.code_bits);
     let set = machine.pe.digit_set;
-    let digit_bits = set.bits();
+    let digit_bits = machine.pe.digit_bits;
+    let place_bits = set.places() as u32 * DIGIT_BITS;
     let special_bits = SPECIAL_VALUES * MAX_PLANES * DIGIT_BITS as usize;
     let mut text = codebook(machine, width("weight_type_i"));
     let _ = writeln!(
@@ -71,7 +72,7 @@ fn property(machine: &Machine, design: &Design) -> String {
          endfunction",
         VALUE_BITS - 1,
         digit_bits - 1,
-        digit_values(set)
+        digit_values(set, digit_bits)
     );
     for k in 0..machine.max_terms {
         let _ = writeln!(
@@ -83,9 +84,9 @@ fn property(machine: &Machine, design: &Design) -> String {
             lanes * digit_bits - 1,
             width("plane_i"),
             MAX_PLANES as u32 * DIGIT_BITS,
-            k * DIGIT_BITS,
+            k * place_bits,
             digit_bits - 1,
-            set.magnitude_bits() - 1
+            if set.is_twos_complement() { digit_bits } else { set.magnitude_bits() } - 1
         );
     }
     for lane in 0..lanes {
@@ -108,8 +109,8 @@ fn property(machine: &Machine, design: &Design) -> String {
                 "  wire [{top}:0] digit_{lane}_{k} = plane_{k}[{}:{low}];\n  \
                  wire [{top}:0] expected_{lane}_{k} = is_special_{lane} ? special_{k} : table_{lane}[{}:{}];",
                 low + top,
-                k * DIGIT_BITS + top,
-                k * DIGIT_BITS
+                k * place_bits + top,
+                k * place_bits
             );
         }
         let planes = || 0..machine.max_terms;
@@ -131,9 +132,13 @@ fn property(machine: &Machine, design: &Design) -> String {
 }
 
 /// Cases of the value of each encoded digit; the others, -0 among them, are 0.
-fn digit_values(set: DigitSet) -> String {
-    let non_zero = set.digits().into_iter().filter(|d| d.value() != 0);
-    non_zero.map(|d| format!("{}: digit = {};", set.encode(d), d.value())).collect::<Vec<_>>().join(" ")
+fn digit_values(set: DigitSet, digit_bits: u32) -> String {
+    // In two's complement a machine may have fewer bits than the set.
+    let mask = u8::MAX >> (u8::BITS - digit_bits);
+    let fits =
+        |d: &Digit| !set.is_twos_complement() || (d.value() << (32 - digit_bits)) >> (32 - digit_bits) == d.value();
+    let non_zero = set.digits().into_iter().filter(|d| d.value() != 0 && fits(d));
+    non_zero.map(|d| format!("{}: digit = {};", set.encode(d) & mask, d.value())).collect::<Vec<_>>().join(" ")
 }
 
 /// Module `codebook`: what each type's codes stand for, its planes and its table.
@@ -168,10 +173,8 @@ fn codebook(machine: &Machine, type_bits: u32) -> String {
                 CodeValue::Unused | CodeValue::Paired { .. } | CodeValue::Victim => continue,
             };
             let digits = executed.table.digits[code].unwrap();
-            let digits = digits
-                .iter()
-                .rev()
-                .fold(0u32, |word, d| word << DIGIT_BITS | u32::from(machine.pe.digit_set.encode(*d)));
+            let places = machine.pe.digit_set.to_places(&digits);
+            let digits = places.iter().rev().fold(0u32, |word, place| word << DIGIT_BITS | u32::from(*place));
             let _ = writeln!(text, "          {code}: begin value = {value}; unused = 0; digits = {digits}; end");
         }
         text.push_str("          default: ;\n        endcase\n      end\n");

@@ -133,7 +133,7 @@ impl Chunk {
         for (i, sum) in sums.iter_mut().enumerate() {
             let (column, row) = (i / rows, i % rows);
             let activations = &self.activations[row * lanes..(row + 1) * lanes];
-            if let Arithmetic::Block { .. } = arithmetic {
+            if let Arithmetic::Block { .. } | Arithmetic::Int { .. } = arithmetic {
                 // Integer sums do not depend on their order.
                 let values = &self.values[column * lanes..(column + 1) * lanes];
                 sum.significand += values.iter().zip(activations).map(|(v, a)| v * i64::from(*a)).sum::<i64>();
@@ -176,7 +176,7 @@ impl CodeDigits {
             let digits = table.digits.get(code).copied().flatten().unwrap_or(*special);
             (digits, sum(&digits))
         };
-        let special = command.special_digits.iter().map(|codes| codes.map(|code| set.decode(code)));
+        let special = command.special_digits.iter().map(|places| set.from_places(*places));
         CodeDigits(special.map(|s| (0..codes).map(|code| of_code(code, &s)).collect()).collect())
     }
 }

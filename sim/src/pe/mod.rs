@@ -2,6 +2,7 @@
 
 pub mod bit_serial_block;
 pub mod bit_serial_float;
+pub mod fp16_int;
 
 use bitmosaic_arch::{FloatPe, Machine, PeWidths, TermOrder};
 use bitmosaic_numerics::Digit;
@@ -59,6 +60,11 @@ pub enum Arithmetic {
     },
     /// `bit-serial-float`.
     Float(FloatPe),
+    /// `fp16-int`.
+    Int {
+        /// Plane k weighs 2^(k · radix_bits).
+        radix_bits: u32,
+    },
 }
 
 impl Arithmetic {
@@ -70,6 +76,7 @@ impl Arithmetic {
                 plane_major: machine.pe.order == TermOrder::PlaneMajor,
             },
             PeWidths::Float(float) => Arithmetic::Float(float.clone()),
+            PeWidths::Int(_) => Arithmetic::Int { radix_bits: machine.pe.digit_set.radix_bits() },
         }
     }
 
@@ -80,6 +87,7 @@ impl Arithmetic {
         match self {
             Arithmetic::Block { .. } => lanes.extend(pairs.map(|(d, a)| bit_serial_block::product(*d, *a))),
             Arithmetic::Float(_) => lanes.extend(pairs.map(|(d, a)| bit_serial_float::product(*d, *a))),
+            Arithmetic::Int { .. } => lanes.extend(pairs.map(|(d, a)| fp16_int::product(*d, *a))),
         }
     }
 
@@ -88,6 +96,7 @@ impl Arithmetic {
         match self {
             Arithmetic::Block { .. } => bit_serial_block::sum(lanes),
             Arithmetic::Float(widths) => bit_serial_float::sum(widths, lanes),
+            Arithmetic::Int { .. } => fp16_int::sum(lanes),
         }
     }
 
@@ -102,6 +111,7 @@ impl Arithmetic {
                 bit_serial_block::accumulate(if next_plane { moved } else { accumulator }, tree, 0)
             }
             Arithmetic::Float(widths) => bit_serial_float::accumulate(widths, accumulator, tree, plane),
+            Arithmetic::Int { radix_bits } => fp16_int::accumulate(accumulator, tree, radix_bits * plane),
         }
     }
 }

@@ -30,10 +30,8 @@ impl Running {
 
     pub(super) fn decode(machine: &Machine, command: &[u64]) -> Running {
         let at = |(low, bits): (u32, u32)| read_bits(command, low, bits) as u32;
-        let special = |place: usize| {
-            let code = at((field::SPECIAL_DIGITS.0 + place as u32 * DIGIT_BITS, DIGIT_BITS));
-            machine.pe.digit_set.decode(code as u8)
-        };
+        let place = |i: usize| at((field::SPECIAL_DIGITS.0 + i as u32 * DIGIT_BITS, DIGIT_BITS)) as u8;
+        let special = |s: usize| machine.pe.digit_set.from_places(std::array::from_fn(|i| place(s * MAX_PLANES + i)));
         Running {
             weight_type: at(field::WEIGHT_TYPE) as usize % machine.types.len(),
             terms: at(field::TERMS),
@@ -43,7 +41,7 @@ impl Running {
             tokens: at(field::TOKENS),
             output_channels: at(field::OUTPUT_CHANNELS),
             input_channels: at(field::INPUT_CHANNELS),
-            special_digits: std::array::from_fn(|s| std::array::from_fn(|k| special(s * MAX_PLANES + k))),
+            special_digits: std::array::from_fn(special),
             continues: at(field::PART) & 1 == 1,
             unfinished: at(field::PART) & 2 == 2,
         }

@@ -1,6 +1,6 @@
 //! Named values of the tile, in data-flow order, by the paths of the netlist.
 
-use bitmosaic_numerics::f16;
+use bitmosaic_numerics::{Digit, f16};
 
 use super::tile::{Origin, TileStep};
 use crate::pe::{Arithmetic, Sum};
@@ -60,11 +60,15 @@ pub(super) fn collect(tile: &TileStep<'_>, control: &Control) -> Vec<Probe> {
     push("u_control.load", "tile_control", u64::from(control.load));
     if tile.operand.valid {
         for (column, digits) in tile.digits.chunks(lanes).enumerate() {
-            let set = machine.pe.digit_set;
-            let value = digits.iter().rev().fold(0, |word, d| word << set.bits() | u64::from(set.encode(*d)));
-            let column_probe = Probe::new(format!("u_term_{column}.digit_o"), "term_generator", value);
+            let (set, bits) = (machine.pe.digit_set, machine.pe.digit_bits);
+            let encode = |d: &Digit| mask(set.encode(*d).into(), bits);
+            let value = digits.iter().rev().fold(0u128, |word, d| word << bits | u128::from(encode(d)));
             let channel = tile.operand.origin.1 + column as u32;
-            probes.push(Probe { column: Some((column as u32, channel)), ..column_probe });
+            for word in 0..(bits as usize * lanes).div_ceil(64) {
+                let value = (value >> (64 * word)) as u64;
+                let column_probe = Probe::new(format!("u_term_{column}.digit_o"), "term_generator", value);
+                probes.push(Probe { column: Some((column as u32, channel)), word, ..column_probe });
+            }
         }
         if let PeWidths::Block(BlockPe { triple_bits: bits @ 1.., .. }) = machine.pe.kind {
             for (i, activation) in tile.operand.activations.iter().enumerate() {
@@ -79,11 +83,13 @@ pub(super) fn collect(tile: &TileStep<'_>, control: &Control) -> Vec<Probe> {
     let module = match tile.arithmetic {
         Arithmetic::Block { .. } => "block_pe",
         Arithmetic::Float(_) => "float_pe",
+        Arithmetic::Int { .. } => "int_pe",
     };
     let group = &tile.scale_units.group;
     let dequantized = group.remaining > 0 && group.remaining <= machine.scale_unit.ring_entries();
     let (tree_bits, held_bits) = match &machine.pe.kind {
         PeWidths::Block(block) => (block.tree_bits, machine.pe.accumulator_bits),
+        PeWidths::Int(int) => (int.tree_bits, machine.pe.accumulator_bits),
         PeWidths::Float(float) => (float.sum_bits, float.product_bits),
     };
     for (i, pe) in tile.pes.iter().enumerate() {

@@ -2,7 +2,7 @@
 
 use bitmosaic_arch::Machine;
 use bitmosaic_cosim::array::{ArrayCase, run_array_engine};
-use bitmosaic_cosim::{Engine, ExternalSettings};
+use bitmosaic_cosim::{Engine, ExternalSettings, write_array_vcd};
 use bitmosaic_mappings::{Mapping, MappingSpace, Matmul, Program, TileWalk, Tiling, schedule_array};
 use bitmosaic_results::{LayerResult, MemoryWaits, SimulateResult, Stalls};
 use bitmosaic_sim::energy::program_energy;
@@ -10,8 +10,8 @@ use bitmosaic_sim::inference::ProgramTiming;
 use bitmosaic_sim::run::ArrayTrace;
 
 use super::{
-    Arguments, STEP_CYCLE_CAP, SimulateEngine, describe_memory, energy, engine_name, generated_layer, memory_timing,
-    product,
+    Arguments, STEP_CYCLE_CAP, SimulateEngine, check_vcd, describe_memory, energy, engine_name, generated_layer,
+    memory_timing, product,
 };
 use crate::error::CliError;
 
@@ -36,9 +36,6 @@ pub(super) fn simulate(
         let expected = "a whole machine has a memory in their place: --memory-latency, --memory-bytes-per-cycle";
         return Err(CliError::option("--input-stalls, --output-stalls", &machine.name, expected));
     }
-    if arguments.vcd.is_some() {
-        return Err(CliError::option("--vcd", &machine.name, "waveforms are written for tiles alone so far"));
-    }
     let timing = memory_timing(machine, arguments)?;
     let layer = generated_layer(matmul, &arguments.weight_type, arguments.seed)?;
     let case =
@@ -56,7 +53,15 @@ pub(super) fn simulate(
             format!("at most {cap}; take a smaller product or `--engine cycle`"),
         ));
     }
-    let run = run_array_engine(&case, engine, &ExternalSettings::default())?;
+    let settings = ExternalSettings::default();
+    let run = match &arguments.vcd {
+        None => run_array_engine(&case, engine, &settings)?,
+        Some(path) => {
+            let estimate = run_array_engine(&case, Engine::Simulator, &settings)?.trace.cycles;
+            check_vcd(machine, arguments, estimate)?;
+            write_array_vcd(&case, path, arguments.vcd_cycles.clone().unwrap_or(0..estimate))?
+        }
+    };
     if run.trace.error != 0 {
         return Err(CliError::Internal(format!("the machine ended with error {}", run.trace.error)));
     }

@@ -8,7 +8,7 @@ use bitmosaic_results::{CostTable, EnergyPj, InferenceResult, LayerResult, Memor
 use bitmosaic_sim::energy::{self as charge, energy};
 use bitmosaic_sim::inference::{OperandType, Precision, Timing, time_operations};
 use bitmosaic_sim::memory::MemoryTiming;
-use bitmosaic_workloads::model::{Model, load};
+use bitmosaic_workloads::model::{Experts, Model, load};
 use bitmosaic_workloads::operation::{
     Function, LmHead, Operand, Operation, Product, Scope, Work, cache_elements, operations, parameters,
 };
@@ -38,9 +38,10 @@ pub(super) struct ModelArguments {
     /// Tokens whose logits are computed
     #[arg(long, default_value = "last", requires = "model")]
     lm_head: LmHeadTokens,
-    /// How a mixture's tokens choose experts
-    #[arg(long, default_value = "uniform", requires = "model")]
-    routing: RoutingKind,
+    /// How a mixture's tokens choose experts: `uniform` (at random, all alike, by --seed), `worst` (as many experts as there are
+    /// choices), or a text file with the measured share of each expert
+    #[arg(long, value_name = "HOW|FILE", default_value = "uniform", requires = "model")]
+    routing: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -49,14 +50,6 @@ enum LmHeadTokens {
     Last,
     /// All new ones
     All,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum RoutingKind {
-    /// At random, all alike, by --seed
-    Uniform,
-    /// As many experts as there are choices
-    Worst,
 }
 
 /// What a model's run adds to a document.
@@ -102,10 +95,7 @@ pub(super) fn simulate(
             LmHeadTokens::Last => LmHead::Last,
             LmHeadTokens::All => LmHead::All,
         },
-        routing: match own.routing {
-            RoutingKind::Uniform => Routing::Uniform { seed: arguments.seed },
-            RoutingKind::Worst => Routing::Worst,
-        },
+        routing: routing(&own.routing, &model, arguments.seed)?,
         quantized_cache: true,
     };
     let list: Vec<Operation> = phase.steps().into_iter().flat_map(|step| operations(&model, step, &scope)).collect();
@@ -120,7 +110,7 @@ pub(super) fn simulate(
         own.cache_type,
         own.cache_group,
         if own.lm_head == LmHeadTokens::Last { "last" } else { "all" },
-        if has_experts(&model) { format!(", {:?} routing", own.routing).to_lowercase() } else { String::new() },
+        if experts(&model).is_some() { format!(", {} routing", own.routing) } else { String::new() },
     );
     let context = phase.steps().last().map_or(0, |step| step.context);
     let cache = cache_elements(&model, context) as f64 * precision.cache_bits() / 8.0;
@@ -139,9 +129,46 @@ pub(super) fn simulate(
     Ok(ModelResult { result, workload })
 }
 
-fn has_experts(model: &Model) -> bool {
-    let networks = model.blocks.values().filter_map(|block| block.feed_forward.as_ref());
-    networks.into_iter().any(|network| network.experts.is_some())
+/// The experts of a mixture: of all its blocks the same number, or the first block's.
+fn experts(model: &Model) -> Option<&Experts> {
+    model.blocks.values().find_map(|block| block.feed_forward.as_ref()?.experts.as_ref())
+}
+
+/// Largest file of shares.
+const MOST_SHARE_BYTES: u64 = 1 << 20;
+
+/// How tokens choose experts; a file has a number an expert, with commas or blanks between them.
+fn routing(how: &str, model: &Model, seed: u64) -> Result<Routing, CliError> {
+    match how {
+        "uniform" => return Ok(Routing::Uniform { seed }),
+        "worst" => return Ok(Routing::Worst),
+        _ => {}
+    }
+    let error = |reason: String| CliError::File { path: how.to_string(), reason };
+    let expected = "`--routing` takes `uniform`, `worst` or a file of shares";
+    let size = std::fs::metadata(how).map_err(|e| error(format!("{e}; {expected}")))?.len();
+    if size > MOST_SHARE_BYTES {
+        return Err(error(format!("{size} bytes; {expected} of at most {MOST_SHARE_BYTES}")));
+    }
+    let text = std::fs::read_to_string(how).map_err(|e| error(format!("{e}; {expected}")))?;
+    let mut shares = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        for word in line.split(|c: char| c == ',' || c.is_whitespace()).filter(|word| !word.is_empty()) {
+            let share = word.parse::<f64>().ok().filter(|share| share.is_finite() && *share >= 0.0);
+            shares.push(
+                share.ok_or_else(|| error(format!("line {number}: `{word}` is no share, 0 or a positive number")))?,
+            );
+        }
+    }
+    let Some(Experts { count, per_token, .. }) = experts(model) else {
+        return Err(error(format!("model `{}` has no experts to share tokens; take another model", model.name)));
+    };
+    let taken = shares.iter().filter(|share| **share > 0.0).count();
+    if shares.len() != *count as usize || taken < *per_token as usize {
+        let needed = format!("model `{}` needs {count}, at least {per_token} of them positive", model.name);
+        return Err(error(format!("{} shares, {taken} of them positive; {needed}", shares.len())));
+    }
+    Ok(Routing::Measured { shares, seed })
 }
 
 /// Adds up operations by name.

@@ -4,7 +4,7 @@
 use bitmosaic_arch::{BlockPe, Machine, TermOrder};
 use bitmosaic_numerics::DigitSet;
 
-use super::{add_with_carry, tree_with_carries};
+use super::{add_with_carry, fit, group_accumulator, tree_with_carries};
 use crate::hardware::index_bits;
 use crate::netlist::{Module, ModuleBuilder, Net, NetlistError};
 
@@ -21,7 +21,7 @@ pub(super) fn block_pe(machine: &Machine, block: &BlockPe) -> Result<Module, Net
             pe.accumulator_bits
         ),
     );
-    let (digit_bits, magnitude_bits) = (pe.digit_set.bits(), pe.digit_set.magnitude_bits());
+    let (digit_bits, magnitude_bits) = (pe.digit_bits, pe.digit_set.magnitude_bits());
     let magnitudes = ascii(pe.digit_set);
     let doc = format!("digits of the column: sign, none for 0, then the place of the magnitude among {magnitudes}");
     let digits = m.input("digit_i", lanes * digit_bits, &doc);
@@ -121,14 +121,7 @@ pub(super) fn block_pe(machine: &Machine, block: &BlockPe) -> Result<Module, Net
         }
     };
     let total = add_with_carry(&mut m, base, term, carry);
-    let total = m.truncate(total, pe.accumulator_bits);
-    let total = m.name(total, "accumulator_d", "group sum with this term; exact, it cannot overflow");
-    m.drive(accumulator, total, Some(accumulate), None);
-
-    let next = m.mux(capture, total, chain);
-    let enable = m.or(capture, shift);
-    let hold = m.reg("hold_q", next, Some(enable), None, "finished group sum on its way to the scale unit");
-    m.output("chain_o", hold, "hold register");
+    group_accumulator(&mut m, accumulator, total, accumulate, [capture, shift], chain);
     m.finish()
 }
 
@@ -140,11 +133,6 @@ fn filled(m: &mut ModuleBuilder, x: Net, sign: Net, places: u32) -> Net {
     let below = m.replicate(sign, places);
     let joined = m.concat(&[below, x]);
     m.as_signed(joined)
-}
-
-/// Sign-extended or cut.
-fn fit(m: &mut ModuleBuilder, net: Net, width: u32) -> Net {
-    if net.width > width { m.truncate(net, width) } else { m.extend(net, width) }
 }
 
 /// A digit set for comments in Verilog, in plain ASCII.

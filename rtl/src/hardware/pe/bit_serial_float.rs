@@ -23,7 +23,7 @@ pub(super) fn float_pe(machine: &Machine, widths: &FloatPe) -> Result<Module, Ne
             widths.guard_bits, pe.accumulator_bits
         ),
     );
-    let digit_bits = pe.digit_set.bits();
+    let digit_bits = pe.digit_bits;
     let digits = m.input("digit_i", lanes * digit_bits, "digits of the column: sign, then 0, 1, 2 or 3 for 0, 1, 2, 4");
     let activations =
         m.input("activation_i", lanes * DECODED_BITS, "lanes of the row: significand (11), exponent (5), sign");

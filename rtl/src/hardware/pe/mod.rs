@@ -2,6 +2,7 @@
 
 pub mod bit_serial_block;
 pub mod bit_serial_float;
+mod fp16_int;
 
 use bitmosaic_arch::{Machine, PeWidths};
 
@@ -12,6 +13,7 @@ pub(crate) fn processing_element(machine: &Machine) -> Result<Module, NetlistErr
     match &machine.pe.kind {
         PeWidths::Block(block) => bit_serial_block::block_pe(machine, block),
         PeWidths::Float(float) => bit_serial_float::float_pe(machine, float),
+        PeWidths::Int(int) => fp16_int::int_pe(machine, int),
     }
 }
 
@@ -22,6 +24,31 @@ fn tree(m: &mut ModuleBuilder, mut level: Vec<Net>, mut join: impl FnMut(&mut Mo
         level = level.chunks(2).map(&mut next).collect();
     }
     level[0]
+}
+
+/// Sign-extended or cut.
+fn fit(m: &mut ModuleBuilder, net: Net, width: u32) -> Net {
+    if net.width > width { m.truncate(net, width) } else { m.extend(net, width) }
+}
+
+/// The end of a PE whose sums are integers: accumulator and hold register, a link of the chain. `total` is the group sum with
+/// this term; `moves` say when the sum is captured and when the chain moves.
+fn group_accumulator(
+    m: &mut ModuleBuilder,
+    accumulator: Net,
+    total: Net,
+    accumulate: Net,
+    moves: [Net; 2],
+    chain: Net,
+) {
+    let total = m.truncate(total, accumulator.width);
+    let total = m.name(total, "accumulator_d", "group sum with this term; exact, it cannot overflow");
+    m.drive(accumulator, total, Some(accumulate), None);
+    let [capture, shift] = moves;
+    let next = m.mux(capture, total, chain);
+    let enable = m.or(capture, shift);
+    let hold = m.reg("hold_q", next, Some(enable), None, "finished group sum on its way to the scale unit");
+    m.output("chain_o", hold, "hold register");
 }
 
 /// `a + b + carry` of signed nets, one bit wider than the wider.
