@@ -93,7 +93,7 @@ enum Job<'a> {
 #[allow(clippy::large_enum_variant)] // a batch of them, kept for a moment
 enum Done {
     /// `None` where it failed: the row finds out why.
-    Program(ProgramKey, Option<Box<ProgramTiming>>),
+    Program(ProgramKey, Option<ProgramTiming>),
     Area(AreaKey, Result<NetlistCost, String>),
 }
 
@@ -115,7 +115,7 @@ impl Batches<'_> {
             .collect();
         for done in self.shared(&points) {
             match done {
-                Done::Program(key, Some(timing)) => drop(self.found.programs.insert(key, *timing)),
+                Done::Program(key, Some(timing)) => drop(self.found.programs.insert(key, timing)),
                 Done::Program(_, None) => {}
                 Done::Area(key, Ok(cost)) => drop(self.found.areas.insert(key, cost)),
                 Done::Area(_, Err(error)) => return Err(ExploreError::Internal(error)),
@@ -153,7 +153,7 @@ impl Batches<'_> {
         jobs.into_par_iter()
             .map(|job| match job {
                 Job::Program(key, machine, program, memory) => {
-                    Done::Program(key, program.time(machine, memory, &Mapping::best()).ok().map(Box::new))
+                    Done::Program(key, program.time(machine, memory, &Mapping::best()).ok())
                 }
                 Job::Area(key, machine, technology) => Done::Area(key, netlist_cost(machine, technology)),
             })
