@@ -69,6 +69,10 @@ fn results(folder: &Path, name: &str) -> Vec<u8> {
     std::fs::read(folder.join(name).join("results.csv")).unwrap_or_default()
 }
 
+fn lines(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte == b'\n').count()
+}
+
 fn sweep(folder: &Path, name: &str, threads: &str) {
     let output = bitmosaic(folder, &["sweep", "s.toml", "-o", name, "--threads", threads]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -81,11 +85,11 @@ fn killed_sweeps_go_on_without_loss_or_duplicate() {
     write_spec(folder);
     sweep(folder, "whole", "2");
     let whole = results(folder, "whole");
-    assert_eq!(whole.iter().filter(|byte| **byte == b'\n').count(), 1 + POINTS + 8);
+    assert_eq!(lines(&whole), 1 + POINTS + 8);
     for threads in ["1", "4"] {
-        let mut kills = 0;
+        let (mut kills, mut torn) = (0, false);
         loop {
-            let before = results(folder, threads).len();
+            let before = lines(&results(folder, threads));
             let arguments = ["sweep", "s.toml", "-o", threads, "--threads", threads];
             let mut child = Command::new(env!("CARGO_BIN_EXE_bitmosaic"))
                 .args(arguments)
@@ -94,8 +98,8 @@ fn killed_sweeps_go_on_without_loss_or_duplicate() {
                 .stderr(Stdio::null())
                 .spawn()
                 .unwrap();
-            // SIGKILL, at the first kill in the middle of the first batch, later once there is a batch more.
-            while (kills > 0 && results(folder, threads).len() <= before) && child.try_wait().unwrap().is_none() {
+            // SIGKILL, at first at once, then once there is the line of columns, then once there is a batch more.
+            while (kills > 0 && lines(&results(folder, threads)) <= before) && child.try_wait().unwrap().is_none() {
                 std::thread::sleep(Duration::from_millis(1));
             }
             std::thread::sleep(Duration::from_millis(2 * kills));
@@ -107,12 +111,13 @@ fn killed_sweeps_go_on_without_loss_or_duplicate() {
                 break;
             }
             kills += 1;
-            if kills > 1 {
+            if lines(&left) > 1 && !torn {
                 // A torn last line, as a kill within a write leaves it.
                 std::fs::write(folder.join(threads).join("results.csv"), &left[..left.len() - 5]).unwrap();
+                torn = true;
             }
         }
-        assert!(kills >= 3, "{kills} kills in the middle");
+        assert!(kills >= 3 && torn, "{kills} kills in the middle");
         sweep(folder, threads, threads);
         for file in
             ["results.csv", "result.json", "index.html", "manifest.json", "front-area_um2-decode_20_seconds.csv"]

@@ -219,7 +219,8 @@ pub(crate) fn describe(settings: &Settings) -> String {
     let all = with_defaults(settings.clone());
     let number = |key: &str| all.get(key).map(crate::setting::shown).unwrap_or_default();
     let mut parts = vec![
-        text(&all, "model").to_string(),
+        // Paths without their folders, as everywhere in results.
+        text(&all, "model").rsplit('/').next().unwrap_or_default().to_string(),
         format!("batch {}", number("batch")),
         format!("{} g{}", text(&all, "type"), number("group")),
         format!("cache {} g{}", text(&all, "cache_type"), number("cache_group")),
