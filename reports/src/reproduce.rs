@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bitmosaic_results::{ReproduceDocument, ReproduceResult};
+use bitmosaic_results::{CycleEnginePoint, ReproduceDocument, ReproduceResult, ReproducedPoint};
 
 use crate::ReportsError;
 use crate::number::significant;
@@ -15,7 +15,7 @@ use crate::text::{visible, wrapped};
 const WIDTH: usize = 98;
 
 /// Why the cycle engine says something else than the published model, in the order of the columns.
-const REASONS: [&str; 6] = [
+const REASONS: [&str; 7] = [
     "Attention: the published model computes the scores of a prefill `heads` times over, and its weighted values 2 or more times; \
      its decode attends to no context in the scores.",
     "Attention runs on a cache of 8 bits here, 4 terms an element; the published model moves 16 bits and computes them at the \
@@ -26,6 +26,8 @@ const REASONS: [&str; 6] = [
      operand.",
     "Overlap: here each operation fills and drains, and waits for its first operands; there each takes the longer of compute and \
      memory.",
+    "Energy: SRAM here is counted in words of every bank that is read or written, with leakage apart; there in accesses of one \
+     512 KiB memory a bus wide, without leakage. DRAM costs the same a bit.",
     "Vector unit: norms, softmax, rotary embedding, quantization of the cache and residuals take time here, none there.",
 ];
 
@@ -34,7 +36,7 @@ const REASONS: [&str; 6] = [
 pub fn reproduce_text(document: &ReproduceDocument, report: &Path) -> String {
     let result = &document.result;
     let mut text = provenance_table(&document.provenance, "Reproduction").text();
-    for table in [cycles(result), energies(result), ratios(result), causes(result)] {
+    for table in [cycles(result), energies(result), ratios(result), tiles(result), causes(result)] {
         text += &format!("\n{}", table.text());
     }
     text += "\nWhy the cycle engine differs\n";
@@ -92,6 +94,11 @@ pub fn reproduce_page(document: &ReproduceDocument) -> String {
                 ],
             },
             Section { id: "energy", heading: "Energy", blocks: vec![Block::Table(energies(result))] },
+            Section {
+                id: "tiles",
+                heading: "Area and power of a tile",
+                blocks: vec![Block::Paragraph(TILES_NOTE.into()), Block::Table(tiles(result))],
+            },
         ],
     };
     page.html()
@@ -148,6 +155,9 @@ pub fn reproduce_points_csv(result: &ReproduceResult) -> Result<String, ReportsE
         "cycle_engine_attention_cycles",
         "cycle_engine_vector_cycles",
         "cycle_engine_bytes",
+        "cycle_engine_on_chip_uj",
+        "cycle_engine_leakage_uj",
+        "cycle_engine_total_uj",
     ];
     let mut table = Table::new("", names.into_iter().chain(numbers.map(Column::right)).collect());
     for point in &result.points {
@@ -159,8 +169,13 @@ pub fn reproduce_points_csv(result: &ReproduceResult) -> Result<String, ReportsE
         });
         let engine = engine.unwrap_or_else(|| [(); 6].map(|()| Cell::Empty));
         let texts = [&point.machine, &point.model, &point.phase].map(Cell::text);
+        let energies = [
+            microjoules(point, |engine| engine.on_chip_uj),
+            microjoules(point, |engine| engine.leakage_uj),
+            microjoules(point, |engine| engine.total_uj),
+        ];
         let numbers = published.into_iter().chain([chip, own_chip, total, own_total]).map(Cell::count);
-        table.row(texts.into_iter().chain(numbers).chain(engine));
+        table.row(texts.into_iter().chain(numbers).chain(engine).chain(energies));
     }
     table.csv()
 }
@@ -206,8 +221,11 @@ fn energies(result: &ReproduceResult) -> Table {
         Column::left("phase"),
         Column::right("on chip, published").unit("uJ"),
         Column::right("hpca25").unit("uJ"),
+        Column::right("cycle engine").unit("uJ"),
+        Column::right("and leakage").unit("uJ"),
         Column::right("total, published").unit("uJ"),
         Column::right("hpca25").unit("uJ"),
+        Column::right("cycle engine").unit("uJ"),
     ];
     let mut table = Table::new("Energy", columns);
     for point in &result.points {
@@ -218,8 +236,40 @@ fn energies(result: &ReproduceResult) -> Table {
             Cell::text(&point.phase),
             Cell::count(chip),
             Cell::count(own_chip),
+            microjoules(point, |engine| engine.on_chip_uj),
+            microjoules(point, |engine| engine.leakage_uj),
             Cell::count(total),
             Cell::count(own_total),
+            microjoules(point, |engine| engine.total_uj),
+        ]);
+    }
+    table
+}
+
+/// A figure of the cycle engine in whole microjoules.
+fn microjoules(point: &ReproducedPoint, of: fn(&CycleEnginePoint) -> f64) -> Cell {
+    point.cycle_engine.as_ref().map_or(Cell::Empty, |engine| Cell::count(of(engine).round() as u64))
+}
+
+/// How the last columns of the tiles came about.
+const TILES_NOTE: &str = "Here: the built tile's gate equivalents at the paper's average density, its PEs correct at any exponent \
+                          and with the dequantizer, pipeline registers and hold chain that they need; no FP16 tile is built.";
+
+fn tiles(result: &ReproduceResult) -> Table {
+    let heads = ["machine", "part"].map(Column::left);
+    let numbers = [("published", "um2"), ("here", "um2"), ("published", "mW"), ("here", "mW")];
+    let numbers = numbers.map(|(name, unit)| Column::right(name).unit(unit));
+    let mut table = Table::new("A tile at 1 GHz, 28 nm", heads.into_iter().chain(numbers).collect());
+    let whole = |value: Option<f64>| value.map_or(Cell::Empty, |value| Cell::count(value.round() as u64));
+    let tenths = |value: Option<f64>| value.map_or(Cell::Empty, |value| Cell::text(format!("{value:.2}")));
+    for tile in &result.tiles {
+        table.row([
+            Cell::text(&tile.machine),
+            Cell::text(&tile.part),
+            whole(tile.published_um2),
+            whole(tile.um2),
+            tenths(tile.published_mw),
+            tenths(tile.mw),
         ]);
     }
     table

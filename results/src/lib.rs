@@ -27,7 +27,7 @@ pub use energy::{AccessPj, AreaUm2, CostTable};
 pub use mapping::{MappingLimit, MappingPoint, MappingResult};
 pub use peers::{PeerLayer, PeerPoint, PeersResult};
 pub use quantize::QuantizedTensor;
-pub use reproduce::{CycleEnginePoint, ReproduceResult, ReproducedPoint, ReproducedRatio};
+pub use reproduce::{CycleEnginePoint, ReproduceResult, ReproducedPoint, ReproducedRatio, ReproducedTile};
 pub use resources::{ModuleResources, RtlResult};
 pub use simulate::{EnergyPj, InferenceResult, LayerResult, MemoryWaits, SimulateResult, Stalls};
 pub use sweep::{IsoArea, IsoAreaDetails, ParetoFront, PhaseCycles, SweepAxis, SweepPoint, SweepResult};

@@ -42,6 +42,29 @@ pub struct CycleEnginePoint {
     pub vector_cycles: u64,
     /// Bytes to and from memory.
     pub bytes: u64,
+    /// Energy of logic and accesses to memories on the chip in µJ, in the paper's technology.
+    pub on_chip_uj: f64,
+    /// Leakage of the memories in µJ, which the paper's model leaves out.
+    pub leakage_uj: f64,
+    /// Energy with DRAM in µJ.
+    pub total_uj: f64,
+}
+
+/// A part of a tile in the paper's table and here.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct ReproducedTile {
+    /// Machine of the paper.
+    pub machine: String,
+    /// Part.
+    pub part: String,
+    /// Published area; null for parts that the paper's tile does not list.
+    pub published_um2: Option<f64>,
+    /// Published power at 1 GHz.
+    pub published_mw: Option<f64>,
+    /// Estimated area of the tile that is built; null where there is none of this kind.
+    pub um2: Option<f64>,
+    /// Estimated power, busy in every cycle.
+    pub mw: Option<f64>,
 }
 
 /// A mean over the models.
@@ -66,6 +89,8 @@ pub struct ReproduceResult {
     pub points: Vec<ReproducedPoint>,
     /// Means of the figures.
     pub ratios: Vec<ReproducedRatio>,
+    /// Parts of tiles.
+    pub tiles: Vec<ReproducedTile>,
     /// Published numbers that differ from the engine `hpca25`'s: cycles, energies, means as far as they were printed.
     pub differing: u64,
 }

@@ -8,9 +8,13 @@ use bitmosaic_reports::{
     gains_plot, reproduce_cycles_plot, reproduce_gains_csv, reproduce_page, reproduce_points_csv, reproduce_text,
 };
 use bitmosaic_results::{
-    CycleEnginePoint, ReproduceDocument, ReproduceResult, ReproducedPoint, ReproducedRatio, SCHEMA_VERSION,
+    CostTable, CycleEnginePoint, EnergyPj, ReproduceDocument, ReproduceResult, ReproducedPoint, ReproducedRatio,
+    ReproducedTile, SCHEMA_VERSION,
 };
-use bitmosaic_sim::hpca25::published::{DECODE, DECODE_UJ, GENERATED, PREFILL, PREFILL_UJ, RATIOS};
+use bitmosaic_rtl::area::{area, cost_table};
+use bitmosaic_rtl::hardware::build;
+use bitmosaic_sim::energy::{add, energy};
+use bitmosaic_sim::hpca25::published::{DECODE, DECODE_UJ, GENERATED, PREFILL, PREFILL_UJ, RATIOS, TILES};
 use bitmosaic_sim::hpca25::{MACHINES, MODELS, PublishedRun, run};
 use bitmosaic_sim::inference::{OperandType, Precision, Timing, time_operations};
 use bitmosaic_sim::memory::MemoryTiming;
@@ -26,6 +30,8 @@ use crate::{Outcome, output};
 const CONTEXT: u32 = 256;
 /// The design that is the paper's machine.
 const DESIGN: &str = "bitmod";
+/// The same as a tile alone.
+const TILE: &str = "bitmod-tile";
 /// The paper's memory: 256 bits a cycle.
 const MEMORY: MemoryTiming = MemoryTiming { bytes_per_cycle: 32, ..MemoryTiming::FAST };
 /// The paper's keys and values.
@@ -87,7 +93,9 @@ fn microjoules(picojoules: f64) -> u64 {
 fn hpca25(machine: &Machine) -> Result<ReproduceResult, CliError> {
     let technology = Technology::hpca25_28nm()?;
     let models: Vec<Model> = MODELS.iter().map(|name| model::load(name)).collect::<Result<_, _>>()?;
-    let mut result = ReproduceResult::default();
+    let own_area = area(machine, &build(machine)?, &technology)?;
+    let costs = cost_table(machine, &own_area, &technology, technology.dram_pj_per_bit)?;
+    let mut result = ReproduceResult { tiles: tiles(&technology)?, ..ReproduceResult::default() };
     // By machine and model: prefill, decode.
     let mut runs: Vec<Vec<[PublishedRun; 2]>> = Vec::new();
     for (m, published) in MACHINES.iter().enumerate() {
@@ -108,7 +116,7 @@ fn hpca25(machine: &Machine) -> Result<ReproduceResult, CliError> {
                     hpca25_attention_cycles: run.attention_cycles(),
                     published_energy_uj: energy[m][i],
                     hpca25_energy_uj: [run.energy().on_chip(), run.energy().total()].map(microjoules),
-                    cycle_engine: cycle_engine(machine, published.name, model, prefill)?,
+                    cycle_engine: cycle_engine((machine, &costs), published.name, model, prefill)?,
                 };
                 result.differing += u64::from(point.published_cycles != point.hpca25_cycles);
                 let energies = point.published_energy_uj.iter().zip(&point.hpca25_energy_uj);
@@ -156,9 +164,36 @@ fn gain(fp16: &[[PublishedRun; 2]], own: &[[PublishedRun; 2]], time: bool, gener
     }
 }
 
+/// The paper's table of areas and powers beside the tile that is built.
+fn tiles(technology: &Technology) -> Result<Vec<ReproducedTile>, CliError> {
+    let machine = load(TILE)?;
+    let own = area(&machine, &build(&machine)?, technology)?;
+    let rest = own.operands + own.scale_units + own.output_stages + own.control;
+    let row = |(machine, part): (&str, &str), published: Option<(f64, f64)>, um2: Option<f64>| ReproducedTile {
+        machine: machine.to_string(),
+        part: part.to_string(),
+        published_um2: published.map(|(um2, _)| um2),
+        published_mw: published.map(|(_, mw)| mw),
+        um2,
+        // pJ a cycle of a ns.
+        mw: um2.map(|um2| um2 * technology.logic.pj_per_um2_cycle),
+    };
+    let mut rows: Vec<ReproducedTile> = Vec::new();
+    for (name, part, um2, mw) in TILES {
+        let built = match (name, part) {
+            ("bitmod", "processing elements") => Some(own.processing_elements),
+            ("bitmod", "term generators") => Some(own.term_generators),
+            _ => None,
+        };
+        rows.push(row((name, part), Some((um2, mw)), built));
+    }
+    rows.push(row(("bitmod", "operands, control, accumulators, output"), None, Some(rest)));
+    Ok(rows)
+}
+
 /// The cycle engine on the built machine, in the types the paper's machine of this name uses.
 fn cycle_engine(
-    machine: &Machine,
+    (machine, costs): (&Machine, &CostTable),
     name: &str,
     model: &Model,
     prefill: bool,
@@ -178,9 +213,11 @@ fn cycle_engine(
         .map_err(|error| CliError::Internal(format!("{} on {DESIGN}: {error}", model.name)))?;
     let mut point =
         CycleEnginePoint { weights: format!("{} g{}", weights.0, weights.1), ..CycleEnginePoint::default() };
+    let mut spent = EnergyPj::default();
     for (operation, timing) in list.iter().zip(timings) {
         let n = operation.layers;
         point.cycles += n * timing.cycles();
+        add(&mut spent, energy(&timing, costs), n);
         match timing {
             Timing::Program(timing) => {
                 // In the order of `ports::ARRAY_STATUS`.
@@ -197,5 +234,8 @@ fn cycle_engine(
         let attention = matches!(operation.work, Work::Product(product) if product.operand != Operand::Weights);
         point.attention_cycles += if attention { n * timing.cycles() } else { 0 };
     }
+    point.leakage_uj = spent.sram_leakage / 1e6;
+    point.on_chip_uj = (spent.compute + spent.sram - spent.sram_leakage) / 1e6;
+    point.total_uj = spent.total / 1e6;
     Ok(Some(point))
 }

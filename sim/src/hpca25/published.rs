@@ -80,3 +80,10 @@ pub const RATIOS: [(&str, [f64; 2], [f64; 2]); 4] = [
     ("bitmod-lossless", [1.9887, 2.4079], [2.190, 2.437]),
     ("bitmod-lossy", [2.8227, 4.1760], [2.951, 4.147]),
 ];
+/// Area in µm² and power in mW of a tile at 1 GHz, by machine and part: the paper's table, 28 nm. The FP16 tile has 6 x 8 PEs, the
+/// other 8 x 8.
+pub const TILES: [(&str, &str, f64, f64); 3] = [
+    ("fp16", "processing elements", 95_498.0, 36.96),
+    ("bitmod", "processing elements", 97_090.0, 37.5),
+    ("bitmod", "term generators", 2_419.0, 1.86),
+];
