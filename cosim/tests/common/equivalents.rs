@@ -43,7 +43,7 @@ pub const EQUIVALENTS: &[Equivalent] = &[
     },
     Equivalent {
         module: "term_generator",
-        places: &["digit_o/concat.3/mux.2/select.0/select.5"],
+        places: &["digit_o/concat.1/mux.2/select.0/select.4", "digit_o/concat.3/mux.2/select.0/select.5"],
         change: "lowest bit",
         reason: "an index behind the last of three sources of digits means the last",
     },
@@ -151,9 +151,19 @@ pub const EQUIVALENTS: &[Equivalent] = &[
     },
     Equivalent {
         module: "drain_control",
-        places: &["valid_0_q", "valid_4_q", "valid_5_q", "valid_6_q", "valid_7_q", "valid_8_q"],
+        places: &[
+            "valid_0_q",
+            "valid_1_q",
+            "valid_2_q",
+            "valid_3_q",
+            "valid_4_q",
+            "valid_5_q",
+            "valid_6_q",
+            "valid_7_q",
+            "valid_8_q",
+        ],
         change: "other reset value",
-        reason: "a slot that is none turns the ring of accumulators once, before the first group, which starts from zero",
+        reason: "a slot that is none turns the ring of accumulators once, or writes to one, before the first group, which starts from zero",
     },
     Equivalent {
         module: "scale_unit",
@@ -334,6 +344,12 @@ pub const EQUIVALENTS: &[Equivalent] = &[
         places: &["block_q.next/mux.1"],
         change: "lowest bit",
         reason: "the places of the accumulators in other order: every command starts one pass earlier",
+    },
+    Equivalent {
+        module: "scale_unit",
+        places: &["accumulators.read_enable"],
+        change: "only the first",
+        reason: "what no slot asked for is read and not looked at: it only takes energy",
     },
     Equivalent {
         module: "scale_unit",
