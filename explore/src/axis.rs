@@ -124,7 +124,8 @@ fn range(check: Check, field: &str, table: &Table) -> Result<Vec<Value>, Explore
     let (step, factor) = (number("step")?, number("factor")?);
     let next = |value: i64| match (step, factor) {
         (Some(step), _) => value + step,
-        (None, Some(factor)) => value * factor,
+        // Both are at most 2^32: their product may be above an i64, and then above `to`.
+        (None, Some(factor)) => value.saturating_mul(factor),
         (None, None) => value + 1,
     };
     let both = step.is_some() && factor.is_some();

@@ -32,6 +32,10 @@ fn bad_specs_name_field_finding_and_remedy() {
     refuse("[axes]\ngroup = { from = 1 }\n", &["axes.group.to", "missing"]);
     refuse("[axes]\ngroup = { from = -4, to = 9 }\n", &["axes.group.from", "-4"]);
     refuse("[axes]\nclock_mhz = { from = 1, to = 4294967295 }\n", &["axes.clock_mhz", "at most 4096"]);
+    refuse(
+        "[axes]\ngroup = { from = 4294967295, to = 4294967295, factor = 4294967295 }\n",
+        &["4294967295", "1 to 256"],
+    );
     refuse("[axes]\ncolour = [1]\n", &["axes.colour", "`1`", "must be one of design, model", "unknown field `colour`"]);
     refuse("[axes]\narray.up = [1]\n", &["axes.array.up", "unknown field `up`", "`down`"]);
     refuse("[axes]\narray.down = [1, \"two\"]\n", &["axes.array.down", "two", "invalid type"]);

@@ -121,6 +121,12 @@ impl TileWalk {
         })
     }
 
+    /// Steps of the PEs over all passes: a digit plane of a chunk each.
+    pub fn steps(self) -> u64 {
+        let pass: usize = self.group_reads().map(|group| group.chunks * group.times * group.terms).sum();
+        (self.pass_count() * pass) as u64
+    }
+
     /// Groups per pass.
     pub fn groups(self) -> usize {
         self.input_channels.div_ceil(self.group)

@@ -70,7 +70,5 @@ fn design_steps(machine: &Machine, layer: &LayerTrace) -> Option<u64> {
         command.tokens = command.tokens.div_ceil(array.rows) * machine.tile.rows;
         command.output_channels = command.output_channels.div_ceil(array.columns) * machine.tile.columns;
     }
-    let walk = TileWalk::new(machine, &command);
-    let pass: usize = walk.group_reads().map(|group| group.chunks * group.times * group.terms).sum();
-    Some((walk.pass_count() * pass) as u64)
+    Some(TileWalk::new(machine, &command).steps())
 }

@@ -112,13 +112,9 @@ impl Count<'_> {
     fn product(&mut self, matmul: &Matmul) {
         let walk = TileWalk::new(self.machine, matmul);
         let passes = walk.pass_count() as u64;
-        let (mut reads, mut steps) = (0, 0);
-        for group in walk.group_reads() {
-            reads += (group.chunks * group.times) as u64;
-            steps += (group.chunks * group.times * group.terms) as u64;
-        }
+        let reads: u64 = walk.group_reads().map(|group| (group.chunks * group.times) as u64).sum();
         let groups = passes * walk.groups() as u64;
-        self.events.steps += passes * steps;
+        self.events.steps += walk.steps();
         self.events.slots += groups * u64::from(self.machine.scale_unit.slots);
         self.read_all(MemoryKind::WeightCodes, passes * reads);
         self.read_all(MemoryKind::Activations, passes * reads);

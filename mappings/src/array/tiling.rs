@@ -170,15 +170,17 @@ impl<'m> MappingSpace<'m> {
         }
     }
 
-    /// The tilings of a mapping that the machine can hold and among which the best one is. Of what the mapping does not fix: of
+    /// The tilings of a mapping that the machine can hold and among which the best one is. Of what the mapping does not fix (more than the product has counts as all of it): of
     /// the blocks a command, for each number of commands the fewest that give it; of the groups, all, or the most that fit
     /// and the fewest that make as many parts.
     pub fn tilings(&self, mapping: &Mapping) -> Vec<Tiling> {
         let mut tilings = Vec::new();
         let blocks = self.array.blocks as usize;
-        for column_blocks in mapping.column_blocks.map_or_else(|| sizes(self.columns, blocks), |fixed| vec![fixed]) {
+        for column_blocks in
+            mapping.column_blocks.map_or_else(|| sizes(self.columns, blocks), |fixed| vec![fixed.min(self.columns)])
+        {
             let rows = || sizes(self.rows, blocks / column_blocks);
-            for row_blocks in mapping.row_blocks.map_or_else(rows, |fixed| vec![fixed]) {
+            for row_blocks in mapping.row_blocks.map_or_else(rows, |fixed| vec![fixed.min(self.rows)]) {
                 let groups = || self.group_choices(row_blocks, column_blocks, mapping.dataflow);
                 for groups in mapping.groups.map_or_else(groups, |fixed| vec![fixed.min(self.groups)]) {
                     for weights_outer in [true, false] {
@@ -227,8 +229,8 @@ impl<'m> MappingSpace<'m> {
         let whole = matches!(mapping.dataflow, Some(Dataflow::WeightStationary | Dataflow::InputStationary));
         let least = if whole { self.groups } else { self.group_step.min(self.groups) };
         let smallest = Tiling {
-            row_blocks: mapping.row_blocks.unwrap_or(1),
-            column_blocks: mapping.column_blocks.unwrap_or(1),
+            row_blocks: mapping.row_blocks.unwrap_or(1).min(self.rows),
+            column_blocks: mapping.column_blocks.unwrap_or(1).min(self.columns),
             groups: mapping.groups.unwrap_or(least).min(self.groups),
             weights_outer: true,
         };
@@ -387,6 +389,22 @@ mod tests {
             compared[2] += 1;
         }
         assert!(compared[0] > 5000 && compared[1] > 1000 && compared[2] > 500, "{compared:?}");
+    }
+
+    #[test]
+    fn a_mapping_of_any_size_is_cut_to_the_product() {
+        let (machine, matmul) = cases().next().unwrap();
+        let space = MappingSpace::new(&machine, &matmul).unwrap();
+        let most = Some(usize::MAX);
+        let huge = Mapping { row_blocks: most, column_blocks: most, groups: most, ..Mapping::best() };
+        let [row_blocks, column_blocks, groups] = space.blocks();
+        match space.best(&huge) {
+            Ok((tiling, _)) => assert_eq!([tiling.row_blocks, tiling.column_blocks, tiling.groups], space.blocks()),
+            Err(error) => {
+                let whole = format!("{row_blocks} x {column_blocks} blocks and {groups} groups");
+                assert!(error.to_string().contains(&whole), "{error}");
+            }
+        }
     }
 
     #[test]
