@@ -32,7 +32,7 @@ pub struct Array {
     pub rows: u32,
     /// Columns of PEs of the array.
     pub columns: u32,
-    /// Bits of a weight word: one code bit of a chunk, all columns and lanes.
+    /// Bits of a weight word: one code bit of an entry, chunk by chunk all columns and lanes.
     pub weight_word_bits: u32,
     /// Weight words of a column block's channel scales.
     pub channel_words: u32,
@@ -42,10 +42,10 @@ pub struct Array {
     pub record_bits: u32,
     /// Bits of a row's exponent entry; none without aligner.
     pub exponent_entry_bits: Option<u32>,
-    /// Chunks of weights, a word per code bit each.
-    pub weight_chunks: u32,
-    /// Chunks of activations a row.
-    pub activation_chunks: u32,
+    /// Entries of weights, a word per code bit each.
+    pub weight_entries: u32,
+    /// Entries of activations a row.
+    pub activation_entries: u32,
     /// Group records, and exponent entries a row.
     pub groups: u32,
     /// Passes whose outputs, and column blocks whose channel scales, are held.
@@ -77,17 +77,17 @@ impl Array {
         self.data_bits / 8
     }
 
-    /// Weight words of a column block: channel scales, records, chunks of `code_bits` words.
-    pub fn block_words(&self, groups: usize, chunks: usize, code_bits: u32) -> u64 {
+    /// Weight words of a column block: channel scales, records, entries of `code_bits` words.
+    pub fn block_words(&self, groups: usize, entries: usize, code_bits: u32) -> u64 {
         u64::from(self.channel_words)
             + groups as u64 * u64::from(self.record_words)
-            + chunks as u64 * u64::from(code_bits)
+            + entries as u64 * u64::from(code_bits)
     }
 
-    /// Beats of a row of activations in memory: whole chunks, rounded up.
+    /// Beats of a row of activations in memory: whole entries, rounded up.
     pub fn activation_row_beats(&self, machine: &Machine, input_channels: u32) -> u64 {
-        let lanes = machine.pe.lanes;
-        let bits = u64::from(input_channels.div_ceil(lanes)) * u64::from(16 * lanes);
+        let entry = machine.entry_channels;
+        let bits = u64::from(input_channels.div_ceil(entry)) * u64::from(16 * entry);
         bits.div_ceil(self.data_bits.into())
     }
 
@@ -98,7 +98,7 @@ impl Array {
 
     /// Bytes of both halves of the weight buffer, records and channel scales included.
     pub fn weight_buffer_bytes(&self, machine: &Machine) -> u64 {
-        let codes = u64::from(self.weight_chunks) * u64::from(machine.code_bits * self.weight_word_bits);
+        let codes = u64::from(self.weight_entries) * u64::from(machine.code_bits * self.weight_word_bits);
         let records = u64::from(self.groups) * u64::from(self.record_bits);
         let channels = u64::from(self.blocks) * u64::from(self.columns * 16);
         (codes + records + channels) / 4
@@ -106,7 +106,7 @@ impl Array {
 
     /// Bytes of both halves of the activation buffer, exponents included.
     pub fn activation_buffer_bytes(&self, machine: &Machine) -> u64 {
-        let values = u64::from(self.activation_chunks) * u64::from(machine.pe.lanes * machine.pe.activation_bits);
+        let values = u64::from(self.activation_entries) * u64::from(machine.entry_channels * machine.pe.activation_bits);
         let exponents = u64::from(self.groups) * u64::from(self.exponent_entry_bits.unwrap_or(0));
         u64::from(self.rows) * (values + exponents) / 4
     }
@@ -132,15 +132,15 @@ pub(crate) fn elaborate_array(
         let ok = found.is_power_of_two() && (low..=high).contains(&found);
         check.that(field, found, ok, &format!("must be a power of two from {low} to {high}"))
     };
-    let (tile, lanes) = (&machine.tile, machine.pe.lanes);
+    let (tile, lanes, entry_chunks) = (&machine.tile, machine.pe.lanes, machine.entry_chunks());
     power("array.down", array.down, 1, 16)?;
     power("array.across", array.across, 1, 16)?;
     power("tile.rows", tile.rows, 1, 64)?;
     power("tile.columns", tile.columns, 1, 64)?;
     let (rows, columns) = (tile.rows * array.down, tile.columns * array.across);
-    let chunks = machine.max_group / lanes;
-    power("buffers.weight_chunks", buffers.weight_chunks, chunks.next_power_of_two().max(2), 1 << 16)?;
-    power("buffers.activation_chunks", buffers.activation_chunks, chunks.next_power_of_two().max(2), 1 << 16)?;
+    let fewest = (machine.max_group / lanes).next_power_of_two().max(2 * entry_chunks);
+    power("buffers.weight_chunks", buffers.weight_chunks, fewest, 1 << 16)?;
+    power("buffers.activation_chunks", buffers.activation_chunks, fewest, 1 << 16)?;
     power("buffers.groups", buffers.groups, 2, 1 << 16)?;
     power("buffers.blocks", buffers.blocks, 2, 1 << 12)?;
     power("buffers.accumulator_blocks", buffers.accumulator_blocks, 1, buffers.blocks)?;
@@ -154,7 +154,7 @@ pub(crate) fn elaborate_array(
     power("memory.outstanding_writes", memory.outstanding_writes, 1, 64)?;
     let pes = rows * columns;
     check.that("array", pes, pes <= MOST_PES, &format!("PEs in the array: at most {MOST_PES}"))?;
-    let weight_word_bits = columns * lanes;
+    let weight_word_bits = columns * machine.entry_channels;
     let record_bits = tile.scale_beat_bits * array.across + 2 * columns;
     let array = Array {
         down: array.down,
@@ -166,8 +166,8 @@ pub(crate) fn elaborate_array(
         record_words: record_bits.div_ceil(weight_word_bits),
         record_bits,
         exponent_entry_bits: tile.exponent_beat_bits.map(|_| tile.exponent_field_bits),
-        weight_chunks: buffers.weight_chunks,
-        activation_chunks: buffers.activation_chunks,
+        weight_entries: buffers.weight_chunks / entry_chunks,
+        activation_entries: buffers.activation_chunks / entry_chunks,
         groups: buffers.groups,
         blocks: buffers.blocks,
         metadata_queue: HOP_QUEUE + 1 + machine.pe.pipeline_registers,

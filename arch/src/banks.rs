@@ -79,11 +79,11 @@ fn array_banks(machine: &Machine, array: &Array) -> Vec<Banks> {
     let word = array.weight_word_bits;
     let part_rows = machine.tile.rows / array.output_parts;
     let outputs = array.tiles() * machine.tile.columns * array.output_parts;
-    let value_bits = machine.pe.lanes * machine.pe.activation_bits;
+    let value_bits = machine.entry_channels * machine.pe.activation_bits;
     let bank = |kind, count, entries, bits| Banks { kind, count, entries: both(entries), bits };
     let mut banks = vec![
-        bank(Kind::WeightCodes, machine.code_bits, array.weight_chunks, word),
-        bank(Kind::Activations, array.rows, array.activation_chunks, value_bits),
+        bank(Kind::WeightCodes, machine.code_bits, array.weight_entries, word),
+        bank(Kind::Activations, array.rows, array.activation_entries, value_bits),
         bank(Kind::Outputs, outputs, array.blocks * part_rows, 16),
     ];
     // The last word of an entry may be shorter.

@@ -55,6 +55,14 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
         &format!("must be a multiple of the {lanes} lanes"),
     )?;
 
+    let entry_chunks = spec.buffers.as_ref().map_or(1, |buffers| buffers.chunks_per_entry);
+    let field = "buffers.chunks_per_entry";
+    let fits = entry_chunks.is_power_of_two() && entry_chunks <= 8;
+    check.that(field, entry_chunks, fits, "must be a power of two from 1 to 8")?;
+    let entry_channels = lanes * entry_chunks;
+    let expected = format!("an entry of {entry_channels} input channels must divide `weights.max_group`, {max_group}");
+    check.that(field, entry_chunks, max_group.is_multiple_of(entry_channels), &expected)?;
+
     let (rows, columns) = (spec.tile.rows, spec.tile.columns);
     let digit_set = match spec.processing_element.digits {
         Digits::Radix4 => DigitSet::Radix4,
@@ -97,9 +105,9 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
     let scale_field_bits = scale_code_bits + zero_point_bits;
     let exponent_field_bits = EXPONENT_BITS + 1 + activation_sum_bits;
     let aligner = pe.kind.significand_bits().map(|significand_bits| Aligner {
-        values_per_cycle: lanes,
-        group_beats: max_group / lanes,
-        output_beat_bits: lanes * significand_bits + exponent_field_bits,
+        values_per_cycle: entry_channels,
+        group_beats: max_group / entry_channels,
+        output_beat_bits: entry_channels * significand_bits + exponent_field_bits,
         input_registers: common.steps.aligner.0,
         lane_registers: common.steps.aligner.1,
         latency_cycles: 3 + common.steps.aligner.0 + common.steps.aligner.1,
@@ -132,6 +140,7 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
         activation_sum_bits,
         max_terms,
         max_group,
+        entry_channels,
         array: None,
         vector_lanes: spec.vector_unit.as_ref().map(|unit| unit.lanes),
     };

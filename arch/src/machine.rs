@@ -38,6 +38,9 @@ pub struct Machine {
     pub max_terms: u32,
     /// Largest group in input channels.
     pub max_group: u32,
+    /// Input channels of an entry of weight and activation buffer, loaded and aligned at a time: some chunks of `pe.lanes`,
+    /// one for a tile alone. Groups are multiples of it.
+    pub entry_channels: u32,
     /// The array around the tile; none for a design that is a tile alone.
     pub array: Option<Array>,
     /// FP16 elements a cycle of the vector unit; none without one.
@@ -160,7 +163,7 @@ pub struct FloatPe {
 /// Aligner: FP16 in, W-bit integers with a shared exponent per (token, group) out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Aligner {
-    /// Values a cycle, in and out.
+    /// Values a cycle, in and out: [`Machine::entry_channels`].
     pub values_per_cycle: u32,
     /// Beats of the largest group; the group buffer holds two groups.
     pub group_beats: u32,
@@ -316,6 +319,11 @@ impl Machine {
     pub fn pe_of_unit(&self, unit: u32, index: u32) -> Option<(u32, u32)> {
         let pe = unit * self.scale_unit.pes + index;
         (index < self.scale_unit.pes).then_some((pe % self.tile.rows, pe / self.tile.rows))
+    }
+
+    /// Chunks in an entry of weight and activation buffer.
+    pub fn entry_chunks(&self) -> u32 {
+        self.entry_channels / self.pe.lanes
     }
 
     /// W of a machine whose activations share an exponent.

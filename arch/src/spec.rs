@@ -68,6 +68,10 @@ pub struct BuffersSpec {
     pub weight_chunks: u32,
     /// Chunks of `lanes` activations a row. At least the largest group.
     pub activation_chunks: u32,
+    /// Chunks in an entry of either buffer, a power of two from 1 to 8: what is loaded, and aligned, at a time. Groups are
+    /// multiples of it.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub chunks_per_entry: u32,
     /// Groups: scales, zero points and special value selectors of all columns; shared exponents a row.
     pub groups: u32,
     /// Passes whose outputs are held, `rows x columns` FP16 each; as many column blocks' channel scales.

@@ -166,6 +166,7 @@ fn large() -> Machine {
     spec.processing_element.lanes = 8;
     spec.array = Some(ArraySpec { down: 4, across: 4 });
     spec.buffers = Some(BuffersSpec {
+        chunks_per_entry: 1,
         weight_chunks: 4096,
         activation_chunks: 4096,
         groups: 256,

@@ -238,8 +238,8 @@ pub fn program(random: &mut Random, machine: &Machine) -> Vec<LayerTrace> {
         .map(|_| {
             let executed = random.below(machine.types.len());
             let weight_type = machine.types[executed].weight_type.clone();
-            let lanes = machine.pe.lanes as usize;
-            let group = lanes * (1 + random.below(machine.max_group as usize / lanes));
+            let step = machine.entry_channels as usize;
+            let group = step * (1 + random.below(machine.max_group as usize / step));
             let shape = LayerShape {
                 tokens: 1 + random.below(2 * machine.tile.rows as usize + 2),
                 output_channels: 1 + random.below(2 * machine.tile.columns as usize + 2),

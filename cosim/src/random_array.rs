@@ -24,9 +24,12 @@ pub fn array_design(random: &mut Random) -> DesignSpec {
     let lanes = spec.processing_element.lanes;
     // Small groups leave room for small buffers, of which a product needs several halves.
     spec.weights.max_group = spec.weights.max_group.min(lanes * random.pick(&[2, 4, 8, 16]));
-    let chunks = (spec.weights.max_group / lanes).next_power_of_two().max(2);
+    let chunks_per_entry = random.pick(&[1, 1, 2, 4].map(|chunks| if lanes * chunks > 128 { 1 } else { chunks }));
+    spec.weights.max_group = spec.weights.max_group.next_multiple_of(lanes * chunks_per_entry);
+    let chunks = (spec.weights.max_group / lanes).next_power_of_two().max(2 * chunks_per_entry);
     spec.array = Some(ArraySpec { down: down as u32, across: across as u32 });
     spec.buffers = Some(BuffersSpec {
+        chunks_per_entry,
         weight_chunks: chunks * random.pick(&[1, 2, 4, 8]),
         activation_chunks: chunks * random.pick(&[1, 2, 4, 8]),
         groups: random.pick(&[2, 4, 8, 16]),
@@ -47,16 +50,16 @@ pub fn array_design(random: &mut Random) -> DesignSpec {
 /// A random program of one to three layers that fit the machine's buffers: any executed type, any group, ragged sizes.
 pub fn array_program(random: &mut Random, machine: &Machine) -> Vec<LayerTrace> {
     let Some(array) = &machine.array else { return Vec::new() };
-    let lanes = machine.pe.lanes as usize;
+    let entry = machine.entry_channels as usize;
     (0..1 + random.below(3))
         .map(|_| {
             let executed = random.below(machine.types.len());
             let weight_type = machine.types[executed].weight_type.clone();
-            let group = lanes * (1 + random.below(machine.max_group as usize / lanes));
+            let group = entry * (1 + random.below(machine.max_group as usize / entry));
             // Now and then more input channels than the buffers hold, unless a part would not start at a beat.
             let cut = (2 * group).is_multiple_of(array.beat_bytes() as usize) && random.below(3) == 0;
-            let held =
-                (array.weight_chunks.min(array.activation_chunks) as usize * lanes).min(array.groups as usize * group);
+            let entries = array.weight_entries.min(array.activation_entries) as usize;
+            let held = (entries * entry).min(array.groups as usize * group);
             let most = if cut { 4 * held } else { held }.min(160);
             let shape = LayerShape {
                 tokens: 1 + random.below(3 * array.rows as usize),

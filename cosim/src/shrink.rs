@@ -104,6 +104,7 @@ fn designs(design: &DesignSpec) -> Vec<DesignSpec> {
     };
     with(&|d| d.array.as_mut().map(|a| &mut a.down), 1);
     with(&|d| d.array.as_mut().map(|a| &mut a.across), 1);
+    with(&|d| d.buffers.as_mut().map(|b| &mut b.chunks_per_entry), 1);
     with(&|d| d.buffers.as_mut().map(|b| &mut b.weight_chunks), 2);
     with(&|d| d.buffers.as_mut().map(|b| &mut b.activation_chunks), 2);
     with(&|d| d.buffers.as_mut().map(|b| &mut b.groups), 2);

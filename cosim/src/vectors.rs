@@ -24,13 +24,13 @@ pub fn vectors(machine: &Machine) -> Result<Vectors, CosimError> {
         expected: "a design with `array`, `buffers` and `memory`".into(),
     };
     let array = machine.array.as_ref().ok_or_else(no_array)?;
-    let lanes = machine.pe.lanes as usize;
-    let group = (2 * lanes).min(machine.max_group as usize);
-    let chunks = array.weight_chunks.min(array.activation_chunks) as usize;
+    let (lanes, entry) = (machine.pe.lanes as usize, machine.entry_channels as usize);
+    let group = (2 * lanes).max(entry).min(machine.max_group as usize);
+    let entries = array.weight_entries.min(array.activation_entries) as usize;
     let shape = LayerShape {
         tokens: array.rows as usize + 1,
         output_channels: array.columns as usize + 1,
-        input_channels: (2 * group - 1).min(lanes * chunks),
+        input_channels: (2 * group - 1).min(entry * entries),
         group,
     };
     let mut random = Random::new(1);

@@ -24,9 +24,9 @@ fn random_case(seed: u64) -> ArrayCase {
     let mut random = Random::new(1_000_000 + seed);
     let machine = elaborate(&array_design(&mut random), "random").unwrap();
     let array = machine.array.as_ref().unwrap();
-    let lanes = machine.pe.lanes as usize;
-    let group = lanes * (1 + random.below(machine.max_group as usize / lanes));
-    let held = (array.weight_chunks.min(array.activation_chunks) as usize * lanes).min(array.groups as usize * group);
+    let entry = machine.entry_channels as usize;
+    let group = entry * (1 + random.below(machine.max_group as usize / entry));
+    let held = (array.weight_entries.min(array.activation_entries) as usize * entry).min(array.groups as usize * group);
     let whole = (2 * group).is_multiple_of(array.beat_bytes() as usize);
     let most = if whole { 8 * held } else { held }.min(700);
     let shape = LayerShape {

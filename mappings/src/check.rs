@@ -77,11 +77,11 @@ impl Checker<'_> {
     fn load_weights(&mut self, load: &LoadWeights) -> Result<(), Refusal> {
         neighbours("load_weights", load.order, false, true)?;
         self.weight_type(load.weight_type)?;
-        let (chunks, groups) = self.reduction(load.input_channels, load.group)?;
+        let (entries, groups) = self.reduction(load.input_channels, load.group)?;
         let blocks = self.blocks("n", load.output_channels, self.machine.tile.columns)?;
-        self.weights_fit(blocks, chunks, groups)?;
+        self.weights_fit(blocks, entries, groups)?;
         let code_bits = self.machine.types[usize::from(load.weight_type)].weight_type.code_bits;
-        let words = u64::from(blocks) * self.array.block_words(groups as usize, chunks as usize, code_bits);
+        let words = u64::from(blocks) * self.array.block_words(groups as usize, entries as usize, code_bits);
         let beats = (words * u64::from(self.array.weight_word_bits)).div_ceil(u64::from(self.array.data_bits));
         if u64::from(load.beats) != beats {
             return refuse(format!("beats={}", load.beats), format!("these weights have {beats} beats"));
@@ -93,10 +93,10 @@ impl Checker<'_> {
 
     fn load_activations(&mut self, load: &LoadActivations) -> Result<(), Refusal> {
         neighbours("load_activations", load.order, false, true)?;
-        let (chunks, groups) = self.reduction(load.input_channels, load.group)?;
+        let (entries, groups) = self.reduction(load.input_channels, load.group)?;
         dimension("m", load.tokens)?;
         let blocks = load.tokens.div_ceil(self.array.rows);
-        self.activations_fit(blocks, chunks, groups)?;
+        self.activations_fit(blocks, entries, groups)?;
         let beats = self.array.activation_row_beats(self.machine, load.input_channels);
         self.region(load.address, load.tokens, beats, load.pitch)?;
         self.activations[usize::from(load.half)] = Some((None, load.group, load.input_channels, blocks));
@@ -133,11 +133,11 @@ impl Checker<'_> {
                 return refuse(format!("digit {digit:x} in plane {plane} of `special`"), expected);
             }
         }
-        let (chunks, groups) = self.reduction(matmul.input_channels, matmul.group)?;
+        let (entries, groups) = self.reduction(matmul.input_channels, matmul.group)?;
         let rows = self.blocks("m", matmul.tokens, self.machine.tile.rows)?;
         let columns = self.blocks("n", matmul.output_channels, self.machine.tile.columns)?;
-        self.weights_fit(columns, chunks, groups)?;
-        self.activations_fit(rows, chunks, groups)?;
+        self.weights_fit(columns, entries, groups)?;
+        self.activations_fit(rows, entries, groups)?;
         self.outputs_fit(rows, columns)?;
         let wanted = (Some(matmul.weight_type), matmul.group, matmul.input_channels, columns);
         let half = matmul.halves.weight;
@@ -204,15 +204,15 @@ impl Checker<'_> {
         }
     }
 
-    /// Chunks and groups of a reduction.
+    /// Entries and groups of a reduction.
     fn reduction(&self, input_channels: u32, group: u16) -> Result<(u32, u32), Refusal> {
         dimension("k", input_channels)?;
-        let (group, lanes) = (u32::from(group), self.machine.pe.lanes);
-        if group == 0 || group > self.machine.max_group || !group.is_multiple_of(lanes) {
-            let expected = format!("a multiple of the {lanes} lanes up to {}", self.machine.max_group);
+        let (group, step) = (u32::from(group), self.machine.entry_channels);
+        if group == 0 || group > self.machine.max_group || !group.is_multiple_of(step) {
+            let expected = format!("a multiple of {step} input channels up to {}", self.machine.max_group);
             return refuse(format!("group={group}"), expected);
         }
-        Ok((input_channels.div_ceil(lanes), input_channels.div_ceil(group)))
+        Ok((input_channels.div_ceil(step), input_channels.div_ceil(group)))
     }
 
     /// Blocks in the share of one tile.
@@ -224,20 +224,26 @@ impl Checker<'_> {
         }
     }
 
-    fn weights_fit(&self, blocks: u32, chunks: u32, groups: u32) -> Result<(), Refusal> {
+    fn weights_fit(&self, blocks: u32, entries: u32, groups: u32) -> Result<(), Refusal> {
         let array = self.array;
         fits("column blocks", blocks, 1, "blocks", array.blocks)?;
-        fits("chunks of weights", chunks, blocks, "weight_chunks", array.weight_chunks)?;
+        self.chunks_fit("chunks of weights", entries, blocks, "weight_chunks", array.weight_entries)?;
         fits("groups of weights", groups, blocks, "groups", array.groups)
     }
 
-    fn activations_fit(&self, blocks: u32, chunks: u32, groups: u32) -> Result<(), Refusal> {
+    fn activations_fit(&self, blocks: u32, entries: u32, groups: u32) -> Result<(), Refusal> {
         let array = self.array;
-        fits("chunks of activations", chunks, blocks, "activation_chunks", array.activation_chunks)?;
+        self.chunks_fit("chunks of activations", entries, blocks, "activation_chunks", array.activation_entries)?;
         match array.exponent_entry_bits {
             Some(_) => fits("groups of activations", groups, blocks, "groups", array.groups),
             None => Ok(()),
         }
+    }
+
+    /// As [`fits`], of entries by the chunks that they have room for.
+    fn chunks_fit(&self, what: &str, entries: u32, times: u32, buffer: &str, held: u32) -> Result<(), Refusal> {
+        let chunks = self.machine.entry_chunks();
+        fits(what, entries * chunks, times, buffer, held * chunks)
     }
 
     fn outputs_fit(&self, rows: u32, columns: u32) -> Result<(), Refusal> {

@@ -210,12 +210,10 @@ pub fn matmul_command(
             return Err(MappingError::field(name, size, format!("must be 1 to {}", limit - 1)));
         }
     }
-    let lanes = machine.pe.lanes as usize;
-    if group == 0 || group > machine.max_group as usize || !group.is_multiple_of(lanes) {
-        let expected = format!(
-            "design `{}` takes a multiple of its {lanes} lanes up to {} input channels",
-            machine.name, machine.max_group
-        );
+    let step = machine.entry_channels;
+    if group == 0 || group > machine.max_group as usize || !group.is_multiple_of(step as usize) {
+        let expected =
+            format!("design `{}` takes a multiple of {step} input channels up to {}", machine.name, machine.max_group);
         return Err(MappingError::field("group", group, expected));
     }
     let executed = &machine.types[index];
@@ -253,7 +251,7 @@ pub fn lower(machine: &Machine, layers: &[(&QuantizedMatrix, &[f16])]) -> Result
     let mut lowered = Lowered {
         program: Program { commands: Vec::new() },
         commands: BeatStream::new(crate::field::COMMAND_BITS),
-        fp16: BeatStream::new(machine.pe.lanes * 16),
+        fp16: BeatStream::new(fp16_values(machine) * 16),
         weights: BeatStream::new(machine.tile.weight_beat_bits),
         scales: BeatStream::new(machine.tile.scale_beat_bits),
         channels: BeatStream::new(machine.tile.channel_beat_bits),
@@ -269,7 +267,7 @@ pub fn lower(machine: &Machine, layers: &[(&QuantizedMatrix, &[f16])]) -> Result
         let (name, special) = (weights.weight_type.name, weights.special_values);
         let matmul = matmul_command(machine, name, special, weights.scale_kind, weights.group, shape)?;
         let walk = TileWalk::new(machine, &matmul);
-        push_fp16(&mut lowered.fp16, walk, activations);
+        push_fp16(&mut lowered.fp16, fp16_values(machine) as usize, k, activations);
         for (n, _) in walk.passes() {
             push_weights(machine, &mut lowered, walk, weights, n);
         }
@@ -282,10 +280,15 @@ pub fn lower(machine: &Machine, layers: &[(&QuantizedMatrix, &[f16])]) -> Result
     Ok(lowered)
 }
 
-fn push_fp16(stream: &mut BeatStream, walk: TileWalk, activations: &[f16]) {
-    for token in activations.chunks(walk.input_channels) {
-        for chunk in token.chunks(walk.lanes) {
-            stream.push_fields(chunk.iter().map(|a| (u64::from(a.to_bits()), 16)));
+/// Activations of a beat of FP16: of the aligner, or of a row of a tile without one.
+fn fp16_values(machine: &Machine) -> u32 {
+    machine.aligner.as_ref().map_or(machine.pe.lanes, |aligner| aligner.values_per_cycle)
+}
+
+fn push_fp16(stream: &mut BeatStream, values: usize, input_channels: usize, activations: &[f16]) {
+    for token in activations.chunks(input_channels) {
+        for beat in token.chunks(values) {
+            stream.push_fields(beat.iter().map(|a| (u64::from(a.to_bits()), 16)));
         }
     }
 }

@@ -91,12 +91,14 @@ pub fn aligned_activations(
     beats: &mut &[OutputBeat],
 ) -> Result<Vec<Vec<AlignedGroup>>, MappingError> {
     let walk = TileWalk::new(machine, matmul);
-    let needed = matmul.tokens as usize * walk.chunks();
+    let entry_chunks = machine.entry_chunks() as usize;
+    let beats_of = |chunks: usize| chunks.div_ceil(entry_chunks);
+    let needed = matmul.tokens as usize * beats_of(walk.chunks());
     let Some((own, rest)) = beats.split_at_checked(needed) else {
         return Err(MappingError::field("aligned beats", beats.len(), format!("the program needs {needed}")));
     };
     *beats = rest;
-    let (lanes, w) = (machine.pe.lanes, machine.pe.activation_bits);
+    let (channels, w) = (machine.entry_channels, machine.pe.activation_bits);
     let bits = machine.aligner.as_ref().map_or(0, |aligner| aligner.output_beat_bits);
     if let Some(beat) = own.iter().find(|beat| beat.data.len() != bits.div_ceil(64) as usize) {
         let found = format!("{} words", beat.data.len());
@@ -105,14 +107,14 @@ pub fn aligned_activations(
     let mut own = own.iter();
     let mut group = |chunks: usize| {
         let mut group = AlignedGroup {
-            values: Vec::with_capacity(chunks * lanes as usize),
+            values: Vec::with_capacity(beats_of(chunks) * channels as usize),
             exponent: 1,
             non_finite: false,
             sum: 0,
         };
-        for beat in own.by_ref().take(chunks) {
-            group.values.extend((0..lanes).map(|i| read_bits(&beat.data, i * w, w) as u32));
-            let field = |low: u32, bits: u32| read_bits(&beat.data, lanes * w + low, bits);
+        for beat in own.by_ref().take(beats_of(chunks)) {
+            group.values.extend((0..channels).map(|i| read_bits(&beat.data, i * w, w) as u32));
+            let field = |low: u32, bits: u32| read_bits(&beat.data, channels * w + low, bits);
             group.exponent = field(0, EXPONENT_BITS) as u8;
             group.non_finite = field(EXPONENT_BITS, 1) == 1;
             // A beat has the sum so far.

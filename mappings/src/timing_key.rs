@@ -15,6 +15,8 @@ pub struct TimingKey {
     /// Rows and columns of a tile; tiles down and across.
     shape: [u32; 4],
     lanes: u32,
+    /// Input channels of an entry.
+    entry_channels: u32,
     pipeline_registers: u32,
     /// Scale unit: slots, cycles before them, PEs, registers to the output.
     drain: [u32; 4],
@@ -22,7 +24,7 @@ pub struct TimingKey {
     aligner: Option<[u32; 2]>,
     /// Words of channel scales and of a group's record.
     weight_words: [u32; 2],
-    /// Depths: chunks of weights and of activations, groups, blocks, passes of accumulators.
+    /// Depths: entries of weights and of activations, groups, blocks, passes of accumulators.
     buffers: [u32; 5],
     /// Operands are read once a plane: events alone.
     plane_major: bool,
@@ -50,13 +52,14 @@ impl TimingKey {
             instances,
             shape: [machine.tile.rows, machine.tile.columns, array.down, array.across],
             lanes: machine.pe.lanes,
+            entry_channels: machine.entry_channels,
             pipeline_registers: machine.pe.pipeline_registers,
             drain: [unit.slots, unit.dequantize_cycles, unit.pes, unit.output_latency_cycles],
             aligner: machine.aligner.as_ref().map(|aligner| [aligner.input_registers, aligner.lane_registers]),
             weight_words: [array.channel_words, array.record_words],
             buffers: [
-                array.weight_chunks,
-                array.activation_chunks,
+                array.weight_entries,
+                array.activation_entries,
                 array.groups,
                 array.blocks,
                 unit.accumulator_blocks,

@@ -24,6 +24,7 @@ pub fn with_accumulators(spec: &mut DesignSpec, blocks: u32) {
         let chunks = (spec.weights.max_group / spec.processing_element.lanes).next_power_of_two().max(2);
         spec.array = Some(ArraySpec { down: 1, across: 1 });
         spec.buffers = Some(BuffersSpec {
+            chunks_per_entry: 1,
             weight_chunks: chunks,
             activation_chunks: chunks,
             groups: 4,

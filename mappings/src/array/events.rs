@@ -85,26 +85,25 @@ impl Count<'_> {
     }
 
     fn weights(&mut self, load: &LoadWeights) {
-        let (lanes, columns) = (self.machine.pe.lanes, self.machine.tile.columns);
-        let blocks = u64::from(load.output_channels.div_ceil(columns));
+        let blocks = u64::from(load.output_channels.div_ceil(self.machine.tile.columns));
         let groups = u64::from(load.input_channels.div_ceil(load.group.into()));
-        let chunks = u64::from(load.input_channels.div_ceil(lanes));
+        let entries = u64::from(load.input_channels.div_ceil(self.machine.entry_channels));
         let code_bits = self.machine.types[usize::from(load.weight_type)].weight_type.code_bits;
         self.events.read_beats += u64::from(load.beats);
         self.write_one(MemoryKind::ChannelScales, blocks * u64::from(self.array.channel_words));
         self.write_one(MemoryKind::Records, blocks * groups * u64::from(self.array.record_words));
-        self.write_one(MemoryKind::WeightCodes, blocks * chunks * u64::from(code_bits));
+        self.write_one(MemoryKind::WeightCodes, blocks * entries * u64::from(code_bits));
     }
 
     fn activations(&mut self, load: &LoadActivations) {
         let tokens = u64::from(load.tokens);
-        let chunks = tokens * u64::from(load.input_channels.div_ceil(self.machine.pe.lanes));
+        let entries = tokens * u64::from(load.input_channels.div_ceil(self.machine.entry_channels));
         self.events.read_beats += tokens * self.array.activation_row_beats(self.machine, load.input_channels);
-        self.write_one(MemoryKind::Activations, chunks);
+        self.write_one(MemoryKind::Activations, entries);
         if self.machine.aligner.is_some() {
-            self.events.aligned_beats += chunks;
-            self.read_all(MemoryKind::AlignerGroup, chunks);
-            self.write_one(MemoryKind::AlignerGroup, chunks);
+            self.events.aligned_beats += entries;
+            self.read_all(MemoryKind::AlignerGroup, entries);
+            self.write_one(MemoryKind::AlignerGroup, entries);
             self.write_one(MemoryKind::Exponents, tokens * u64::from(load.input_channels.div_ceil(load.group.into())));
         }
     }
@@ -112,7 +111,9 @@ impl Count<'_> {
     fn product(&mut self, matmul: &Matmul) {
         let walk = TileWalk::new(self.machine, matmul);
         let passes = walk.pass_count() as u64;
-        let reads: u64 = walk.group_reads().map(|group| (group.chunks * group.times) as u64).sum();
+        // An entry is read at its first chunk.
+        let entry_chunks = self.machine.entry_chunks() as usize;
+        let reads: u64 = walk.group_reads().map(|group| (group.chunks.div_ceil(entry_chunks) * group.times) as u64).sum();
         let groups = passes * walk.groups() as u64;
         self.events.steps += walk.steps();
         self.events.slots += groups * u64::from(self.machine.scale_unit.slots);

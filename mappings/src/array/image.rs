@@ -30,7 +30,7 @@ impl Bits {
 }
 
 /// Weight words of column blocks `blocks` and groups `own_groups` of a layer, padded to whole beats: per block channel scales, then per group its
-/// record and its chunks, a word a code bit. Padding channels and lanes hold zero codes, as in the tile's beats.
+/// record and its entries, a word a code bit. Padding channels and lanes hold zero codes, as in the tile's beats.
 pub(super) fn weight_image(
     machine: &Machine,
     array: &Array,
@@ -65,9 +65,10 @@ pub(super) fn weight_image(
             }
             bits.pad(word);
             let group_end = k.min((group + 1) * weights.group);
-            for start in (group * weights.group..group_end).step_by(lanes) {
+            for entry in (group * weights.group..group_end).step_by(machine.entry_channels as usize) {
                 for plane in 0..weights.weight_type.code_bits {
-                    for channel in channels.clone() {
+                    let chunks = (0..machine.entry_chunks() as usize).map(|chunk| entry + chunk * lanes);
+                    for (start, channel) in chunks.flat_map(|start| channels.clone().map(move |c| (start, c))) {
                         let code = |lane: usize| match real(channel) && start + lane < k {
                             true => weights.codes[channel * k + start + lane],
                             false => zero_code,
@@ -84,7 +85,7 @@ pub(super) fn weight_image(
     bytes.take((bits.position / 8) as usize).collect()
 }
 
-/// FP16 rows at a pitch of whole beats and whole chunks, zeros between.
+/// FP16 rows at a pitch of whole beats and whole entries, zeros between.
 pub(super) fn activation_image(pitch: usize, input_channels: usize, activations: &[f16]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(activations.len() / input_channels * pitch);
     for row in activations.chunks(input_channels) {

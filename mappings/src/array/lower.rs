@@ -239,7 +239,7 @@ impl Scheduling<'_> {
         let (tokens, k, n) = (matmul.tokens as usize, matmul.input_channels as usize, matmul.output_channels as usize);
         let group = usize::from(matmul.group);
         let (rows, columns, beat) = (array.rows as usize, array.columns as usize, array.beat_bytes() as usize);
-        // A row of activations in memory has whole chunks and whole beats, so that the hardware never masks lanes.
+        // A row of activations in memory has whole entries and whole beats, so that the hardware never masks lanes.
         let pitch = array.activation_row_beats(machine, matmul.input_channels) as usize * beat;
         let space = MappingSpace::new(machine, matmul)?;
         let (tiling, traffic) = space.best(mapping)?;

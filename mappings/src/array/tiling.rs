@@ -96,8 +96,9 @@ impl<'m> MappingSpace<'m> {
         self.input_channels.min(groups.end * self.group) - groups.start * self.group
     }
 
-    fn chunks(&self, groups: &Range<usize>) -> usize {
-        self.channels(groups).div_ceil(self.machine.pe.lanes as usize)
+    /// Entries of the buffers that a row of `groups` takes.
+    fn entries(&self, groups: &Range<usize>) -> usize {
+        self.channels(groups).div_ceil(self.machine.entry_channels as usize)
     }
 
     /// Groups of a part of the reduction.
@@ -107,7 +108,7 @@ impl<'m> MappingSpace<'m> {
 
     /// Bytes in memory of the weights of `columns` column blocks and these groups, whole beats.
     pub(super) fn weight_bytes(&self, columns: usize, groups: &Range<usize>) -> u64 {
-        let words = columns as u64 * self.array.block_words(groups.len(), self.chunks(groups), self.code_bits);
+        let words = columns as u64 * self.array.block_words(groups.len(), self.entries(groups), self.code_bits);
         (words * u64::from(self.array.weight_word_bits)).next_multiple_of(self.array.data_bits.into()) / 8
     }
 
@@ -116,12 +117,12 @@ impl<'m> MappingSpace<'m> {
         let Tiling { row_blocks: rows, column_blocks: columns, groups, .. } = tiling;
         let array = self.array;
         let cut = groups < self.groups;
-        let chunks = self.chunks(&(0..groups.min(self.groups)));
+        let entries = self.entries(&(0..groups.min(self.groups)));
         let passes = rows * columns;
         let aligned = array.exponent_entry_bits.is_some();
         let limits = [
-            (columns * chunks <= array.weight_chunks as usize, "buffers.weight_chunks"),
-            (rows * chunks <= array.activation_chunks as usize, "buffers.activation_chunks"),
+            (columns * entries <= array.weight_entries as usize, "buffers.weight_chunks"),
+            (rows * entries <= array.activation_entries as usize, "buffers.activation_chunks"),
             (columns * groups <= array.groups as usize, "buffers.groups"),
             (!aligned || rows * groups <= array.groups as usize, "buffers.groups"),
             (passes <= array.blocks as usize, "buffers.blocks"),

@@ -5,7 +5,7 @@ use bitmosaic_arch::Machine;
 use crate::{Command, Program};
 
 impl Program {
-    /// Cycles that the way into the buffers takes: a weight word, or a chunk of a row of activations, or a beat a cycle.
+    /// Cycles that the way into the buffers takes: a weight word, or an entry of a row of activations, or a beat a cycle.
     pub fn load_cycles(&self, machine: &Machine) -> u64 {
         let Some(array) = &machine.array else { return 0 };
         let of = |command: &Command| match command {
@@ -15,8 +15,8 @@ impl Program {
                 beats.max(beats * u64::from(array.data_bits) / u64::from(array.weight_word_bits))
             }
             Command::LoadActivations(load) => {
-                let chunks = u64::from(load.input_channels.div_ceil(machine.pe.lanes));
-                u64::from(load.tokens) * chunks.max(array.activation_row_beats(machine, load.input_channels))
+                let entries = u64::from(load.input_channels.div_ceil(machine.entry_channels));
+                u64::from(load.tokens) * entries.max(array.activation_row_beats(machine, load.input_channels))
             }
             Command::Matmul(_) | Command::Store(_) | Command::End => 0,
         };

@@ -153,7 +153,7 @@ fn commands(text: &mut String, machine: &Machine) {
         FETCH_COMMANDS as usize * COMMAND_BYTES,
         field::DIMENSION_BITS,
         machine.max_group,
-        machine.pe.lanes,
+        machine.entry_channels,
     );
     for format in field::COMMANDS {
         let _ = writeln!(text, "### `{}`, opcode {}\n\n{}.\n", format.name, format.opcode, first_upper(format.meaning));
@@ -171,12 +171,12 @@ fn first_upper(text: &str) -> String {
 }
 
 fn images(text: &mut String, machine: &Machine, array: &Array) {
-    let (columns, lanes) = (array.columns, machine.pe.lanes);
+    let (columns, lanes, entry) = (array.columns, machine.pe.lanes, machine.entry_channels);
     let _ = writeln!(
         text,
         "## Memory images\n\nLittle-endian bytes; every command, operand and row starts at a multiple of {} bytes.\n\n\
          **Activations, outputs.** FP16 rows, a token each, `pitch` bytes from row to row. A row of activations is read in whole \
-         chunks of {lanes} values and whole beats: fill it up with zeros.\n\n\
+         entries of {entry} values and whole beats: fill it up with zeros.\n\n\
          **Weights.** Column block by column block ({columns} output channels), a run of weight words of {} bits, the last filled \
          up to a beat. Of each column block, lowest bits first:\n",
         array.beat_bytes(),
@@ -197,9 +197,15 @@ fn images(text: &mut String, machine: &Machine, array: &Array) {
             ),
         ),
         (
-            "then of each chunk of the group",
+            "then of each entry of the group",
             "code bits of the type".to_string(),
-            format!("word i: bit i of the codes, {lanes} lanes of column 0, then of column 1 and so on"),
+            match machine.entry_chunks() {
+                1 => format!("word i: bit i of the codes, {lanes} lanes of column 0, then of column 1 and so on"),
+                chunks => format!(
+                    "word i: bit i of the codes; of the first of {chunks} chunks {lanes} lanes of column 0, then of column 1 \
+                     and so on, then of the next chunk"
+                ),
+            },
         ),
     ];
     table(text, "part | words | content", rows.map(|(part, words, content)| vec![part.into(), words, content]));
@@ -214,7 +220,7 @@ fn images(text: &mut String, machine: &Machine, array: &Array) {
 
 fn buffers(text: &mut String, machine: &Machine, array: &Array) {
     let row = |name: &str, depth: String, bytes: u64| vec![name.to_string(), depth, bytes.to_string()];
-    let mut activations = format!("{} chunks a row", array.activation_chunks);
+    let mut activations = format!("{} entries of {} values a row", array.activation_entries, machine.entry_channels);
     if array.exponent_entry_bits.is_some() {
         let _ = write!(activations, ", exponents of {} groups a row", array.groups);
     }
@@ -222,8 +228,8 @@ fn buffers(text: &mut String, machine: &Machine, array: &Array) {
         row(
             "weights",
             format!(
-                "{} chunks, {} records, channel scales of {} blocks",
-                array.weight_chunks, array.groups, array.blocks
+                "{} entries, {} records, channel scales of {} blocks",
+                array.weight_entries, array.groups, array.blocks
             ),
             array.weight_buffer_bytes(machine),
         ),

@@ -9,7 +9,7 @@ use bitmosaic_mappings::{
 };
 use thiserror::Error;
 
-use super::waveform::{self, Waveform};
+use super::waveform::{self, Waveform, drawn_channels};
 use crate::hardware::Units;
 use crate::netlist::{CLOCK, Design, ModulePort, NetlistError, RESET};
 
@@ -179,12 +179,12 @@ fn beats(text: &mut String, unit: &str, formats: &[(&'static str, BeatFormat)]) 
 /// Products of the table of cycles: tokens, input channels, output channels, group.
 fn examples(machine: &Machine) -> Vec<[usize; 4]> {
     let (rows, columns) = (machine.tile.rows as usize, machine.tile.columns as usize);
-    let (lanes, group) = (machine.pe.lanes as usize, machine.max_group as usize);
+    let (entry, group) = (machine.entry_channels as usize, machine.max_group as usize);
     vec![
-        [rows, lanes, columns, lanes],
+        [rows, entry, columns, entry],
         [rows, 4 * group, columns, group],
         [2 * rows + 1, 2 * group + 1, 3 * columns + 1, group],
-        [1, 8 * lanes, 2 * columns, (2 * lanes).min(group)],
+        [1, 8 * entry, 2 * columns, (2 * entry).min(group)],
     ]
 }
 
@@ -226,19 +226,20 @@ fn time(text: &mut String, machine: &Machine) -> Result<(), BundleError> {
 }
 
 fn timing(text: &mut String, machine: &Machine, aligner: Option<Waveform>, tile: Waveform) {
-    let lanes = machine.pe.lanes;
+    let values = machine.entry_channels;
     let _ = writeln!(
         text,
-        "## Timing\n\nDrawn from a run of the netlist simulator: {} tokens, {} output channels, one group of two chunks, so \
+        "## Timing\n\nDrawn from a run of the netlist simulator: {} tokens, {} output channels, one group of {} input channels, so \
          two passes, type `{}`; no stream holds back. `▔` is high, `_` low, `.` no beat offered; a letter and a number name \
          a beat, which moves at the edge that ends a cycle with valid and ready high. Names in brackets are inside the \
          module.\n",
         machine.tile.rows,
         2 * machine.tile.columns,
+        drawn_channels(machine),
         machine.types[0].weight_type.name
     );
     if let Some(aligner) = aligner {
-        let _ = writeln!(text, "Aligner, {lanes} values a beat:\n\n```\n{}```\n", aligner.text());
+        let _ = writeln!(text, "Aligner, {values} values a beat:\n\n```\n{}```\n", aligner.text());
     }
     let list = |cycles: &[usize]| cycles.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
     let outputs: Vec<usize> = tile.trace.outputs.iter().map(|beat| beat.cycle as usize).collect();

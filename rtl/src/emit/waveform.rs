@@ -52,10 +52,15 @@ pub(super) fn run(machine: &Machine, units: &Units) -> Result<(Option<Waveform>,
     Ok((aligner, Waveform::new(&units.tile, stimulus, &TILE_NETS)?))
 }
 
-/// Two passes of one group of two chunks each: every row, twice the columns, weights and activations that vary.
+/// Input channels of the program that is drawn: two chunks, or an entry where that is more.
+pub(super) fn drawn_channels(machine: &Machine) -> u32 {
+    (2 * machine.pe.lanes).max(machine.entry_channels).min(machine.max_group)
+}
+
+/// Two passes of one group each: every row, twice the columns, weights and activations that vary.
 fn program(machine: &Machine) -> Result<Lowered, BundleError> {
     let (rows, channels) = (machine.tile.rows as usize, 2 * machine.tile.columns as usize);
-    let k = (2 * machine.pe.lanes).min(machine.max_group) as usize;
+    let k = drawn_channels(machine) as usize;
     let executed = &machine.types[0].weight_type;
     let codes: Vec<u8> = (0..=u8::MAX).filter(|code| executed.check_code(*code).is_ok()).collect();
     let scale_kind = executed.scale_kind();

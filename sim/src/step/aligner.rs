@@ -118,9 +118,9 @@ impl<'m> AlignerStep<'m> {
     }
 
     fn take(&mut self, data: &[u64]) -> Entering {
-        let lanes = self.machine.pe.lanes;
-        let values: Vec<u16> = (0..lanes).map(|i| read_bits(data, i * 16, 16) as u16).collect();
-        let (k, group_k) = (self.k + lanes, self.group_k + lanes);
+        let step = self.machine.entry_channels;
+        let values: Vec<u16> = (0..step).map(|i| read_bits(data, i * 16, 16) as u16).collect();
+        let (k, group_k) = (self.k + step, self.group_k + step);
         let token_end = k >= self.input_channels;
         let group_end = token_end || group_k >= self.group;
         let last_token = self.token + 1 >= self.tokens;

@@ -14,13 +14,14 @@ pub(super) fn weight_buffer(machine: &Machine, array: &Array) -> Result<Module, 
     );
     let word_bits = array.weight_word_bits;
     let word = m.input("word_i", word_bits, "weight word to write");
-    let read = m.input("read_i", 1, "a chunk is read");
+    let read = m.input("read_i", 1, "an entry is read");
+    let chunk = chunk_input(&mut m, machine);
     let group_read = m.input("group_read_i", 1, "a group's record is read");
     let channel_read = m.input("channel_read_i", 1, "a column block's channel scales are read");
     let code_mask = m.input("code_mask_i", machine.code_bits, "code bits that the weight type has");
     // Name, words an entry, bits an entry, entries a half, read enable.
     let kinds = [
-        ("weight", machine.code_bits, machine.code_bits * word_bits, array.weight_chunks, read),
+        ("weight", machine.code_bits, machine.code_bits * word_bits, array.weight_entries, read),
         ("record", array.record_words, array.record_bits, array.groups, group_read),
         ("channel", array.channel_words, 16 * array.columns, array.blocks, channel_read),
     ];
@@ -52,13 +53,14 @@ pub(super) fn weight_buffer(machine: &Machine, array: &Array) -> Result<Module, 
     let channels = m.concat(&banks[2]);
     let record = m.concat(&banks[1]);
     // Bits above the type's codes were never written.
+    let chunk_bits = word_bits / machine.entry_chunks();
     for (bit, bank) in banks[0].iter_mut().enumerate() {
         let on = m.bit(code_mask, bit as u32);
-        let parts: Vec<Net> = (0..bank.width)
+        let parts: Vec<Net> = (0..chunk_bits)
             .step_by(64)
             .map(|low| {
-                let bits = 64.min(bank.width - low);
-                let part = m.slice(*bank, low, bits);
+                let bits = 64.min(chunk_bits - low);
+                let part = of_chunk(&mut m, *bank, chunk, [low, bits, chunk_bits]);
                 let mask = m.replicate(on, bits);
                 m.and(part, mask)
             })
@@ -84,14 +86,28 @@ pub(super) fn weight_buffer(machine: &Machine, array: &Array) -> Result<Module, 
     m.finish()
 }
 
+/// Input for the chunk of the entry read that the tiles get; none where an entry is a chunk.
+fn chunk_input(m: &mut ModuleBuilder, machine: &Machine) -> Option<Net> {
+    let bits = place_bits(machine.entry_chunks());
+    (bits > 0).then(|| m.input("chunk_i", bits, "chunk of the entry read"))
+}
+
+/// `bits` from `low` on of the chunk of an entry, whose chunks have `chunk_bits`.
+fn of_chunk(m: &mut ModuleBuilder, entry: Net, chunk: Option<Net>, [low, bits, chunk_bits]: [u32; 3]) -> Net {
+    let chunks: Vec<Net> = (0..entry.width / chunk_bits).map(|i| m.slice(entry, i * chunk_bits + low, bits)).collect();
+    chunk.map_or(chunks[0], |chunk| m.select(chunk, &chunks))
+}
+
 /// Module `activation_buffer`: a bank a row, and one for the row's exponents.
 pub(super) fn activation_buffer(machine: &Machine, array: &Array) -> Result<Module, NetlistError> {
     let mut m = ModuleBuilder::new(
         "activation_buffer",
         "Activation buffer: a bank a row, beside it one of shared exponents if there is an aligner, two halves each.",
     );
-    let value_bits = machine.pe.lanes * machine.pe.activation_bits;
-    let mut kinds = vec![("activation", "read_i", value_bits, array.activation_chunks)];
+    let chunk = chunk_input(&mut m, machine);
+    let chunk_bits = machine.pe.lanes * machine.pe.activation_bits;
+    let value_bits = machine.entry_channels * machine.pe.activation_bits;
+    let mut kinds = vec![("activation", "read_i", value_bits, array.activation_entries)];
     kinds.extend(array.exponent_entry_bits.map(|bits| ("exponent", "group_read_i", bits, array.groups)));
     for (name, read, bits, entries) in kinds {
         let address_bits = place_bits(entries) + 1;
@@ -100,16 +116,25 @@ pub(super) fn activation_buffer(machine: &Machine, array: &Array) -> Result<Modu
         let data = m.input(&format!("{name}_i"), bits, "entry to write");
         let read = m.input(read, 1, "an entry of every row is read");
         let read_address = m.input(&format!("{name}_address_i"), address_bits, "half and entry to read");
+        let is_values = name == "activation";
         let rows: Vec<Net> = (0..array.rows)
             .map(|row| {
                 let write = m.bit(writes, row);
                 let name = format!("{name}_{row}");
                 let doc = format!("row {row}");
-                m.ram(&name, 2 * entries, bits, write, write_address, data, read, read_address, &doc)
+                let entry = m.ram(&name, 2 * entries, bits, write, write_address, data, read, read_address, &doc);
+                if !is_values {
+                    return entry;
+                }
+                let parts: Vec<Net> = (0..chunk_bits)
+                    .step_by(64)
+                    .map(|low| of_chunk(&mut m, entry, chunk, [low, 64.min(chunk_bits - low), chunk_bits]))
+                    .collect();
+                m.concat(&parts)
             })
             .collect();
         let rows = m.concat(&rows);
-        m.output(&format!("{name}_o"), rows, "the entries read, a row each");
+        m.output(&format!("{name}_o"), rows, "what is read, a row each");
     }
     m.finish()
 }

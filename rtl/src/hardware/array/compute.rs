@@ -157,6 +157,7 @@ pub(super) fn compute(
         "code_mask_o",
     ];
     reads.extend(exponent.map(|_| "exponent_address_o"));
+    reads.extend((machine.entry_chunks() > 1).then_some("chunk_o"));
     for name in reads {
         m.output(name, feeder.get(name), "the buffers' read side");
     }

@@ -187,26 +187,25 @@ pub(super) fn core(machine: &Machine, array: &Array, parts: &Parts<'_>) -> Resul
     ];
     inputs.extend(exponent.map(|exponent| ("exponent_i", exponent)));
     let compute = m.instance("u_compute", parts.compute, &inputs);
-    let weights = m.instance(
-        "u_weight_buffer",
-        parts.weight_buffer,
-        &[
-            ("word_i", load.get("word_o")),
-            ("read_i", compute.get("read_o")),
-            ("group_read_i", compute.get("group_read_o")),
-            ("channel_read_i", compute.get("channel_read_o")),
-            ("code_mask_i", compute.get("code_mask_o")),
-            ("weight_write_i", load.get("weight_write_o")),
-            ("weight_write_address_i", load.get("weight_address_o")),
-            ("weight_address_i", compute.get("weight_address_o")),
-            ("record_write_i", load.get("record_write_o")),
-            ("record_write_address_i", load.get("group_address_o")),
-            ("record_address_i", compute.get("record_address_o")),
-            ("channel_write_i", load.get("channel_write_o")),
-            ("channel_write_address_i", load.get("block_address_o")),
-            ("channel_address_i", compute.get("channel_address_o")),
-        ],
-    );
+    let chunk = (machine.entry_chunks() > 1).then(|| ("chunk_i", compute.get("chunk_o")));
+    let mut inputs = vec![
+        ("word_i", load.get("word_o")),
+        ("read_i", compute.get("read_o")),
+        ("group_read_i", compute.get("group_read_o")),
+        ("channel_read_i", compute.get("channel_read_o")),
+        ("code_mask_i", compute.get("code_mask_o")),
+        ("weight_write_i", load.get("weight_write_o")),
+        ("weight_write_address_i", load.get("weight_address_o")),
+        ("weight_address_i", compute.get("weight_address_o")),
+        ("record_write_i", load.get("record_write_o")),
+        ("record_write_address_i", load.get("group_address_o")),
+        ("record_address_i", compute.get("record_address_o")),
+        ("channel_write_i", load.get("channel_write_o")),
+        ("channel_write_address_i", load.get("block_address_o")),
+        ("channel_address_i", compute.get("channel_address_o")),
+    ];
+    inputs.extend(chunk);
+    let weights = m.instance("u_weight_buffer", parts.weight_buffer, &inputs);
     for (wire, name) in [(weight, "weight_o"), (scale, "scale_o"), (channel, "channel_o")] {
         m.assign(wire, weights.get(name));
     }
@@ -217,6 +216,7 @@ pub(super) fn core(machine: &Machine, array: &Array, parts: &Parts<'_>) -> Resul
         ("read_i", compute.get("read_o")),
         ("activation_address_i", compute.get("activation_address_o")),
     ];
+    inputs.extend(chunk);
     if aligned {
         inputs.extend([
             ("exponent_write_i", load.get("exponent_write_o")),

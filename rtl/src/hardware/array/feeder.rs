@@ -146,17 +146,32 @@ pub(super) fn feeder(machine: &Machine, array: &Array) -> Result<Module, Netlist
     let changes = m.or(start, ends);
     m.drive(feeding, start, Some(changes), Some(0));
 
+    // The chunk within its entry, whose first one reads it: the lower bits of its number, since groups are whole entries.
+    let chunk_bits = place_bits(machine.entry_chunks());
+    let (entry_read, entry_end) = if chunk_bits > 0 {
+        let chunk = m.slice(k, place_bits(lanes), chunk_bits);
+        let chunk_q = m.reg("chunk_q", chunk, Some(read), None, "chunk of the entry that was read");
+        m.output("chunk_o", chunk_q, "chunk of the entry at the banks' outputs");
+        let any = m.reduce_or(chunk);
+        let all = m.reduce_and(chunk);
+        let ends = m.or(all, channels_end);
+        (and_not(&mut m, read, any), Some(m.name(ends, "entry_end", "the chunk is the last of its entry")))
+    } else {
+        (read, None)
+    };
+
     // Places of the operands. After a pass weights go back to the start of their column block, unless that is done;
     // activations, after a column block, to the start of the half.
     let same_block = and_not(&mut m, pass_end, last_rows);
-    let place = |m: &mut ModuleBuilder, name: &str, entries: u32, is_chunk: bool, weights: bool| {
+    let place = |m: &mut ModuleBuilder, name: &str, entries: u32, is_entry: bool, weights: bool| {
         let bits = place_bits(entries);
-        let what = if is_chunk { "chunk" } else { "group" };
+        let what = if is_entry { "entry" } else { "group" };
         let place = m.register(&format!("{name}_q"), bits, false, &format!("{what} that is read next"));
         let zero = m.constant(0, bits);
         let mut next = add_const(m, place, 1);
-        if !is_chunk {
-            next = m.mux(group_end, next, place);
+        let moves_on = if is_entry { entry_end } else { Some(group_end) };
+        if let Some(moves_on) = moves_on {
+            next = m.mux(moves_on, next, place);
         }
         let (returns, target) = if weights {
             let target = m.register(&format!("{name}_block_q"), bits, false, "the same at the start of its block");
@@ -166,7 +181,7 @@ pub(super) fn feeder(machine: &Machine, array: &Array) -> Result<Module, Netlist
         } else {
             (block_end, zero)
         };
-        if is_chunk && plane_major {
+        if is_entry && plane_major {
             let group_start = m.register(&format!("{name}_group_q"), bits, false, "the same at the start of its group");
             next = m.mux(back, group_start, next);
             let opens = m.mux(returns, target, next);
@@ -180,9 +195,9 @@ pub(super) fn feeder(machine: &Machine, array: &Array) -> Result<Module, Netlist
         m.drive(place, moved, Some(moves), None);
         place
     };
-    let weight = place(&mut m, "weight_chunk", array.weight_chunks, true, true);
+    let weight = place(&mut m, "weight_entry", array.weight_entries, true, true);
     let record = place(&mut m, "weight_group", array.groups, false, true);
-    let activation = place(&mut m, "activation_chunk", array.activation_chunks, true, false);
+    let activation = place(&mut m, "activation_entry", array.activation_entries, true, false);
     let exponents = array.exponent_entry_bits.map(|_| place(&mut m, "activation_group", array.groups, false, false));
     let block_bits = place_bits(array.blocks);
     let block = m.register("block_q", block_bits, false, "column block that is read next");
@@ -196,7 +211,7 @@ pub(super) fn feeder(machine: &Machine, array: &Array) -> Result<Module, Netlist
     m.output("group_push_o", group_push, "scales and exponents go with them");
     let channel_push = m.and(advance, with_channels);
     m.output("channel_push_o", channel_push, "channel scales go with them");
-    m.output("read_o", read, "a chunk is read");
+    m.output("read_o", entry_read, "an entry is read: its first chunk is");
     let group_read = m.and(read, group_starts);
     m.output("group_read_o", group_read, "its group's metadata is read");
     let channel_read = m.and(read, pass_starts);
@@ -205,10 +220,10 @@ pub(super) fn feeder(machine: &Machine, array: &Array) -> Result<Module, Netlist
         let address = m.concat(&[place, half]);
         m.output(name, address, doc);
     };
-    address("weight_address_o", weight, weight_half, "half and chunk of the weight buffer");
+    address("weight_address_o", weight, weight_half, "half and entry of the weight buffer");
     address("record_address_o", record, weight_half, "half and group of the weight buffer");
     address("channel_address_o", block, weight_half, "half and column block");
-    address("activation_address_o", activation, activation_half, "half and chunk of the activation buffer");
+    address("activation_address_o", activation, activation_half, "half and entry of the activation buffer");
     if let Some(place) = exponents {
         address("exponent_address_o", place, activation_half, "half and group of the activation buffer");
     }

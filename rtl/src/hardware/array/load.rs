@@ -18,7 +18,7 @@ pub(super) struct Parts<'a> {
     pub(super) sink_queue: &'a Module,
     pub(super) bursts: &'a Module,
     pub(super) words: &'a Module,
-    pub(super) chunks: &'a Module,
+    pub(super) entries: &'a Module,
     pub(super) aligner: Option<&'a Module>,
 }
 
@@ -29,7 +29,7 @@ pub(super) fn load(machine: &Machine, array: &Array, parts: &Parts<'_>) -> Resul
         "Load unit: works off its command queue. A generator asks for bursts; the sink, a command behind, takes their\n\
          data to the buffers, weight words as they are, activations through the aligner if there is one.",
     );
-    let (lanes, dimension) = (machine.pe.lanes, field::DIMENSION_BITS);
+    let (entry, dimension) = (machine.entry_channels, field::DIMENSION_BITS);
     let push = m.input("push_i", 1, "a command arrives");
     let command = m.input("command_i", field::COMMAND_BITS, "the command");
     let token = m.input("token_i", 1, "compute gives a token");
@@ -51,19 +51,19 @@ pub(super) fn load(machine: &Machine, array: &Array, parts: &Parts<'_>) -> Resul
     let may_start = m.or(no_wait, any_token);
     let is_weights = opcode_is(&mut m, next, opcode::LOAD_WEIGHTS);
     let dimension_of = |m: &mut ModuleBuilder, place| field(m, next, place, dimension);
-    // Beats of a row of activations: whole chunks, rounded up to beats.
+    // Beats of a row of activations: whole entries, rounded up to beats.
     let k = dimension_of(&mut m, field::INPUT_CHANNELS);
-    let lane_shift = lanes.ilog2();
-    let rounded = m.constant(u64::from(lanes - 1), dimension);
+    let entry_shift = entry.ilog2();
+    let rounded = m.constant(u64::from(entry - 1), dimension);
     let rounded = m.add(k, rounded);
-    let row_chunks = m.slice(rounded, lane_shift, rounded.width - lane_shift);
-    let chunk_bits_in_memory = 16 * lanes;
-    let row_beats = if chunk_bits_in_memory >= array.data_bits {
-        m.shift_left_const(row_chunks, (chunk_bits_in_memory / array.data_bits).ilog2())
+    let row_entries = m.slice(rounded, entry_shift, rounded.width - entry_shift);
+    let entry_bits_in_memory = 16 * entry;
+    let row_beats = if entry_bits_in_memory >= array.data_bits {
+        m.shift_left_const(row_entries, (entry_bits_in_memory / array.data_bits).ilog2())
     } else {
-        let ratio = array.data_bits / chunk_bits_in_memory;
-        let round = m.constant(u64::from(ratio - 1), row_chunks.width);
-        let sum = m.add(row_chunks, round);
+        let ratio = array.data_bits / entry_bits_in_memory;
+        let round = m.constant(u64::from(ratio - 1), row_entries.width);
+        let sum = m.add(row_entries, round);
         m.slice(sum, ratio.ilog2(), sum.width - ratio.ilog2())
     };
     let row_beats = m.extend(row_beats, ROW_BEAT_BITS);
@@ -146,7 +146,7 @@ pub(super) fn load(machine: &Machine, array: &Array, parts: &Parts<'_>) -> Resul
     m.assign(word_valid, arrives);
     let most_words = array.channel_words.max(array.record_words).max(machine.code_bits);
     let index_width = index_bits(most_words + 1).max(4);
-    let index = m.register("index_q", index_width, false, "word of the channel scales, record or chunk");
+    let index = m.register("index_q", index_width, false, "word of the channel scales, record or entry");
     let phase = m.register("phase_q", 2, false, "0 channel scales, 1 record, 2 codes");
     let in_channels = is(&mut m, phase, 0);
     let in_record = is(&mut m, phase, 1);
@@ -171,12 +171,12 @@ pub(super) fn load(machine: &Machine, array: &Array, parts: &Parts<'_>) -> Resul
     // Activations.
     let feeding = m.register("feeding_q", 1, false, "rows of activations are left to feed");
     let offered = m.and(beat_valid, feeding);
-    let fed = m.wire("fed", 1, "a chunk of activations is taken");
+    let fed = m.wire("fed", 1, "an entry of activations is taken");
     let row_end = m.wire("row_end", 1, "it is the last of its row");
     let feed_end = m.wire("feed_end", 1, "it is the command's last");
-    let chunks = m.instance(
-        "u_chunks",
-        parts.chunks,
+    let entries = m.instance(
+        "u_entries",
+        parts.entries,
         &[
             ("beat_valid_i", offered),
             ("beat_i", beat),
@@ -185,9 +185,9 @@ pub(super) fn load(machine: &Machine, array: &Array, parts: &Parts<'_>) -> Resul
             ("command_end_i", feed_end),
         ],
     );
-    let chunk_valid = m.and(chunks.get("word_valid_o"), feeding);
+    let entry_valid = m.and(entries.get("word_valid_o"), feeding);
     let (fed_now, written, written_data) = match parts.aligner {
-        None => (chunk_valid, chunk_valid, chunks.get("word_o")),
+        None => (entry_valid, entry_valid, entries.get("word_o")),
         Some(aligner) => {
             let loads_activations = m.not(loads_weights);
             let starts = m.and(accept, loads_activations);
@@ -198,19 +198,19 @@ pub(super) fn load(machine: &Machine, array: &Array, parts: &Parts<'_>) -> Resul
                 &[
                     ("command_valid_i", starts),
                     ("command_data_i", sink_command),
-                    ("fp16_valid_i", chunk_valid),
-                    ("fp16_data_i", chunks.get("word_o")),
+                    ("fp16_valid_i", entry_valid),
+                    ("fp16_data_i", entries.get("word_o")),
                     ("output_ready_i", always),
                 ],
             );
-            let fed = m.and(chunk_valid, aligner.get("fp16_ready_o"));
+            let fed = m.and(entry_valid, aligner.get("fp16_ready_o"));
             (fed, aligner.get("output_valid_o"), aligner.get("output_data_o"))
         }
     };
     m.assign(fed, fed_now);
-    let lanes_step = m.constant(u64::from(lanes), dimension);
+    let entry_step = m.constant(u64::from(entry), dimension);
     let fed_k = m.register("fed_channel_q", dimension, false, "input channels fed of the row");
-    let (next_k, at_row_end) = count_to(&mut m, fed_k, lanes_step, input_channels);
+    let (next_k, at_row_end) = count_to(&mut m, fed_k, entry_step, input_channels);
     m.assign(row_end, at_row_end);
     let nothing = m.constant(0, dimension);
     let next = m.mux(at_row_end, nothing, next_k);
@@ -231,29 +231,29 @@ pub(super) fn load(machine: &Machine, array: &Array, parts: &Parts<'_>) -> Resul
     let changes = m.or(accept, feed_stops);
     m.drive(feeding, feeds, Some(changes), Some(0));
 
-    // Where data goes; both kinds count chunks and groups.
-    let code_chunk = m.and(codes_done, word_valid);
+    // Where data goes; both kinds count entries and groups.
+    let code_entry = m.and(codes_done, word_valid);
     let written = if parts.aligner.is_some() { and_not(&mut m, written, weights) } else { written };
-    let written = m.name(written, "written", "a chunk of activations is written");
-    let chunk_done = m.mux(weights, code_chunk, written);
-    let chunk_done = m.name(chunk_done, "chunk_done", "a chunk is complete");
+    let written = m.name(written, "written", "an entry of activations is written");
+    let entry_done = m.mux(weights, code_entry, written);
+    let entry_done = m.name(entry_done, "entry_done", "an entry is complete");
     let k = m.register("input_channel_q", dimension, false, "input channels written of the pass");
-    let (next_k, pass_end) = count_to(&mut m, k, lanes_step, input_channels);
+    let (next_k, pass_end) = count_to(&mut m, k, entry_step, input_channels);
     let next = m.mux(pass_end, nothing, next_k);
     let next = m.mux(accept, nothing, next);
-    let moves = m.or(accept, chunk_done);
+    let moves = m.or(accept, entry_done);
     m.drive(k, next, Some(moves), None);
     let group_k = m.register("group_channel_q", field::GROUP.1, false, "input channels written of the group");
-    let group_step = m.constant(u64::from(lanes), field::GROUP.1);
+    let group_step = m.constant(u64::from(entry), field::GROUP.1);
     let (next_k, group_full) = count_to(&mut m, group_k, group_step, group_size);
     let group_end = m.or(pass_end, group_full);
-    let group_end = m.name(group_end, "group_end", "the chunk is the last of its group");
+    let group_end = m.name(group_end, "group_end", "the entry is the last of its group");
     let none = m.constant(0, field::GROUP.1);
     let next = m.mux(group_end, none, next_k);
     let next = m.mux(accept, none, next);
     m.drive(group_k, next, Some(moves), None);
 
-    let pass_done = m.and(chunk_done, pass_end);
+    let pass_done = m.and(entry_done, pass_end);
     let columns = m.constant(u64::from(machine.tile.columns), dimension);
     let step = m.mux(weights, columns, one);
     let done = m.register("done_q", dimension, false, "output channels of a tile, or tokens, done");
@@ -310,8 +310,8 @@ pub(super) fn load(machine: &Machine, array: &Array, parts: &Parts<'_>) -> Resul
         address
     };
     let always = m.constant(1, 1);
-    let chunk_bits = place_bits(array.weight_chunks.max(array.activation_chunks));
-    let chunk = address(&mut m, "chunk", chunk_bits, always, "chunk within the half");
+    let entry_bits = place_bits(array.weight_entries.max(array.activation_entries));
+    let place = address(&mut m, "entry", entry_bits, always, "entry within the half");
     let group = address(&mut m, "group", place_bits(array.groups), group_end, "group within the half");
     let block_bits = place_bits(array.blocks);
     let block = m.register("block_q", block_bits, false, "column block within the half");
@@ -334,9 +334,9 @@ pub(super) fn load(machine: &Machine, array: &Array, parts: &Parts<'_>) -> Resul
     m.output("retire_o", finish, "a command retires");
     let gives = m.and(finish, gives);
     m.output("give_o", gives, "it gives compute a token");
-    let takes_chunk = m.and(feeding, chunks.get("beat_ready_o"));
+    let takes_entry = m.and(feeding, entries.get("beat_ready_o"));
     let takes_word = m.and(takes_words, words.get("beat_ready_o"));
-    let takes = m.or(takes_chunk, takes_word);
+    let takes = m.or(takes_entry, takes_word);
     m.output("beat_ready_o", takes, "the beat is taken if offered");
     // Outputs: the buffers' write side.
     m.output("word_o", words.get("word_o"), "weight word");
@@ -363,10 +363,10 @@ pub(super) fn load(machine: &Machine, array: &Array, parts: &Parts<'_>) -> Resul
         })
         .collect();
     let row_write = m.concat(&row_writes);
-    m.output("activation_write_o", row_write, "a chunk of activations is written, a bit a row");
-    let value_bits = lanes * machine.pe.activation_bits;
+    m.output("activation_write_o", row_write, "an entry of activations is written, a bit a row");
+    let value_bits = entry * machine.pe.activation_bits;
     let values = m.slice(written_data, 0, value_bits);
-    m.output("activation_o", values, "the chunk");
+    m.output("activation_o", values, "the entry");
     if let Some(bits) = array.exponent_entry_bits {
         let writes: Vec<Net> = row_writes.iter().map(|write| m.and(*write, group_end)).collect();
         let writes = m.concat(&writes);
@@ -375,8 +375,8 @@ pub(super) fn load(machine: &Machine, array: &Array, parts: &Parts<'_>) -> Resul
         m.output("exponent_o", entry, "exponent, non-finite flag and sum of the group");
     }
     for (name, place, entries, doc) in [
-        ("weight_address_o", chunk, array.weight_chunks, "half and chunk of the weight buffer"),
-        ("activation_address_o", chunk, array.activation_chunks, "half and chunk of the activation buffer"),
+        ("weight_address_o", place, array.weight_entries, "half and entry of the weight buffer"),
+        ("activation_address_o", place, array.activation_entries, "half and entry of the activation buffer"),
         ("group_address_o", group, array.groups, "half and group"),
         ("block_address_o", block, array.blocks, "half and column block"),
     ] {

@@ -35,10 +35,10 @@ pub(super) fn build(
     aligner: Option<&Design>,
 ) -> Result<(Design, PartsOf), NetlistError> {
     let command_bits = field::COMMAND_BITS;
-    let adapters = [command_bits, array.weight_word_bits, 16 * machine.pe.lanes]
+    let adapters = [command_bits, array.weight_word_bits, 16 * machine.entry_channels]
         .map(|bits| adapter::adapter(array.data_bits, bits));
-    let [to_command, to_word, to_chunk] = adapters;
-    let (to_command, to_word, to_chunk) = (to_command?, to_word?, to_chunk?);
+    let [to_command, to_word, to_entry] = adapters;
+    let (to_command, to_word, to_entry) = (to_command?, to_word?, to_entry?);
     let fetched = queue::queue(2 * FETCH_COMMANDS, command_bits)?;
     let commands = queue::queue(COMMAND_QUEUE, command_bits)?;
     let sink_commands = queue::queue(load::SINK_QUEUE, command_bits)?;
@@ -50,7 +50,7 @@ pub(super) fn build(
         sink_queue: &sink_commands,
         bursts: &read_bursts,
         words: &to_word,
-        chunks: &to_chunk,
+        entries: &to_entry,
         aligner: aligner.map(Design::top),
     };
     let load = load::load(machine, array, &parts)?;
@@ -82,7 +82,7 @@ pub(super) fn build(
     let mut parts = vec![of(&top, Part::Dma), of(&grid, Part::Queues)];
     parts.extend(control.map(|module| of(module, Part::Control)));
     let mut modules = hops;
-    modules.extend([to_command, to_word, to_chunk, fetched, commands, sink_commands, fetch, read_bursts, write_bursts]);
+    modules.extend([to_command, to_word, to_entry, fetched, commands, sink_commands, fetch, read_bursts, write_bursts]);
     modules.extend([load, feeder, grid, compute, lengths, writes, store, reads]);
     modules.extend([weight_buffer, activation_buffer, output_buffer, core]);
     modules.extend(tile.modules_in_order().iter().cloned());

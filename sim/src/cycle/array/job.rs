@@ -29,10 +29,10 @@ pub(super) struct LoadJob {
     /// Place in the program.
     pub(super) index: usize,
     pub(super) at: Rows,
-    /// Words of a row: weight words, or chunks of activations.
+    /// Words of a row: weight words, or entries of activations.
     pub(super) row_words: u64,
-    /// Chunks of a whole group, and of the last one of a row; 0 for weights.
-    pub(super) group_chunks: u32,
+    /// Entries of a whole group; 0 for weights.
+    pub(super) group_entries: u32,
     pub(super) weights: bool,
     pub(super) wait: bool,
     pub(super) give: bool,
@@ -135,15 +135,15 @@ impl Rows {
 }
 
 fn weights(machine: &Machine, array: &Array, load: &LoadWeights, index: usize) -> LoadJob {
-    let (k, lanes) = (load.input_channels, machine.pe.lanes);
+    let k = load.input_channels;
     let code_bits = machine.types[usize::from(load.weight_type) % machine.types.len()].weight_type.code_bits;
-    let (groups, chunks) = (k.div_ceil(u32::from(load.group)) as usize, k.div_ceil(lanes) as usize);
+    let (groups, entries) = (k.div_ceil(u32::from(load.group)) as usize, k.div_ceil(machine.entry_channels) as usize);
     let blocks = u64::from(load.output_channels.div_ceil(machine.tile.columns));
     LoadJob {
         index,
         at: Rows { address: load.address, row_beats: load.beats, rows: 1, pitch: 0 },
-        row_words: blocks * array.block_words(groups, chunks, code_bits),
-        group_chunks: 0,
+        row_words: blocks * array.block_words(groups, entries, code_bits),
+        group_entries: 0,
         weights: true,
         wait: load.order.wait_down,
         give: load.order.give_down,
@@ -151,14 +151,13 @@ fn weights(machine: &Machine, array: &Array, load: &LoadWeights, index: usize) -
 }
 
 fn activations(machine: &Machine, array: &Array, load: &LoadActivations, index: usize) -> LoadJob {
-    let lanes = machine.pe.lanes;
-    let chunks = load.input_channels.div_ceil(lanes);
+    let entries = load.input_channels.div_ceil(machine.entry_channels);
     let row_beats = array.activation_row_beats(machine, load.input_channels) as u32;
     LoadJob {
         index,
         at: Rows { address: load.address, row_beats, rows: load.tokens, pitch: load.pitch },
-        row_words: u64::from(chunks),
-        group_chunks: u32::from(load.group) / lanes,
+        row_words: u64::from(entries),
+        group_entries: u32::from(load.group) / machine.entry_channels,
         weights: false,
         wait: load.order.wait_down,
         give: load.order.give_down,

@@ -52,16 +52,16 @@ impl Adapter {
 /// The aligner: `AlignerStep` without data.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Aligner {
-    /// Chunks in each group buffer, and whether it is full.
-    pub(super) chunks: [u32; 2],
+    /// Beats in each group buffer, and whether it is full.
+    pub(super) beats: [u32; 2],
     pub(super) full: [bool; 2],
     pub(super) write: usize,
     pub(super) read: usize,
-    pub(super) read_chunk: u32,
+    pub(super) read_beat: u32,
     /// A register ahead of the buffers, and the one that is full with what is in it.
     input_register: bool,
     pub(super) filling: Option<usize>,
-    /// Registers after the fetched chunk; which of them, lowest first, hold one, that one included.
+    /// Registers after the fetched beat; which of them, lowest first, hold one, that one included.
     lane_registers: u32,
     pub(super) fetched: u32,
     pub(super) output: bool,
@@ -75,23 +75,23 @@ impl Aligner {
         Aligner { input_register, lane_registers, ..Aligner::default() }
     }
 
-    /// Whether a chunk is taken.
+    /// Whether a beat is taken.
     fn ready(&self) -> bool {
         !self.full[self.write]
     }
 
-    /// Takes the edge, with a chunk taken that ends its group or not. Gives whether a beat left the output register.
+    /// Takes the edge, with a beat taken that ends its group or not. Gives whether a beat left the output register.
     fn edge(&mut self, taken: Option<bool>) -> bool {
         let left = self.output;
         self.output = self.fetched >> self.lane_registers & 1 == 1;
         self.fetched = (self.fetched & !(1 << self.lane_registers)) << 1;
         if self.full[self.read] {
             self.fetched |= 1;
-            self.read_chunk += 1;
-            if self.read_chunk == self.chunks[self.read] {
+            self.read_beat += 1;
+            if self.read_beat == self.beats[self.read] {
                 self.full[self.read] = false;
-                self.chunks[self.read] = 0;
-                self.read_chunk = 0;
+                self.beats[self.read] = 0;
+                self.read_beat = 0;
                 self.read ^= 1;
                 self.turns += 1;
             }
@@ -100,7 +100,7 @@ impl Aligner {
             self.full[side] = true;
         }
         if let Some(group_end) = taken {
-            self.chunks[self.write] += 1;
+            self.beats[self.write] += 1;
             if group_end {
                 if self.input_register {
                     self.filling = Some(self.write);
@@ -119,10 +119,10 @@ impl Aligner {
         if self.read == 0 {
             return Aligner { turns: 0, ..self };
         }
-        let [(chunks, full), (other_chunks, other_full)] = [0, 1].map(|i| (self.chunks[i], self.full[i]));
-        let (chunks, full) = ([other_chunks, chunks], [other_full, full]);
+        let [(beats, full), (other_beats, other_full)] = [0, 1].map(|i| (self.beats[i], self.full[i]));
+        let (beats, full) = ([other_beats, beats], [other_full, full]);
         let filling = self.filling.map(|side| side ^ 1);
-        Aligner { chunks, full, filling, read: 0, write: self.write ^ 1, turns: 0, ..self }
+        Aligner { beats, full, filling, read: 0, write: self.write ^ 1, turns: 0, ..self }
     }
 
     fn is_moving(&self) -> bool {
@@ -134,7 +134,7 @@ impl Aligner {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sink {
     pub(super) job: LoadJob,
-    /// Words left to take; words left of the row, and chunks left of the group.
+    /// Words left to take; words left of the row, and entries left of the group.
     pub(super) words_left: u64,
     pub(super) row_left: u64,
     pub(super) group_left: u32,
@@ -152,7 +152,7 @@ pub(super) struct Load {
     pub(super) sink_queue: Queue<usize, SINK_QUEUE>,
     pub(super) sink: Option<Sink>,
     pub(super) words: Adapter,
-    pub(super) chunks: Adapter,
+    pub(super) entries: Adapter,
     pub(super) aligner: Option<Aligner>,
 }
 
@@ -175,7 +175,7 @@ impl Load {
             sink_queue: Queue::new(),
             sink: None,
             words: Adapter::new(array.data_bits, array.weight_word_bits),
-            chunks: Adapter::new(array.data_bits, 16 * machine.pe.lanes),
+            entries: Adapter::new(array.data_bits, 16 * machine.entry_channels),
             aligner: machine.aligner.as_ref().map(Aligner::new),
         }
     }
@@ -193,7 +193,7 @@ impl Load {
             let done = if sink.job.weights {
                 sink.weights(&mut self.words, beat, &mut edge)
             } else {
-                sink.activations(&mut self.chunks, self.aligner.as_mut(), beat, &mut edge)
+                sink.activations(&mut self.entries, self.aligner.as_mut(), beat, &mut edge)
             };
             if done {
                 edge.retired = Some(sink.job.give);
@@ -228,7 +228,7 @@ impl Load {
 impl Sink {
     fn new(job: LoadJob) -> Sink {
         let words = job.row_words * u64::from(job.at.rows);
-        Sink { job, words_left: words, row_left: job.row_words, group_left: job.group_chunks, unwritten: words }
+        Sink { job, words_left: words, row_left: job.row_words, group_left: job.group_entries, unwritten: words }
     }
 
     /// A cycle of a command that loads weights; whether it is done.
@@ -244,14 +244,14 @@ impl Sink {
     /// Likewise for activations.
     fn activations(
         &mut self,
-        chunks: &mut Adapter,
+        entries: &mut Adapter,
         aligner: Option<&mut Aligner>,
         beat: bool,
         edge: &mut LoadEdge,
     ) -> bool {
         let beat = beat && self.words_left > 0;
-        let chunk = self.words_left > 0 && chunks.word(beat);
-        let fed = chunk && aligner.as_ref().is_none_or(|aligner| aligner.ready());
+        let entry = self.words_left > 0 && entries.word(beat);
+        let fed = entry && aligner.as_ref().is_none_or(|aligner| aligner.ready());
         let row_end = self.row_left == 1;
         let command_end = self.words_left == 1;
         let group_end = row_end || self.group_left == 1;
@@ -262,9 +262,9 @@ impl Sink {
         if fed {
             self.words_left -= 1;
             self.row_left = if row_end { self.job.row_words } else { self.row_left - 1 };
-            self.group_left = if group_end { self.job.group_chunks } else { self.group_left - 1 };
+            self.group_left = if group_end { self.job.group_entries } else { self.group_left - 1 };
         }
-        edge.beat_taken = chunks.edge(beat, fed, row_end, command_end);
+        edge.beat_taken = entries.edge(beat, fed, row_end, command_end);
         self.unwritten -= u64::from(written);
         edge.moved = moving || fed || edge.beat_taken;
         self.unwritten == 0

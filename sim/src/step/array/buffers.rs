@@ -9,13 +9,13 @@ pub(crate) type Word = Vec<u64>;
 /// reads them.
 #[derive(Debug, Clone)]
 pub(crate) struct Buffers {
-    /// `[chunk][code bit]`
+    /// `[entry][code bit]`
     pub(crate) weights: [Vec<Vec<Word>>; 2],
     /// `[group][word]`
     pub(crate) records: [Vec<Vec<Word>>; 2],
     /// `[column block][word]`
     pub(crate) channels: [Vec<Vec<Word>>; 2],
-    /// `[chunk][row]`
+    /// `[entry][row]`
     pub(crate) activations: [Vec<Vec<Word>>; 2],
     /// `[group][row]`: exponent, flag, sum.
     pub(crate) exponents: [Vec<Vec<u64>>; 2],
@@ -30,12 +30,12 @@ impl Buffers {
             [0, 1].map(|_| vec![vec![word.clone(); words as usize]; entries as usize])
         };
         let (rows, columns) = (array.rows as usize, array.columns as usize);
-        let value_bits = machine.pe.lanes * machine.pe.activation_bits;
+        let value_bits = machine.entry_channels * machine.pe.activation_bits;
         Buffers {
-            weights: words(array.weight_chunks, machine.code_bits, array.weight_word_bits),
+            weights: words(array.weight_entries, machine.code_bits, array.weight_word_bits),
             records: words(array.groups, array.record_words, array.weight_word_bits),
             channels: words(array.blocks, array.channel_words, array.weight_word_bits),
-            activations: words(array.activation_chunks, array.rows, value_bits),
+            activations: words(array.activation_entries, array.rows, value_bits),
             exponents: [0, 1].map(|_| vec![vec![0; rows]; array.groups as usize]),
             outputs: [0, 1].map(|_| vec![vec![vec![0; columns]; rows]; array.blocks as usize]),
         }

@@ -37,10 +37,10 @@ pub(crate) struct Feeder<'m> {
     pub(crate) fetched: Option<Fetched>,
 }
 
-/// Where an operand is read: its chunk and group, those of the group's start, and those of the block's.
+/// Where an operand is read: its entry and group, those of the group's start, and those of the block's.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Place {
-    pub(super) chunk: usize,
+    pub(super) entry: usize,
     pub(super) group: usize,
     group_start: usize,
     block_start: (usize, usize),
@@ -48,12 +48,12 @@ pub(super) struct Place {
 
 impl Place {
     fn back_to_block_start(&mut self) {
-        (self.chunk, self.group) = self.block_start;
-        self.group_start = self.chunk;
+        (self.entry, self.group) = self.block_start;
+        self.group_start = self.entry;
     }
 
     fn starts_block(&mut self) {
-        self.block_start = (self.chunk, self.group);
+        self.block_start = (self.entry, self.group);
     }
 }
 
@@ -126,8 +126,8 @@ impl<'m> Feeder<'m> {
             let words = &buffers.channels[weight_half][self.block];
             across.clone().map(|j| self.channel_beat(words, j)).collect()
         });
-        let codes = &buffers.weights[weight_half][self.weight.chunk];
-        let rows = &buffers.activations[activation_half][self.activation.chunk];
+        let codes = &buffers.weights[weight_half][self.weight.entry];
+        let rows = &buffers.activations[activation_half][self.activation.entry];
         Fetched {
             weights: across.map(|j| self.weight_beat(codes, record, j)).collect(),
             activations: (0..array.down).map(|i| self.activation_beat(rows, i)).collect(),
@@ -143,6 +143,7 @@ impl<'m> Feeder<'m> {
         let (k, group_k) = (self.k + lanes, self.group_k + lanes);
         let channels_end = k >= limit(field::INPUT_CHANNELS);
         let plane_end = group_k >= limit(field::GROUP) || channels_end;
+        let entry_end = k.is_multiple_of(self.machine.entry_channels) || channels_end;
         let last_plane = self.planes_left == 0;
         let (group_end, pass_end) = (plane_end && last_plane, channels_end && last_plane);
         let rows_end = pass_end && self.token + tile.rows >= limit(field::TOKENS);
@@ -155,10 +156,13 @@ impl<'m> Feeder<'m> {
         self.group_k = if plane_end { 0 } else { group_k };
         let more_planes = self.more_planes();
         for place in [&mut self.weight, &mut self.activation] {
-            place.chunk = if plane_end && !last_plane { place.group_start } else { place.chunk + 1 };
+            place.entry = match plane_end && !last_plane {
+                true => place.group_start,
+                false => place.entry + usize::from(entry_end),
+            };
             if group_end {
                 place.group += 1;
-                place.group_start = place.chunk;
+                place.group_start = place.entry;
             }
         }
         if plane_end {
@@ -178,15 +182,21 @@ impl<'m> Feeder<'m> {
         }
     }
 
+    /// The chunk within its entry.
+    fn chunk(&self) -> u32 {
+        self.k / self.machine.pe.lanes % self.machine.entry_chunks()
+    }
+
     /// Columns of a tile as a beat, out of words of all columns.
     fn weight_beat(&self, codes: &[Word], record: &[Word], tile: u32) -> Word {
         let (machine, lanes, columns) = (self.machine, self.machine.pe.lanes, self.machine.tile.columns);
         let weight_type = at(&self.command, field::WEIGHT_TYPE) as usize % machine.types.len();
         let code_bits = machine.types[weight_type].weight_type.code_bits;
+        let chunk = self.chunk();
         let mut beat = BeatStream::new(machine.tile.weight_beat_bits);
         let fields = (tile * columns..(tile + 1) * columns).flat_map(|column| {
             let code = move |lane: u32| {
-                let at = column * lanes + lane;
+                let at = (chunk * self.array.columns + column) * lanes + lane;
                 (0..code_bits).fold(0, |code, bit| code | read_bits(&codes[bit as usize], at, 1) << bit)
             };
             let selector = self.record_field(record, column, self.scale_bits(), 2);
@@ -199,9 +209,10 @@ impl<'m> Feeder<'m> {
     fn activation_beat(&self, rows: &[Word], tile: u32) -> Word {
         let (rows_of_tile, machine) = (self.machine.tile.rows, self.machine);
         let (lanes, bits) = (machine.pe.lanes, machine.pe.activation_bits);
+        let first = self.chunk() * lanes;
         let mut beat = BeatStream::new(machine.tile.activation_beat_bits);
         let rows = (tile * rows_of_tile..(tile + 1) * rows_of_tile).map(|row| &rows[row as usize]);
-        beat.push_fields(rows.flat_map(|row| (0..lanes).map(move |lane| (read_bits(row, lane * bits, bits), bits))));
+        beat.push_fields(rows.flat_map(|row| (0..lanes).map(move |lane| (read_bits(row, (first + lane) * bits, bits), bits))));
         beat.beat(0).to_vec()
     }
 

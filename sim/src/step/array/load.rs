@@ -25,7 +25,7 @@ pub(super) struct Load<'m> {
     pub(super) sink_queue: Queue<CommandWords>,
     pub(super) sink: Option<Sink>,
     pub(super) words: Adapter,
-    pub(super) chunks: Adapter,
+    pub(super) entries: Adapter,
     pub(super) aligner: Option<AlignerStep<'m>>,
 }
 
@@ -46,9 +46,9 @@ pub(super) struct Sink {
     pub(super) done: u32,
     pub(super) row: u32,
     pub(super) block: usize,
-    pub(super) chunk: usize,
+    pub(super) entry: usize,
     pub(super) group: usize,
-    /// Chunk and group at the start of the row block.
+    /// Entry and group at the start of the row block.
     block_start: (usize, usize),
 }
 
@@ -70,7 +70,7 @@ pub(super) struct LoadEdge {
     pub(super) waits: bool,
     /// A command's bursts begin.
     pub(super) started: bool,
-    /// A weight word, or a chunk of activations, was written.
+    /// A weight word, or an entry of activations, was written.
     pub(super) word: bool,
     pub(super) written: bool,
 }
@@ -86,7 +86,7 @@ impl<'m> Load<'m> {
             sink_queue: Queue::new(SINK_QUEUE),
             sink: None,
             words: Adapter::new(array.data_bits, array.weight_word_bits),
-            chunks: Adapter::new(array.data_bits, 16 * machine.pe.lanes),
+            entries: Adapter::new(array.data_bits, 16 * machine.entry_channels),
             aligner: machine.aligner.as_ref().map(|_| AlignerStep::new(machine)),
         }
     }
@@ -157,7 +157,7 @@ impl<'m> Load<'m> {
         }
     }
 
-    /// Chunks go to the aligner, if there is one, and its beats to the buffer; the aligner also moves between commands.
+    /// Entries go to the aligner, if there is one, and its beats to the buffer; the aligner also moves between commands.
     fn activations(
         &mut self,
         beat: Option<&Beat>,
@@ -165,37 +165,37 @@ impl<'m> Load<'m> {
         buffers: &mut Buffers,
         edge: &mut LoadEdge,
     ) {
-        let lanes = self.machine.pe.lanes;
+        let step = self.machine.entry_channels;
         let tokens = |sink: &Sink| at(&sink.command, field::TOKENS) as u32;
         // The beat after a command's last belongs to the next command.
         let feeding = self.sink.as_ref().filter(|sink| !sink.weights && sink.fed_tokens < tokens(sink));
         let beat = feeding.and(beat);
-        let chunk = feeding.and_then(|_| self.chunks.word(beat));
-        let row_end = feeding.is_some_and(|s| s.fed_k + lanes >= at(&s.command, field::INPUT_CHANNELS) as u32);
+        let entry = feeding.and_then(|_| self.entries.word(beat));
+        let row_end = feeding.is_some_and(|s| s.fed_k + step >= at(&s.command, field::INPUT_CHANNELS) as u32);
         let command_end = row_end && feeding.is_some_and(|s| s.fed_tokens + 1 == tokens(s));
-        let mut fed = chunk.is_some();
-        let mut written = chunk.clone();
+        let mut fed = entry.is_some();
+        let mut written = entry.clone();
         if let Some(aligner) = &mut self.aligner {
             let start = accept.filter(|c| at(c, field::OPCODE) == u64::from(opcode::LOAD_ACTIVATIONS));
-            let blank = vec![0; (16 * lanes).div_ceil(64) as usize];
+            let blank = vec![0; (16 * step).div_ceil(64) as usize];
             let inputs = PortInputs {
-                valid: u32::from(start.is_some()) | u32::from(chunk.is_some()) << 1,
-                data: vec![start.map_or(&[0; 4], |c| c), chunk.as_deref().unwrap_or(&blank)],
+                valid: u32::from(start.is_some()) | u32::from(entry.is_some()) << 1,
+                data: vec![start.map_or(&[0; 4], |c| c), entry.as_deref().unwrap_or(&blank)],
                 output_ready: true,
             };
             let mut signals = Signals::default();
             aligner.cycle(&inputs, &mut signals);
-            fed = signals.ready >> 1 & 1 == 1 && chunk.is_some();
+            fed = signals.ready >> 1 & 1 == 1 && entry.is_some();
             written = signals.output_valid.then_some(signals.output);
         }
         let Some(sink) = self.sink.as_mut().filter(|sink| !sink.weights) else { return };
         edge.written = written.is_some();
         let end = written.is_some_and(|word| sink.activation_word(self.machine, self.array, &word, buffers));
         if fed {
-            sink.fed_k = if row_end { 0 } else { sink.fed_k + lanes };
+            sink.fed_k = if row_end { 0 } else { sink.fed_k + step };
             sink.fed_tokens += u32::from(row_end);
         }
-        edge.beat_taken = self.chunks.edge(beat, fed, row_end, command_end);
+        edge.beat_taken = self.entries.edge(beat, fed, row_end, command_end);
         if end {
             edge.retired = Some(give_down(&sink.command));
             self.sink = None;
@@ -217,20 +217,20 @@ impl Sink {
             done: 0,
             row: 0,
             block: 0,
-            chunk: 0,
+            entry: 0,
             group: 0,
             block_start: (0, 0),
         }
     }
 
-    /// Ends a chunk: whether its group and its pass end.
-    fn count_chunk(&mut self, lanes: u32) -> (bool, bool) {
-        let (k, group_k) = (self.k + lanes, self.group_k + lanes);
+    /// Ends an entry of `step` input channels: whether its group and its pass end.
+    fn count_entry(&mut self, step: u32) -> (bool, bool) {
+        let (k, group_k) = (self.k + step, self.group_k + step);
         let pass_end = k >= at(&self.command, field::INPUT_CHANNELS) as u32;
         let group_end = pass_end || group_k >= at(&self.command, field::GROUP) as u32;
         self.k = if pass_end { 0 } else { k };
         self.group_k = if group_end { 0 } else { group_k };
-        self.chunk += 1;
+        self.entry += 1;
         self.group += usize::from(group_end);
         (group_end, pass_end)
     }
@@ -254,11 +254,11 @@ impl Sink {
                 }
             }
             Phase::Codes => {
-                buffers.weights[half][self.chunk][index] = word;
+                buffers.weights[half][self.entry][index] = word;
                 let weight_type = at(&self.command, field::WEIGHT_TYPE) as usize % machine.types.len();
                 if self.index == machine.types[weight_type].weight_type.code_bits {
                     self.index = 0;
-                    let (group_end, pass_end) = self.count_chunk(machine.pe.lanes);
+                    let (group_end, pass_end) = self.count_entry(machine.entry_channels);
                     if group_end {
                         self.phase = Phase::Record;
                     }
@@ -274,14 +274,14 @@ impl Sink {
         false
     }
 
-    /// Writes a chunk of aligned or FP16 activations; whether it was the command's last.
+    /// Writes an entry of aligned or FP16 activations; whether it was the command's last.
     fn activation_word(&mut self, machine: &Machine, array: &Array, word: &[u64], buffers: &mut Buffers) -> bool {
         let half = half(&self.command, 1);
         let row = self.row as usize;
-        let value_bits = machine.pe.lanes * machine.pe.activation_bits;
-        let (chunk, group) = (self.chunk, self.group);
-        buffers.activations[half][chunk][row] = take_bits(word, 0, value_bits);
-        let (group_end, pass_end) = self.count_chunk(machine.pe.lanes);
+        let value_bits = machine.entry_channels * machine.pe.activation_bits;
+        let (entry, group) = (self.entry, self.group);
+        buffers.activations[half][entry][row] = take_bits(word, 0, value_bits);
+        let (group_end, pass_end) = self.count_entry(machine.entry_channels);
         if let Some(bits) = array.exponent_entry_bits.filter(|_| group_end) {
             buffers.exponents[half][group][row] = read_bits(word, value_bits, bits);
         }
@@ -290,9 +290,9 @@ impl Sink {
             self.done += 1;
             if self.row == array.rows {
                 self.row = 0;
-                self.block_start = (self.chunk, self.group);
+                self.block_start = (self.entry, self.group);
             } else {
-                (self.chunk, self.group) = self.block_start;
+                (self.entry, self.group) = self.block_start;
             }
         }
         pass_end && self.done == at(&self.command, field::TOKENS) as u32
@@ -330,31 +330,31 @@ pub(crate) fn load_buffers(
         }
         return;
     }
-    let bits = 16 * machine.pe.lanes;
-    let chunks = (at(command, field::INPUT_CHANNELS) as u32).div_ceil(machine.pe.lanes) as usize;
+    let bits = 16 * machine.entry_channels;
+    let entries = (at(command, field::INPUT_CHANNELS) as u32).div_ceil(machine.entry_channels) as usize;
     let rows = at(command, field::TOKENS) as usize;
     let pitch = at(command, field::PITCH) as usize;
     let mut fp16 =
-        (0..rows).flat_map(|row| (0..chunks).map(move |chunk| 8 * (address + row * pitch) + chunk * bits as usize));
+        (0..rows).flat_map(|row| (0..entries).map(move |entry| 8 * (address + row * pitch) + entry * bits as usize));
     let Some(_) = &machine.aligner else {
         fp16.any(|bit| sink.activation_word(machine, array, &word(bit, bits), buffers));
         return;
     };
     let mut aligner = AlignerStep::new(machine);
     let mut signals = Signals::default();
-    let mut chunk = None;
+    let mut entry = None;
     let mut start = Some(command);
     loop {
-        chunk = chunk.or_else(|| fp16.next().map(|bit| word(bit, bits)));
+        entry = entry.or_else(|| fp16.next().map(|bit| word(bit, bits)));
         let inputs = PortInputs {
-            valid: u32::from(start.is_some()) | u32::from(chunk.is_some()) << 1,
-            data: vec![command, chunk.as_deref().unwrap_or_default()],
+            valid: u32::from(start.is_some()) | u32::from(entry.is_some()) << 1,
+            data: vec![command, entry.as_deref().unwrap_or_default()],
             output_ready: true,
         };
         aligner.cycle(&inputs, &mut signals);
         start = None;
         if signals.ready >> 1 & 1 == 1 {
-            chunk = None;
+            entry = None;
         }
         if signals.output_valid && sink.activation_word(machine, array, &signals.output, buffers) {
             return;

@@ -150,7 +150,7 @@ fn load(machine: &ArrayStep<'_>, core: &mut Scope<'_>) {
     scope.bursts(&load.bursts);
     scope.commands("u_sink_queue", &load.sink_queue);
     scope.adapter("u_words", &load.words);
-    scope.adapter("u_chunks", &load.chunks);
+    scope.adapter("u_entries", &load.entries);
     scope.flag("busy_q", load.sink.is_some());
     let Some(sink) = &load.sink else { return };
     let half = half(&sink.command, u32::from(!sink.weights));
@@ -163,13 +163,13 @@ fn load(machine: &ArrayStep<'_>, core: &mut Scope<'_>) {
     if sink.weights {
         scope.push("phase_q", sink.phase as u64);
         scope.push("index_q", sink.index);
-        scope.push("weight_address_o", address(half, sink.chunk, array.weight_chunks));
+        scope.push("weight_address_o", address(half, sink.entry, array.weight_entries));
         scope.push("block_address_o", address(half, sink.block, array.blocks));
     } else {
         scope.push("fed_channel_q", sink.fed_k);
         scope.push("fed_token_q", sink.fed_tokens);
         scope.push("row_q", sink.row);
-        scope.push("activation_address_o", address(half, sink.chunk, array.activation_chunks));
+        scope.push("activation_address_o", address(half, sink.entry, array.activation_entries));
     }
 }
 
@@ -224,10 +224,10 @@ fn compute(machine: &ArrayStep<'_>, core: &mut Scope<'_>) {
         feeds.push("group_channel_q", feeder.group_k);
         feeds.push("token_q", feeder.token);
         feeds.push("output_channel_q", feeder.output_channel);
-        feeds.push("weight_address_o", address(halves[0], feeder.weight.chunk, array.weight_chunks));
+        feeds.push("weight_address_o", address(halves[0], feeder.weight.entry, array.weight_entries));
         feeds.push("record_address_o", address(halves[0], feeder.weight.group, array.groups));
         feeds.push("channel_address_o", address(halves[0], feeder.block, array.blocks));
-        feeds.push("activation_address_o", address(halves[1], feeder.activation.chunk, array.activation_chunks));
+        feeds.push("activation_address_o", address(halves[1], feeder.activation.entry, array.activation_entries));
         if array.exponent_entry_bits.is_some() {
             feeds.push("exponent_address_o", address(halves[1], feeder.activation.group, array.groups));
         }

@@ -33,7 +33,7 @@ impl Load {
         let (bursts, before) = (&self.bursts, &then.bursts);
         let aligners = [self.aligner, then.aligner].map(|aligner| aligner.map(Aligner::reading_first));
         sink && self.tokens == then.tokens
-            && (self.words, self.chunks) == (then.words, then.chunks)
+            && (self.words, self.entries) == (then.words, then.entries)
             && (by == 0 || aligners[0] == aligners[1])
             && (bursts.active, bursts.outstanding) == (before.active, before.outstanding)
             && (by == 0 || bursts.left() == before.left())
@@ -102,14 +102,14 @@ impl Aligner {
             return None;
         }
         // What ends a group is counted by the sink.
-        let left = |aligner: &Aligner| u64::from(aligner.chunks[self.read] - aligner.read_chunk);
+        let left = |aligner: &Aligner| u64::from(aligner.beats[self.read] - aligner.read_beat);
         Some(if self.full[self.read] { falls(left(then), left(self), 2) } else { u64::MAX })
     }
 
     fn repeat(&mut self, then: &Aligner, times: u32) {
         if self.turns == then.turns {
-            self.chunks[self.write] += times * (self.chunks[self.write] - then.chunks[self.write]);
-            self.read_chunk += times * (self.read_chunk - then.read_chunk);
+            self.beats[self.write] += times * (self.beats[self.write] - then.beats[self.write]);
+            self.read_beat += times * (self.read_beat - then.read_beat);
         }
     }
 }
