@@ -39,7 +39,7 @@ pub fn array_design(random: &mut Random) -> DesignSpec {
     let widths: Vec<u32> =
         [16, 32, 64, 128, 256].into_iter().filter(|bits| *bits <= 16 * (columns * across) as u32).collect();
     spec.memory = Some(MemorySpec {
-        data_bits: random.pick(&widths),
+        data_bits: if random.below(3) == 0 { widths[widths.len() - 1] } else { random.pick(&widths) },
         burst_beats: random.pick(&[1, 2, 8, 16, 64, 256]),
         outstanding_reads: random.pick(&[1, 2, 4, 16]),
         outstanding_writes: random.pick(&[1, 2, 4]),

@@ -126,7 +126,7 @@ fn the_standard_program_reaches_every_wait() {
 #[test]
 fn the_random_sample_reaches_everything() {
     let settings = ExternalSettings::default();
-    let runs: Vec<_> = (0..160u64)
+    let runs: Vec<_> = (0..240u64)
         .into_par_iter()
         .map(|seed| {
             let case = random_case(seed).unwrap();

@@ -30,8 +30,8 @@ fn another(spec: &DesignSpec, random: &mut Random) -> DesignSpec {
         let names: Vec<&str> = registry().iter().map(|t| t.name).collect();
         other.weights.types.push(random.pick(&names).to_string());
     }
-    let lanes = other.processing_element.lanes;
-    other.weights.max_group = lanes * (1 + random.below(256 / lanes as usize) as u32);
+    let entry = other.processing_element.lanes * other.buffers.as_ref().map_or(1, |buffers| buffers.chunks_per_entry);
+    other.weights.max_group = entry * (1 + random.below(256 / entry as usize) as u32);
     other
 }
 
@@ -66,7 +66,7 @@ fn equal_keys_take_equal_cycles() {
         let machine = elaborate(&spec, "random").unwrap();
         let (rows, columns) = machine.array.as_ref().map(|a| (a.rows, a.columns)).unwrap();
         let timing = MemoryTiming { threshold: 0, ..memory_timing(&mut random) };
-        let group = machine.pe.lanes as usize * (1 + random.below(4));
+        let group = machine.entry_channels as usize * (1 + random.below(4));
         let shape = [1 + random.below(4 * rows as usize), 1 + random.below(6 * columns as usize), 1 + random.below(90)];
         let instances = 1 + random.below(3) as u64;
         for _ in 0..6 {
