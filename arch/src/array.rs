@@ -106,9 +106,15 @@ impl Array {
 
     /// Bytes of both halves of the activation buffer, exponents included.
     pub fn activation_buffer_bytes(&self, machine: &Machine) -> u64 {
-        let values = u64::from(self.activation_entries) * u64::from(machine.entry_channels * machine.pe.activation_bits);
+        let values =
+            u64::from(self.activation_entries) * u64::from(machine.entry_channels * machine.pe.activation_bits);
         let exponents = u64::from(self.groups) * u64::from(self.exponent_entry_bits.unwrap_or(0));
         u64::from(self.rows) * (values + exponents) / 4
+    }
+
+    /// Activations that a half of the activation buffer holds.
+    pub fn activation_values(&self, machine: &Machine) -> u64 {
+        u64::from(self.rows) * u64::from(self.activation_entries) * u64::from(machine.entry_channels)
     }
 
     /// Bytes of both halves of the output buffer.

@@ -7,7 +7,7 @@ mod mutants;
 use bitmosaic_rtl::hardware::Units;
 use bitmosaic_rtl::netlist::{Design, NetId, NetlistError, Op, Register};
 
-pub use array::ARRAY_FAULTS;
+pub use array::{ARRAY_FAULTS, ENTRY_FAULTS};
 use mutants::mutants_of_module;
 pub use mutants::{array_mutants, mutants};
 

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use array_cases::{SLOW, failing_cases, hard_case, tiny_case};
 use bitmosaic_arch::load;
 use bitmosaic_cosim::array::{ArrayCase, localize_array};
-use bitmosaic_cosim::faults::{ARRAY_FAULTS, Mutant, array_mutants, mutant_of, plant};
+use bitmosaic_cosim::faults::{ARRAY_FAULTS, ENTRY_FAULTS, Fault, Mutant, array_mutants, mutant_of, plant};
 use bitmosaic_rtl::accelerator::NetlistArray;
 use bitmosaic_rtl::hardware::Units;
 use bitmosaic_rtl::hardware::array::control_registers;
@@ -20,12 +20,17 @@ use rayon::prelude::*;
 
 #[test]
 fn every_named_fault_is_found_and_localized() {
-    let machine = load("mosaic-small").unwrap();
+    found_and_localized("mosaic-small", ARRAY_FAULTS);
+    found_and_localized("bitmod-small", ENTRY_FAULTS);
+}
+
+fn found_and_localized(design: &str, faults: &[Fault]) {
+    let machine = load(design).unwrap();
     let sound = [SLOW, MemoryTiming::FAST].map(|timing| hard_case(&machine, timing));
     for case in &sound {
         assert_eq!(localize_array(case).unwrap(), None);
     }
-    let missed: Vec<String> = ARRAY_FAULTS
+    let missed: Vec<String> = faults
         .par_iter()
         .filter_map(|fault| {
             let Some(mutant) = mutant_of(&sound[0].units, fault) else {
@@ -44,7 +49,7 @@ fn every_named_fault_is_found_and_localized() {
             }
         })
         .collect();
-    assert!(missed.is_empty(), "{} of {}:\n{}", missed.len(), ARRAY_FAULTS.len(), missed.join("\n"));
+    assert!(missed.is_empty(), "{} of {}:\n{}", missed.len(), faults.len(), missed.join("\n"));
 }
 
 /// Every this many mutants are tried without `MUTANTS_EVERY`.

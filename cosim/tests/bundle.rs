@@ -55,8 +55,8 @@ fn cycles_on_the_page_are_those_of_the_engines() {
 #[test]
 fn the_waveform_captures_where_the_formula_says() {
     for (machine, _, text) in pages() {
-        let (executed, lanes) = (&machine.types[0].weight_type, machine.pe.lanes as usize);
-        let k = (2 * lanes).min(machine.max_group as usize);
+        let executed = &machine.types[0].weight_type;
+        let k = (2 * machine.pe.lanes).max(machine.entry_channels).min(machine.max_group) as usize;
         let shape = [machine.tile.rows as usize, 2 * machine.tile.columns as usize, k];
         let matmul =
             matmul_command(&machine, executed.name, executed.special_values(), executed.scale_kind(), k, shape)

@@ -130,10 +130,10 @@ fn designs_are_an_axis_and_what_cannot_run_says_why() {
         ("mosaic-tile", "32", "no-fit"),
         ("mosaic-tile", "60", "no-fit"),
         ("bitmod", "32", "ok"),
-        ("bitmod", "60", "ok"),
+        ("bitmod", "60", "no-fit"),
     ];
     assert_eq!(status, expected.map(|(a, b, c)| (a.to_string(), b.to_string(), c.to_string())));
-    assert!(cell(1, "reason").contains("multiple of its 8 lanes"), "{}", cell(1, "reason"));
+    assert!(cell(1, "reason").contains("multiple of 16 input channels"), "{}", cell(1, "reason"));
     assert!(cell(2, "reason").contains("vector_unit"), "{}", cell(2, "reason"));
 }
 

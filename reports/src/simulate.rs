@@ -56,6 +56,13 @@ pub(crate) fn performance_table(result: &SimulateResult) -> Table {
         };
         table.fact("operations on the cache", of(inference.cache_cycles));
         table.fact("vector unit", of(inference.vector_cycles));
+        let fusion = &inference.fusion;
+        table.fact("activations through memory", bytes(fusion.activation_bytes.into()));
+        let fitting = bytes(fusion.on_chip_bytes.into());
+        table.fact(
+            "of tensors that fit the activation buffer",
+            format!("{fitting}; fusion saves at most {}", of(fusion.cycles)),
+        );
     }
     match &result.energy_pj {
         Some(parts) => {

@@ -29,5 +29,5 @@ pub use peers::{PeerLayer, PeerPoint, PeersResult};
 pub use quantize::QuantizedTensor;
 pub use reproduce::{CycleEnginePoint, ReproduceResult, ReproducedPoint, ReproducedRatio, ReproducedTile};
 pub use resources::{ModuleResources, RtlResult};
-pub use simulate::{EnergyPj, InferenceResult, LayerResult, MemoryWaits, SimulateResult, Stalls};
+pub use simulate::{EnergyPj, FusionResult, InferenceResult, LayerResult, MemoryWaits, SimulateResult, Stalls};
 pub use sweep::{IsoArea, IsoAreaDetails, ParetoFront, PhaseCycles, SweepAxis, SweepPoint, SweepResult};

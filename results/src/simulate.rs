@@ -82,6 +82,19 @@ pub struct InferenceResult {
     pub cache_cycles: u64,
     /// Cycles of the vector unit, quantization of the cache among them.
     pub vector_cycles: u64,
+    /// What keeping activations on the chip between operations could gain; no machine does.
+    pub fusion: FusionResult,
+}
+
+/// Activations that pass from operation to operation through memory, and what keeping them on the chip could gain at most.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct FusionResult {
+    /// Bytes of activations read and written.
+    pub activation_bytes: u64,
+    /// Those of tensors that fit a half of the activation buffer.
+    pub on_chip_bytes: u64,
+    /// Most cycles that fusion of these could save.
+    pub cycles: u64,
 }
 
 /// A simulation.

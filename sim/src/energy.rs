@@ -16,7 +16,8 @@ pub fn energy(timing: &Timing, costs: &CostTable) -> EnergyPj {
 
 /// Energy of a program.
 pub fn program_energy(program: &ProgramTiming, costs: &CostTable) -> EnergyPj {
-    let Events { steps, slots, output_beats, aligned_beats, read_beats, written_beats, memories } = program.events;
+    let Events { steps, slots, output_beats, aligned_beats, read_beats, activation_beats: _, written_beats, memories } =
+        program.events;
     let of = |count: u64, pj: f64| count as f64 * pj;
     let compute = of(steps, costs.step_pj)
         + of(slots, costs.slot_pj)

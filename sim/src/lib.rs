@@ -4,6 +4,7 @@
 pub mod cycle;
 pub mod device;
 pub mod energy;
+pub mod fusion;
 pub mod hpca25;
 pub mod inference;
 pub mod memory;

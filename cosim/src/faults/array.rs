@@ -51,3 +51,11 @@ pub const ARRAY_FAULTS: &[Fault] = &[
     fault("cycle-counter-by-none", "accelerator", "cycles_q.next/mux.2/truncate.0", "only the first"),
     fault("no-interrupt", "accelerator", "interrupt_q.enable", "and"),
 ];
+
+/// Those of entries of several chunks, by their names in design `bitmod-small`.
+pub const ENTRY_FAULTS: &[Fault] = &[
+    fault("entry-without-its-last-chunk", "feeder", "entry_end", "only the second"),
+    fault("row-ends-within-an-entry", "feeder", "entry_end", "only the first"),
+    fault("chunk-of-the-entry-stands-still", "feeder", "chunk_q.next", "one bit up"),
+    fault("weights-of-another-chunk", "weight_buffer", "weight_o", "two parts swapped"),
+];

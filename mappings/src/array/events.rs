@@ -26,6 +26,8 @@ pub struct Events {
     pub aligned_beats: u64,
     /// Beats read at the memory port, commands included.
     pub read_beats: u64,
+    /// Those of them that are activations.
+    pub activation_beats: u64,
     /// Beats written at it.
     pub written_beats: u64,
     /// Accesses by [`MemoryKind`], in the order of [`MemoryKind::ALL`].
@@ -98,7 +100,9 @@ impl Count<'_> {
     fn activations(&mut self, load: &LoadActivations) {
         let tokens = u64::from(load.tokens);
         let entries = tokens * u64::from(load.input_channels.div_ceil(self.machine.entry_channels));
-        self.events.read_beats += tokens * self.array.activation_row_beats(self.machine, load.input_channels);
+        let beats = tokens * self.array.activation_row_beats(self.machine, load.input_channels);
+        self.events.read_beats += beats;
+        self.events.activation_beats += beats;
         self.write_one(MemoryKind::Activations, entries);
         if self.machine.aligner.is_some() {
             self.events.aligned_beats += entries;
@@ -113,7 +117,8 @@ impl Count<'_> {
         let passes = walk.pass_count() as u64;
         // An entry is read at its first chunk.
         let entry_chunks = self.machine.entry_chunks() as usize;
-        let reads: u64 = walk.group_reads().map(|group| (group.chunks.div_ceil(entry_chunks) * group.times) as u64).sum();
+        let reads: u64 =
+            walk.group_reads().map(|group| (group.chunks.div_ceil(entry_chunks) * group.times) as u64).sum();
         let groups = passes * walk.groups() as u64;
         self.events.steps += walk.steps();
         self.events.slots += groups * u64::from(self.machine.scale_unit.slots);

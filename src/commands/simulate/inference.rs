@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use bitmosaic_arch::Machine;
 use bitmosaic_mappings::Mapping;
-use bitmosaic_results::{CostTable, EnergyPj, InferenceResult, LayerResult, MemoryWaits, SimulateResult, Stalls};
+use bitmosaic_results::{
+    CostTable, EnergyPj, FusionResult, InferenceResult, LayerResult, MemoryWaits, SimulateResult, Stalls,
+};
 use bitmosaic_sim::energy::{self as charge, energy};
+use bitmosaic_sim::fusion::FusionBound;
 use bitmosaic_sim::inference::{OperandType, Precision, Timing, time_operations};
 use bitmosaic_sim::memory::MemoryTiming;
 use bitmosaic_workloads::model::{Experts, Model, load};
@@ -117,7 +120,7 @@ pub(super) fn simulate(
     let cache_bytes = cache.ceil() as u64 * u64::from(own.batch);
     let tokens = u64::from(phase.tokens_out()) * u64::from(own.batch);
     let costs = energy::costs(machine, arguments)?;
-    let mut result = total(machine, &list, &timings, &precision, &costs);
+    let mut result = total(machine, &list, (&timings, timing), &precision, &costs);
     let energy = result.energy_pj.unwrap_or_default();
     if let Some(inference) = &mut result.inference {
         inference.tokens = tokens;
@@ -175,7 +178,7 @@ fn routing(how: &str, model: &Model, seed: u64) -> Result<Routing, CliError> {
 fn total(
     machine: &Machine,
     list: &[Operation],
-    timings: &[Timing],
+    (timings, memory): (&[Timing], MemoryTiming),
     precision: &Precision,
     costs: &CostTable,
 ) -> SimulateResult {
@@ -188,6 +191,13 @@ fn total(
     }
     let mut sums: Vec<(&str, Sum)> = sums.into_iter().collect();
     sums.sort_by_key(|(_, sum)| sum.order);
+    let mut fusion = FusionResult::default();
+    for (operation, own) in list.iter().zip(timings) {
+        let bound = FusionBound::of(machine, operation, *own, memory);
+        fusion.activation_bytes += bound.activation_bytes;
+        fusion.on_chip_bytes += bound.on_chip_bytes;
+        fusion.cycles += bound.cycles;
+    }
     let cycles: u64 = sums.iter().map(|(_, sum)| sum.layer.cycles).sum();
     let of = |which: fn(&Sum) -> bool| sums.iter().filter(|(_, sum)| which(sum)).map(|(_, sum)| sum.layer.cycles).sum();
     let (cache_cycles, vector_cycles) = (of(|sum| sum.on_cache), of(|sum| sum.vector));
@@ -212,7 +222,7 @@ fn total(
         technology: Some(costs.technology.clone()),
         energy_pj: Some(all),
         utilization: if offered == 0 { 0.0 } else { useful as f64 / offered as f64 },
-        inference: Some(InferenceResult { cache_cycles, vector_cycles, ..InferenceResult::default() }),
+        inference: Some(InferenceResult { cache_cycles, vector_cycles, fusion, ..InferenceResult::default() }),
     }
 }
 

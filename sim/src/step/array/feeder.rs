@@ -212,7 +212,9 @@ impl<'m> Feeder<'m> {
         let first = self.chunk() * lanes;
         let mut beat = BeatStream::new(machine.tile.activation_beat_bits);
         let rows = (tile * rows_of_tile..(tile + 1) * rows_of_tile).map(|row| &rows[row as usize]);
-        beat.push_fields(rows.flat_map(|row| (0..lanes).map(move |lane| (read_bits(row, (first + lane) * bits, bits), bits))));
+        beat.push_fields(
+            rows.flat_map(|row| (0..lanes).map(move |lane| (read_bits(row, (first + lane) * bits, bits), bits))),
+        );
         beat.beat(0).to_vec()
     }
 
