@@ -9,6 +9,8 @@ use super::fields::{CommandWords, at, half};
 /// Beats read together: `[tile column]` or `[tile row]`.
 #[derive(Debug, Clone)]
 pub(crate) struct Fetched {
+    /// Chunk of the entry that they are.
+    pub(crate) chunk: u32,
     pub(crate) weights: Vec<Word>,
     pub(crate) activations: Vec<Word>,
     /// Scales, and exponents if the machine has any: with the first chunk of a group.
@@ -129,6 +131,7 @@ impl<'m> Feeder<'m> {
         let codes = &buffers.weights[weight_half][self.weight.entry];
         let rows = &buffers.activations[activation_half][self.activation.entry];
         Fetched {
+            chunk: self.chunk(),
             weights: across.map(|j| self.weight_beat(codes, record, j)).collect(),
             activations: (0..array.down).map(|i| self.activation_beat(rows, i)).collect(),
             group,

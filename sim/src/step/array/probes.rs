@@ -182,6 +182,9 @@ fn compute(machine: &ArrayStep<'_>, core: &mut Scope<'_>) {
         core.push("u_compute.u_feeder.code_mask_o", mask);
     }
     if let Some(fetched) = &feeder.fetched {
+        if of.entry_chunks() > 1 {
+            core.push("u_compute.u_feeder.chunk_o", fetched.chunk);
+        }
         let beats = |beats: &[Vec<u64>], bits: u32| {
             let field = |beat: &[u64], i: u32| (beat[i as usize], (bits - 64 * i).min(64));
             let fields = beats.iter().flat_map(|beat| (0..bits.div_ceil(64)).map(|i| field(beat, i)));
