@@ -47,6 +47,21 @@ pub fn mapping_text(document: &MappingDocument) -> String {
         table.row([Cell::text(name), Cell::count(cycles)]);
     }
     text += &format!("\n{}", table.text());
+    let names = ["tiles", "rows x columns of PEs", "array", "way in", "memory", "engine, cycles"];
+    let heads =
+        names.iter().take(1).map(|name| Column::left(name)).chain(names[1..].iter().map(|name| Column::right(name)));
+    let mut table = Table::new("Arrangements of the same tiles and buffer bytes, cycles", heads.collect());
+    for shape in &result.shapes {
+        table.row([
+            Cell::text(format!("{} x {}", shape.down, shape.across)),
+            Cell::text(format!("{} x {}", shape.rows, shape.columns)),
+            Cell::count(shape.compute_cycles),
+            Cell::count(shape.load_cycles),
+            Cell::count(shape.memory_cycles),
+            Cell::count(shape.cycles),
+        ]);
+    }
+    text += &format!("\n{}", table.text());
     if !result.limits.is_empty() {
         let heads = vec![Column::left("a command cannot have"), Column::left("without a larger")];
         let mut table = Table::new("What limits the tiling", heads);

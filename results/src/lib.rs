@@ -24,7 +24,7 @@ pub use documents::{
     SimulateDocument, SweepDocument,
 };
 pub use energy::{AccessPj, AreaUm2, CostTable};
-pub use mapping::{MappingLimit, MappingPoint, MappingResult};
+pub use mapping::{MappingLimit, MappingPoint, MappingResult, MappingShape};
 pub use peers::{PeerLayer, PeerPoint, PeersResult};
 pub use quantize::QuantizedTensor;
 pub use reproduce::{CycleEnginePoint, ReproduceResult, ReproducedPoint, ReproducedRatio, ReproducedTile};

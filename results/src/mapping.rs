@@ -31,6 +31,27 @@ pub struct MappingLimit {
     pub field: String,
 }
 
+/// The product on another arrangement of the same tiles and bytes of buffers.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct MappingShape {
+    /// Tiles down.
+    pub down: u32,
+    /// Tiles across.
+    pub across: u32,
+    /// Rows of PEs (tokens).
+    pub rows: u32,
+    /// Columns of PEs (output channels).
+    pub columns: u32,
+    /// As [`MappingResult::compute_cycles`].
+    pub compute_cycles: u64,
+    /// As [`MappingResult::load_cycles`].
+    pub load_cycles: u64,
+    /// As [`MappingResult::memory_cycles`].
+    pub memory_cycles: u64,
+    /// As [`MappingResult::cycles`].
+    pub cycles: u64,
+}
+
 /// Why a product runs as it does on a machine.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct MappingResult {
@@ -62,6 +83,8 @@ pub struct MappingResult {
     pub arithmetic_intensity: f64,
     /// The same from which on the array, not the memory, would limit.
     pub ridge_point: f64,
+    /// Every arrangement of the machine's tiles that elaborates and holds the product, its own among them.
+    pub shapes: Vec<MappingShape>,
     /// What limits: `compute`, `memory`, or `load path`: the way into the buffers.
     pub bound: String,
 }

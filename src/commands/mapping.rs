@@ -1,7 +1,7 @@
-use bitmosaic_arch::{Machine, load};
+use bitmosaic_arch::{DesignSpec, Machine, elaborate, load_spec};
 use bitmosaic_mappings::{MAPPINGS, Mapping, MappingSpace, Matmul, Program, Start, Tiling, schedule_array};
 use bitmosaic_reports::mapping_text;
-use bitmosaic_results::{MappingDocument, MappingLimit, MappingPoint, MappingResult, SCHEMA_VERSION};
+use bitmosaic_results::{MappingDocument, MappingLimit, MappingPoint, MappingResult, MappingShape, SCHEMA_VERSION};
 use bitmosaic_sim::cycle::array::run_timing;
 use bitmosaic_sim::device::Device;
 use bitmosaic_sim::memory::MemoryTiming;
@@ -46,7 +46,7 @@ struct Explain {
 
 pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliError> {
     let Action::Explain(arguments) = &arguments.action;
-    let machine = load(&arguments.design)?;
+    let (spec, machine) = load_spec(&arguments.design)?;
     let device = Device::named(&arguments.memory)
         .map_err(|found| CliError::option("--memory", found, "`bitmosaic list devices` says what there is"))?;
     let timing = device.timing(machine.clock_mhz);
@@ -55,7 +55,9 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
     let op = format!("matmul {} {} g{}", arguments.matmul, arguments.weight_type, arguments.group);
     let memory = format!("{timing} ({})", device.name);
     let provenance = output::provenance(&machine, op, &mapping.name, "cycle".to_string(), &memory, 0);
-    let result = explain(&machine, &matmul, &mapping, timing)?;
+    let mut result = explain(&machine, &matmul, &mapping, timing)?;
+    let product = |machine: &Machine| product(machine, &arguments.matmul, &arguments.weight_type, arguments.group);
+    result.shapes = shapes(&spec, &arguments.design, |machine| explain(machine, &product(machine)?, &mapping, timing));
     let document = MappingDocument { schema_version: SCHEMA_VERSION, provenance, result };
     if json {
         output::print_json(&document)?;
@@ -103,9 +105,43 @@ fn explain(
         cycles: engine_cycles(machine, &program, timing)?,
         arithmetic_intensity: macs as f64 / bytes as f64,
         ridge_point: peak / f64::from(timing.bytes_per_cycle),
+        shapes: Vec::new(),
         bound: bound.to_string(),
         chosen,
     })
+}
+
+/// The product on every arrangement of the design's tiles; buffers keep their bytes, as far as depths are powers of two from
+/// the least that a design may have.
+fn shapes(
+    spec: &DesignSpec,
+    file: &str,
+    explain: impl Fn(&Machine) -> Result<MappingResult, CliError>,
+) -> Vec<MappingShape> {
+    let (Some(array), Some(buffers)) = (&spec.array, &spec.buffers) else { return Vec::new() };
+    let tiles = array.down * array.across;
+    let downs = (0..=tiles.ilog2()).map(|bit| 1 << bit).filter(|down| tiles.is_multiple_of(*down));
+    downs
+        .filter_map(|down| {
+            let mut other = spec.clone();
+            let (own_array, own) = (other.array.as_mut()?, other.buffers.as_mut()?);
+            (own_array.down, own_array.across) = (down, tiles / down);
+            own.weight_chunks = buffers.weight_chunks * array.across / own_array.across;
+            own.activation_chunks = buffers.activation_chunks * array.down / down;
+            let machine = elaborate(&other, file).ok()?;
+            let result = explain(&machine).ok()?;
+            Some(MappingShape {
+                down,
+                across: tiles / down,
+                rows: machine.tile.rows * down,
+                columns: machine.tile.columns * (tiles / down),
+                compute_cycles: result.compute_cycles,
+                load_cycles: result.load_cycles,
+                memory_cycles: result.memory_cycles,
+                cycles: result.cycles,
+            })
+        })
+        .collect()
 }
 
 fn point(space: &MappingSpace, machine: &Machine, tiling: Tiling) -> MappingPoint {
