@@ -189,6 +189,25 @@ fn mappings_are_explained() {
     for bound in ["compute_cycles", "memory_cycles", "load_cycles"] {
         assert!(count(&best["cycles"]) > count(&best[bound]), "{bound}");
     }
+    let shapes = best["shapes"].as_array().unwrap();
+    assert_eq!(
+        shapes.iter().map(|shape| count(&shape["across"])).collect::<Vec<_>>(),
+        [16, 8, 4, 2],
+        "8 columns are narrower than the port"
+    );
+    for shape in shapes {
+        assert_eq!(count(&shape["rows"]) * count(&shape["columns"]), 1024);
+        // 256 tokens and 4,096 output channels fill every arrangement.
+        assert_eq!(shape["compute_cycles"], best["compute_cycles"]);
+    }
+    for name in ["compute_cycles", "load_cycles", "memory_cycles", "cycles"] {
+        assert_eq!(shapes[2][name], best[name], "its own arrangement is among them");
+    }
+    let decode = ["mapping", "explain", "--design", "bitmod", "--matmul", "1x4096x4096", "--json"];
+    let decode = json(folder.path(), &decode);
+    let steps = decode["shapes"].as_array().unwrap().iter().map(|shape| count(&shape["compute_cycles"]));
+    // One token has one row of PEs to itself: twice the columns are half the steps.
+    assert!(steps.collect::<Vec<_>>().windows(2).all(|pair| pair[1] == 2 * pair[0]));
     std::fs::write(
         folder.path().join("one.toml"),
         "name = \"one\"\nsummary = \"\"\nrow_blocks = 1\ncolumn_blocks = 1\n",
@@ -376,7 +395,7 @@ fn bad_options_are_refused_with_the_remedy() {
     refused(folder.path(), &simulate("16x1024", "int4", "128"), 2, &["--matmul", "16x1024", "for example"]);
     refused(folder.path(), &simulate("0x1x1", "int4", "128"), 2, &["tokens is 0"]);
     refused(folder.path(), &simulate("1x99999999x1", "int4", "128"), 2, &["input channels", "1 to 1048575"]);
-    refused(folder.path(), &simulate("1x64x1", "int4", "12"), 2, &["group is 12", "multiple of its 8 lanes"]);
+    refused(folder.path(), &simulate("1x64x1", "int4", "12"), 2, &["group is 12", "multiple of 8 input channels"]);
     refused(folder.path(), &simulate("1x64x1", "int4", "0"), 2, &["group is 0"]);
     refused(folder.path(), &simulate("1x64x1", "fp99", "128"), 2, &["fp99", "known types: bitmod-fp4"]);
     refused(
@@ -689,7 +708,7 @@ fn bad_comparisons_are_refused_with_the_remedy() {
     refused(folder.path(), &compare(&["--types", "nf4"]), 2, &["--types", "nf4", "digit planes", "at least one type"]);
     refused(folder.path(), &compare(&["--types", "int4,int4"]), 2, &["--types", "int4", "twice"]);
     refused(folder.path(), &compare(&["--types", "fp99"]), 2, &["fp99", "known types"]);
-    refused(folder.path(), &compare(&["--groups", "10,0,512"]), 2, &["--groups", "multiple of its 8 lanes"]);
+    refused(folder.path(), &compare(&["--groups", "10,0,512"]), 2, &["--groups", "multiple of 8 input channels"]);
     refused(folder.path(), &compare(&["--designs", "mosaic-tile,mosaic-tile"]), 2, &["--designs", "mosaic-tile"]);
     refused(folder.path(), &compare(&["--designs", "absent.toml"]), 2, &["absent.toml", "presets"]);
     refused(folder.path(), &compare(&["--matmul", "16x1024"]), 2, &["--matmul", "for example"]);
