@@ -22,7 +22,7 @@ const REASONS: [&str; 7] = [
      terms of the linear layers.",
     "Rows: a decode uses one of the array's 32 rows here; the published model reshapes the array to 64 x 16 and fills one of 16.",
     "Memory: here operands are fetched as often as double buffers of 256 KiB a half and the accumulators of 16 passes make them, \
-     scales, selectors and commands with them, and loads take a word a cycle; there once, or once for every 512 KiB of the other \
+     scales, selectors and commands with them; there once, or once for every 512 KiB of the other \
      operand.",
     "Overlap: here each operation fills and drains, and waits for its first operands; there each takes the longer of compute and \
      memory.",
