@@ -61,7 +61,8 @@ pub(super) fn core(machine: &Machine, array: &Array, parts: &Parts<'_>) -> Resul
     let begins = m.and_all(&[start, idle, going]);
     let begins = m.name(begins, "begins", "a program starts");
 
-    // Grants: commands before operands.
+    // Grants: commands before operands, and no operands while the memory refuses a write beat: a memory that serves reads first
+    // would leave outputs waiting as long as loads follow each other, and with them the products that need their room.
     let request = |m: &mut ModuleBuilder, name: &str, bits: u32| m.wire(name, bits, "request of a unit");
     let fetch_request = request(&mut m, "fetch_request", 1);
     let load_request = request(&mut m, "load_request", 1);
@@ -78,6 +79,9 @@ pub(super) fn core(machine: &Machine, array: &Array, parts: &Parts<'_>) -> Resul
     let fetch_grant = m.name(fetch_grant, "fetch_grant", "commands are asked for");
     let load_grant = m.and_all(&[load_request, ar_free, going]);
     let load_grant = and_not(&mut m, load_grant, fetch_request);
+    let write_valid = request(&mut m, "write_valid", 1);
+    let refused = and_not(&mut m, write_valid, w_ready);
+    let load_grant = and_not(&mut m, load_grant, refused);
     let load_grant = m.name(load_grant, "load_grant", "operands are asked for");
     let store_grant = m.and_all(&[store_request, aw_free, going]);
     let store_grant = m.name(store_grant, "store_grant", "outputs are announced");
@@ -274,6 +278,7 @@ pub(super) fn core(machine: &Machine, array: &Array, parts: &Parts<'_>) -> Resul
     m.assign(fetch_request, fetch.get("request_o"));
     m.assign(load_request, load.get("request_o"));
     m.assign(store_request, store.get("request_o"));
+    m.assign(write_valid, store.get("write_valid_o"));
     let units: [&Outputs; 3] = [&load, &compute, &store];
     for ((unit, ready), unit_idle) in units.into_iter().zip(queue_ready).zip(unit_idle) {
         m.assign(ready, unit.get("ready_o"));
@@ -322,7 +327,7 @@ pub(super) fn core(machine: &Machine, array: &Array, parts: &Parts<'_>) -> Resul
     m.output("aw_address_o", aw_address, "its byte address");
     m.output("aw_beats_o", aw_beats, "its beats");
     let write = store.get("write_o");
-    m.output("w_valid_o", store.get("write_valid_o"), "a write beat is offered");
+    m.output("w_valid_o", write_valid, "a write beat is offered");
     let w_data = m.slice(write, 0, array.data_bits);
     m.output("w_data_o", w_data, "its data");
     let w_strobes = m.slice(write, array.data_bits, array.beat_bytes());

@@ -192,7 +192,8 @@ impl<'j> ArrayCycle<'j> {
         let address_free = self.read_address.is_none() || read_address_taken;
         let fetch_commands = self.left.min(FETCH_COMMANDS);
         let fetch_request = self.left > 0 && self.reserved <= FETCH_COMMANDS && address_free;
-        let load_request = address_free && !fetch_request && self.load.bursts.request().is_some();
+        let refused = asks.write.is_some() && !write_taken;
+        let load_request = address_free && !fetch_request && !refused && self.load.bursts.request().is_some();
         let write_address_free = !self.write_address || write_address_taken;
         let store_request = write_address_free && self.store.request();
         moved |= fetch_request || load_request || store_request;

@@ -222,7 +222,9 @@ impl Accelerator for ArrayStep<'_> {
         let stop = self.error != 0;
         let address_free = self.read_address.is_none() || inputs.read_address_ready;
         let fetch_request = self.fetch.request().filter(|_| address_free && !stop);
-        let load_request = self.load.bursts.request().filter(|_| address_free && !stop && fetch_request.is_none());
+        let refused = outputs.write.is_some() && !inputs.write_ready;
+        let may_load = address_free && !stop && fetch_request.is_none() && !refused;
+        let load_request = self.load.bursts.request().filter(|_| may_load);
         let write_address_free = self.write_address.is_none() || inputs.write_address_ready;
         let store_request = self.store.request().filter(|_| write_address_free && !stop);
         let (load_idle, compute_idle, store_idle) = (self.load.is_idle(), self.compute.is_idle(), self.store.is_idle());
