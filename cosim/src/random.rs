@@ -179,10 +179,7 @@ pub fn weights(
     scale_kind: ScaleKind,
     shape: LayerShape,
 ) -> QuantizedMatrix {
-    let codes: Vec<u8> = (0..=u8::MAX)
-        .take(weight_type.codes.len())
-        .filter(|c| weight_type.codes[usize::from(*c)] != CodeValue::Unused)
-        .collect();
+    let codes: Vec<u16> = weight_type.usable_codes().collect();
     let count = shape.output_channels * shape.input_channels;
     let groups = shape.output_channels * shape.input_channels.div_ceil(shape.group);
     let special = weight_type.special.is_some();
