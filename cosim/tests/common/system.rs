@@ -10,7 +10,7 @@ use bitmosaic_mappings::{
     BeatStream, Lowered, PortInputs, Signals, Stalls, Unit, UnitStimulus, aligner_stimulus, field, run_unit,
     run_unit_observed, tile_stimulus,
 };
-use bitmosaic_numerics::{CodeValue, ScaleKind, f16};
+use bitmosaic_numerics::{ScaleKind, f16};
 use bitmosaic_rtl::hardware::Units;
 use bitmosaic_rtl::netlist::Design;
 use bitmosaic_rtl::unit::NetlistUnit;
@@ -190,8 +190,7 @@ fn largest_sums(machine: &Machine) -> Option<LayerTrace> {
     let group = machine.max_group as usize;
     let shape = LayerShape { tokens: 2, output_channels: 2, input_channels: group, group };
     let mut layer = random::layer(&mut Random::new(0), machine, &executed.weight_type, shape, Activation::Maximum);
-    let special = executed.weight_type.codes.iter().position(|c| *c == CodeValue::Special)?;
-    layer.weights.codes.fill(special as u8);
+    layer.weights.codes.fill(executed.weight_type.special_code()?);
     layer.weights.scale_kind = ScaleKind::Int8;
     layer.weights.scales.fill(u8::MAX.into());
     layer.weights.special_values = [-(machine.pe.digit_set.largest_value(executed.table.terms) as i32); 4];
@@ -213,7 +212,7 @@ fn largest_differences(machine: &Machine) -> Option<LayerTrace> {
     let kind = machine.scale_kinds.iter().copied().max_by_key(|kind| kind.significand_bits())?;
     let codes = (0..=u16::MAX).filter(|code| kind.decode(*code).is_some());
     let largest = codes.max_by_key(|code| kind.decode(*code).map(|scale| scale.significand))?;
-    layer.weights.codes.fill(half as u8); // -half
+    layer.weights.codes.fill(half as u16); // -half
     layer.weights.zero_points.fill((half - 1) as i8);
     layer.weights.scale_kind = kind;
     layer.weights.scales.fill(largest);
