@@ -180,7 +180,22 @@ fn hard_layers(machine: &Machine, random: &mut Random) -> Vec<LayerTrace> {
     let mut layers: Vec<LayerTrace> = layers.collect();
     layers.extend(largest_sums(machine));
     layers.extend(largest_differences(machine));
+    layers.extend(largest_products(machine));
     layers
+}
+
+/// The largest sums of FP16 weights, of both signs.
+fn largest_products(machine: &Machine) -> Option<LayerTrace> {
+    let executed = machine.types.iter().find(|t| t.weight_type.is_fp16())?;
+    let group = machine.max_group as usize;
+    let shape = LayerShape { tokens: 2, output_channels: 2, input_channels: group, group };
+    let mut layer = random::layer(&mut Random::new(0), machine, &executed.weight_type, shape, Activation::Maximum);
+    layer.weights.codes.fill(f16::MIN.to_bits());
+    layer.weights.scales.fill(u8::MAX.into());
+    for (i, value) in layer.activations.values.iter_mut().enumerate() {
+        *value = if i < group { f16::MAX } else { f16::MIN };
+    }
+    Some(layer)
 }
 
 /// The largest sums, of both signs, that the widths of the machine are made for: the largest group of the largest
