@@ -3,7 +3,8 @@
 mod common;
 
 use bitmosaic_kernels::{
-    BlockDatapath, ExactResult, FloatDatapath, KernelError, OutputErrors, PackedDigits, exact, output_errors, yardstick,
+    BlockDatapath, ExactResult, FloatDatapath, KernelError, MacDatapath, OutputErrors, PackedDigits, exact,
+    output_errors, yardstick,
 };
 use bitmosaic_numerics::{DigitSet, QuantizedMatrix, ScaleKind, TermTable, WeightType, f16, registry, weight_type};
 use common::{Activations, Random};
@@ -120,6 +121,29 @@ fn the_bit_serial_float_machine_is_more_accurate_than_fp16_accumulation() {
                     assert!(machine.max_normalized < fp16.max_normalized, "max, {place}");
                 }
             }
+        }
+    }
+}
+
+/// FP16 weights on the machine of design `fp16`: errors near those of FP32 accumulation, far from FP16's.
+#[test]
+fn the_fp16_machine_is_as_accurate_as_fp32_accumulation() {
+    let fp16 = bitmosaic_numerics::weight_type("fp16").unwrap();
+    let machine = MacDatapath { lanes: 4, guard_bits: 3, accumulator_guard_bits: 2 };
+    for kind in [Activations::Normal, Activations::HeavyTailed, Activations::Outliers] {
+        for (input_channels, group) in [(GROUP, GROUP), (1024, GROUP), (512, 32)] {
+            let mut random = Random::new(21);
+            let weights = random.quantized_matrix(&fp16, [64, input_channels], group);
+            let activations = random.activations(kind, 16, input_channels);
+            let reference = exact(&activations, &weights).unwrap();
+            let errors = |outputs: Vec<f16>| output_errors(&reference, &outputs).unwrap();
+            let own = errors(machine.outputs(&activations, &weights).unwrap());
+            let [half, single] = [yardstick::fp16_outputs, yardstick::fp32_outputs]
+                .map(|yardstick| errors(yardstick(&activations, &weights).unwrap()));
+            let place = format!("{kind:?} K {input_channels} g{group}: {own:?} {half:?} {single:?}");
+            assert_eq!(own.non_finite_mismatches, 0, "{place}");
+            assert!(own.mean_normalized < half.mean_normalized / 5.0, "{place}");
+            assert!(own.mean_normalized < single.mean_normalized * 1.1, "{place}");
         }
     }
 }

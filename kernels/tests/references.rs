@@ -104,6 +104,13 @@ fn operands_that_do_not_fit_are_refused() {
     for (significand_bits, group) in [(3, 8), (25, 8), (14, 16)] {
         shape(BlockDatapath { significand_bits, group }.outputs(&activations, &matrix));
     }
+    let mac = MacDatapath { lanes: 4, guard_bits: 3, accumulator_guard_bits: 2 };
+    shape(mac.outputs(&activations, &matrix)); // no FP16 weights
+    let fp16 = random.quantized_matrix(&weight_type("fp16").unwrap(), [2, 10], 6);
+    shape(mac.outputs(&activations, &fp16)); // no multiple of the lanes
+    assert!(MacDatapath { lanes: 2, ..mac }.outputs(&activations, &fp16).is_ok());
+    let wide = MacDatapath { lanes: 2, guard_bits: 30, ..mac };
+    assert!(matches!(wide.outputs(&activations, &fp16), Err(KernelError::TooWide { .. })));
     let mut broken = matrix.clone();
     broken.codes.pop();
     assert!(matches!(exact(&activations, &broken), Err(KernelError::Matrix(_))));
