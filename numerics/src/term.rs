@@ -103,6 +103,9 @@ impl DigitSet {
 
     /// Places of [`DIGIT_BITS`] that a digit takes in a command.
     pub fn places(self) -> usize {
+        if self == DigitSet::Fp16 {
+            return 1; // no command has one
+        }
         self.bits().div_ceil(DIGIT_BITS) as usize
     }
 
@@ -491,5 +494,8 @@ mod tests {
             }
         }
         assert_eq!(DigitSet::Radix8.digits().iter().map(|d| d.value()).max(), Some(6));
+        // Nothing in a command is a digit of FP16 numbers.
+        let none = DigitSet::Fp16.from_places([15, 7, 1, 8]);
+        assert_eq!((none, DigitSet::Fp16.to_places(&none)), (Digits::default(), [0; MAX_PLANES]));
     }
 }
