@@ -3,7 +3,6 @@
 
 use bitmosaic_arch::{Machine, TermOrder};
 use bitmosaic_mappings::{PortInputs, Signals, Unit, field, read_bits, sign_extend};
-use bitmosaic_numerics::{DigitSet, f16};
 
 use super::command::Running;
 use super::fields::{exponent_field, scale_field};
@@ -129,16 +128,6 @@ impl<'m> TileStep<'m> {
     /// As [`TileStep::new`], and keeps [`Probed::probes`] of each cycle.
     pub fn with_probes(machine: &'m Machine) -> TileStep<'m> {
         TileStep { probed: true, ..TileStep::new(machine) }
-    }
-
-    /// What a code gives in the plane: the digit that the column's term generator makes, or itself.
-    fn term(&self, code: u16, selector: u8, plane: u32) -> Term {
-        if self.machine.pe.digit_set == DigitSet::Fp16 {
-            return Term::Number(f16::from_bits(code));
-        }
-        let table = &self.machine.types[self.running.weight_type].table;
-        let special = &self.running.special_digits[usize::from(selector)];
-        Term::Digit(table.digits.get(usize::from(code)).copied().flatten().as_ref().unwrap_or(special)[plane as usize])
     }
 
     fn accept(&mut self, command: &[u64]) {
@@ -356,7 +345,8 @@ impl Unit for TileStep<'_> {
         if operand.valid {
             let lanes = self.machine.pe.lanes as usize;
             let plane = operand.plane;
-            let term = |(i, code): (usize, &u16)| self.term(*code, operand.selectors[i / lanes], plane);
+            let term =
+                |(i, code): (usize, &u16)| self.running.term(self.machine, *code, operand.selectors[i / lanes], plane);
             self.terms = operand.codes.iter().enumerate().map(term).collect();
         }
         if self.probed {
