@@ -191,7 +191,7 @@ mod tests {
             let spread = if near { guard_bits.min(accumulator_guard_bits) } else { 30 };
             let mut number = |spread: u32| {
                 let field = if spread == 30 { random() % 31 } else { 15 - random() % (spread + 1) };
-                f16::from_bits((field << 10 | random() % 1024 | random() % 2 << 15) as u16)
+                f16::from_bits((((random() % 2) << 15) | (field << 10) | (random() % 1024)) as u16)
             };
             let activations: Vec<f16> = (0..cycles * lanes).map(|_| number(spread)).collect();
             let weights: Vec<f16> = (0..cycles * lanes).map(|_| number(if near { 0 } else { spread })).collect();
