@@ -201,7 +201,7 @@ fn cancelling_products(machine: &Machine, random: &mut Random) -> Option<LayerTr
     };
     // The last chunk is the first times `sign`. Of every other channel and token no number is large.
     let mut row = |index: usize, sign: f32| {
-        let fields = if index % 2 == 0 { [(20, 4), (4, 12)] } else { [(1, 4); 2] };
+        let fields = if index.is_multiple_of(2) { [(20, 4), (4, 12)] } else { [(1, 4); 2] };
         let mut row: Vec<f16> = (0..group)
             .map(|k| {
                 let (lowest, count) = fields[usize::from(k >= lanes)];
