@@ -5,6 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::array::elaborate_array;
 use crate::check::Check;
+use crate::fp16_mac::fp16_mac;
 use crate::machine::{
     Aligner, BlockPe, EXPONENT_BITS, ExecutedType, FloatPe, IntPe, Machine, Pe, PeWidths, ScaleUnit, Tile,
 };
@@ -65,6 +66,7 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
 
     let (rows, columns) = (spec.tile.rows, spec.tile.columns);
     let digit_set = match spec.processing_element.digits {
+        _ if spec.processing_element.kind == PeKind::Fp16Mac => DigitSet::Fp16,
         Digits::Radix4 => DigitSet::Radix4,
         Digits::Paper => DigitSet::Paper,
         Digits::Radix8 => DigitSet::Radix8,
@@ -100,6 +102,7 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
     let (pe, scale_unit) = match spec.processing_element.kind {
         PeKind::BitSerialBlock | PeKind::Fp16Int => block(spec, &check, common)?,
         PeKind::BitSerialFloat => float(spec, &check, common)?,
+        PeKind::Fp16Mac => fp16_mac(spec, &check, common)?,
     };
     let activation_sum_bits = if zero_point_bits > 0 { pe.activation_bits + ceil_log2(max_group) } else { 0 };
     let scale_field_bits = scale_code_bits + zero_point_bits;
@@ -165,26 +168,51 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
 
 /// What every kind of processing element derives their widths from.
 #[derive(Clone, Copy)]
-struct Common<'a> {
-    rows: u32,
-    columns: u32,
-    lanes: u32,
-    max_group: u32,
-    max_terms: u32,
-    weight_magnitude_bits: u32,
-    digit_set: DigitSet,
-    digit_bits: u32,
-    scale_kinds: &'a [ScaleKind],
-    zero_points: bool,
-    steps: Steps,
-    accumulator_blocks: u32,
+pub(crate) struct Common<'a> {
+    pub(crate) rows: u32,
+    pub(crate) columns: u32,
+    pub(crate) lanes: u32,
+    pub(crate) max_group: u32,
+    pub(crate) max_terms: u32,
+    pub(crate) weight_magnitude_bits: u32,
+    pub(crate) digit_set: DigitSet,
+    pub(crate) digit_bits: u32,
+    pub(crate) scale_kinds: &'a [ScaleKind],
+    pub(crate) zero_points: bool,
+    pub(crate) steps: Steps,
+    pub(crate) accumulator_blocks: u32,
 }
 
 impl Common<'_> {
     /// Slots of a group: one a PE, at least the loop of the adder; a memory is read an edge ahead of registers.
-    fn slots(&self, pes: u32) -> u32 {
+    pub(crate) fn slots(&self, pes: u32) -> u32 {
         pes.max(self.steps.loop_cycles + u32::from(self.accumulator_blocks > 1))
     }
+}
+
+/// PEs that a scale unit serves, and units in the tile.
+pub(crate) fn sharing(spec: &DesignSpec, check: &Check, common: Common) -> Result<(u32, u32), ArchError> {
+    let (rows, all) = (common.rows, common.rows * common.columns);
+    let field = "scale_unit.pes_per_scale_unit";
+    let pes = check.given("scale_unit", spec.scale_unit.as_ref())?.pes_per_scale_unit;
+    check.range(field, pes, 1, all)?;
+    check.that(field, pes, all.is_multiple_of(pes), &format!("must divide the {all} PEs of the tile"))?;
+    let whole = pes.is_multiple_of(rows) || rows.is_multiple_of(pes);
+    check.that(field, pes, whole, &format!("must divide the {rows} rows or be a multiple of them"))?;
+    Ok((pes, all / pes))
+}
+
+/// Bits kept below a product's significand and below a cycle's sum.
+pub(crate) fn guard_bits(spec: &DesignSpec, check: &Check) -> Result<(u32, u32), ArchError> {
+    let element = &spec.processing_element;
+    check.absent("processing_element.significand_bits", element.significand_bits)?;
+    let field = "processing_element.guard_bits";
+    let guard_bits = check.given(field, element.guard_bits)?;
+    check.range(field, guard_bits, 0, 8)?;
+    let field = "processing_element.accumulator_guard_bits";
+    let accumulator_guard_bits = check.given(field, element.accumulator_guard_bits)?;
+    check.range(field, accumulator_guard_bits, 0, 8)?;
+    Ok((guard_bits, accumulator_guard_bits))
 }
 
 fn block(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleUnit), ArchError> {
@@ -194,13 +222,7 @@ fn block(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleU
     check.range(field, w, 8, 24)?;
     check.absent("processing_element.guard_bits", element.guard_bits)?;
     check.absent("processing_element.accumulator_guard_bits", element.accumulator_guard_bits)?;
-    let (rows, all) = (common.rows, common.rows * common.columns);
-    let field = "scale_unit.pes_per_scale_unit";
-    let pes = check.given("scale_unit", spec.scale_unit.as_ref())?.pes_per_scale_unit;
-    check.range(field, pes, 1, all)?;
-    check.that(field, pes, all.is_multiple_of(pes), &format!("must divide the {all} PEs of the tile"))?;
-    let whole = pes.is_multiple_of(rows) || rows.is_multiple_of(pes);
-    check.that(field, pes, whole, &format!("must divide the {rows} rows or be a multiple of them"))?;
+    let (pes, units) = sharing(spec, check, common)?;
     let accumulator_bits = w - 1 + common.weight_magnitude_bits + ceil_log2(common.max_group) + 1;
     // A sum less zero point times activations fits the accumulator's bits: with b-bit codes, |code - zero point| < 2^b, and
     // their magnitude bits are b.
@@ -247,7 +269,7 @@ fn block(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleU
     let decode_cycles = u32::from(with_exponents || common.zero_points);
     let scale_unit = ScaleUnit {
         pes,
-        units: all / pes,
+        units,
         dequantize_cycles: 0,
         slots: common.slots(pes),
         accumulator_blocks: common.accumulator_blocks,
@@ -267,7 +289,6 @@ fn block(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleU
 
 fn float(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleUnit), ArchError> {
     let element = &spec.processing_element;
-    check.absent("processing_element.significand_bits", element.significand_bits)?;
     check.absent("scale_unit", spec.scale_unit.as_ref())?;
     let digits = common.digit_set == DigitSet::Radix4;
     check.that("processing_element.digits", format!("{:?}", element.digits), digits, "this kind has `radix4`")?;
@@ -282,12 +303,7 @@ fn float(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleU
     )?;
     let expected = "`bit-serial-float` has no place for zero points: remove the types that have them";
     check.that("weights.types", format!("{:?}", spec.weights.types), !common.zero_points, expected)?;
-    let field = "processing_element.guard_bits";
-    let guard_bits = check.given(field, element.guard_bits)?;
-    check.range(field, guard_bits, 0, 8)?;
-    let field = "processing_element.accumulator_guard_bits";
-    let accumulator_guard_bits = check.given(field, element.accumulator_guard_bits)?;
-    check.range(field, accumulator_guard_bits, 0, 8)?;
+    let (guard_bits, accumulator_guard_bits) = guard_bits(spec, check)?;
     let sum_bits = 11 + guard_bits + ceil_log2(common.lanes) + 1;
     let steps = common.max_group / common.lanes * common.max_terms;
     let accumulator_bits = sum_bits + accumulator_guard_bits + ceil_log2(steps);
@@ -303,11 +319,12 @@ fn float(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleU
         order: element.order,
         pipeline_registers: element.pipeline_registers,
         kind: PeWidths::Float(FloatPe {
+            significand_bits: 11,
             guard_bits,
             accumulator_guard_bits,
             sum_bits,
             exponent_bits,
-            product_bits: accumulator_bits + 8,
+            held_bits: accumulator_bits + 8,
         }),
     };
     let scale_unit = ScaleUnit {
@@ -376,11 +393,11 @@ fn scale_kinds(spec: &DesignSpec, check: &Check, types: &[ExecutedType]) -> Resu
     Ok(kinds)
 }
 
-fn bits(value: u32) -> u32 {
+pub(crate) fn bits(value: u32) -> u32 {
     u32::BITS - value.leading_zeros()
 }
 
-fn ceil_log2(value: u32) -> u32 {
+pub(crate) fn ceil_log2(value: u32) -> u32 {
     bits(value.saturating_sub(1))
 }
 
@@ -461,6 +478,8 @@ mod tests {
         refuse(|s| s.processing_element.guard_bits = Some(3), "processing_element.guard_bits", "remove it");
         refuse(|s| s.processing_element.digits = Digits::Whole, "processing_element.digits", "`radix4`, `paper`");
         refuse(|s| s.processing_element.kind = PeKind::Fp16Int, "processing_element.digits", "`radix16` or `whole`");
+        refuse(|s| s.processing_element.kind = PeKind::Fp16Mac, "weights.types[0]", "no FP16 numbers");
+        refuse(|s| s.weights.types = vec!["fp16".into()], "weights.types[0]", "host only: value -1098974756864");
         refuse(
             |s| {
                 let element = &mut s.processing_element;

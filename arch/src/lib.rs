@@ -7,6 +7,7 @@ mod check;
 mod designs;
 mod elaborate;
 mod error;
+mod fp16_mac;
 mod machine;
 mod memory_macro;
 mod spec;

@@ -106,6 +106,8 @@ pub enum PeWidths {
     Float(FloatPe),
     /// Whole weights, or parts of them in two's complement, times aligned activations, summed as integers.
     Int(IntPe),
+    /// FP16 weights times FP16 activations, aligned every cycle.
+    Mac(FloatPe),
 }
 
 impl PeWidths {
@@ -114,7 +116,15 @@ impl PeWidths {
         match self {
             PeWidths::Block(block) => Some(block.significand_bits),
             PeWidths::Int(int) => Some(int.significand_bits),
-            PeWidths::Float(_) => None,
+            PeWidths::Float(_) | PeWidths::Mac(_) => None,
+        }
+    }
+
+    /// Widths of a PE whose group sums have an exponent of their own.
+    pub fn float(&self) -> Option<&FloatPe> {
+        match self {
+            PeWidths::Float(float) | PeWidths::Mac(float) => Some(float),
+            PeWidths::Block(_) | PeWidths::Int(_) => None,
         }
     }
 }
@@ -144,20 +154,22 @@ pub struct BlockPe {
     pub triple_bits: u32,
 }
 
-/// `bit-serial-float`. The group accumulator has an exponent of its own and holds an aligned significand, the lanes, the
-/// guard bits, and one addition a cycle, of which none is larger than the first.
+/// `bit-serial-float` and `fp16-mac`. The group accumulator has an exponent of its own and holds an aligned significand, the lanes,
+/// the guard bits, and one addition a cycle, of which none is larger than the first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FloatPe {
-    /// Bits kept below an 11-bit significand.
+    /// Bits of a product's significand, sign excluded: 11 of an activation, times a weight's 22.
+    pub significand_bits: u32,
+    /// Bits kept below it.
     pub guard_bits: u32,
     /// Bits kept below a cycle's sum in the accumulator.
     pub accumulator_guard_bits: u32,
     /// Sum of `lanes` aligned significands, sign included.
     pub sum_bits: u32,
-    /// Exponent of lanes and accumulator: up to 30 + 2 + 2 · (planes - 1).
+    /// Exponent of lanes and accumulator: up to 30 + 2 + 2 · (planes - 1); of FP16 weights up to 30 + 30.
     pub exponent_bits: u32,
-    /// Accumulator times an 8-bit scale code.
-    pub product_bits: u32,
+    /// Hold register: the accumulator, times an 8-bit scale code where the PE multiplies.
+    pub held_bits: u32,
 }
 
 /// Aligner: FP16 in, W-bit integers with a shared exponent per (token, group) out.
@@ -215,7 +227,8 @@ pub struct ScaleUnit {
     /// Registers from a PE's hold register to the output register: decode if there is a need, multiply, then convert,
     /// accumulate, and the output stage.
     pub output_latency_cycles: u32,
-    /// A group sum `s` stands for `s · 2^(exponent + exponent_offset)`: -25 less the bits kept below an 11-bit significand,
+    /// A group sum `s` stands for `s · 2^(exponent + exponent_offset)`: -25, or -26 with FP16 weights, whose units are 2^-24, less the
+    /// bits kept below a significand,
     /// and [`SMALLEST_SCALE_EXPONENT`] where scales have an exponent.
     ///
     /// [`SMALLEST_SCALE_EXPONENT`]: bitmosaic_numerics::SMALLEST_SCALE_EXPONENT

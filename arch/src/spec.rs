@@ -22,7 +22,7 @@ pub struct DesignSpec {
     pub tile: TileSpec,
     /// The processing element.
     pub processing_element: ProcessingElementSpec,
-    /// The shared scale unit of `bit-serial-block` and `fp16-int` processing elements. The `bit-serial-float` one multiplies by
+    /// The shared scale unit of `bit-serial-block`, `fp16-int` and `fp16-mac` processing elements. The `bit-serial-float` one multiplies by
     /// the scale in each PE and has an accumulator a column instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale_unit: Option<ScaleUnitSpec>,
@@ -116,6 +116,8 @@ pub enum PeKind {
     BitSerialFloat,
     /// Bit-parallel, like FIGNA: activations share an exponent as those of `bit-serial-block`, whole weights multiply them.
     Fp16Int,
+    /// Bit-parallel, conventional: FP16 weights times FP16 activations, aligned every cycle as those of `bit-serial-float`.
+    Fp16Mac,
 }
 
 /// Digits of the terms.
@@ -155,23 +157,25 @@ pub struct ProcessingElementSpec {
     pub kind: PeKind,
     /// Weights (and activations) a cycle: a power of two, 1 to 16.
     pub lanes: u32,
-    /// Digits that the lanes multiply by; `bit-serial-float` has `radix4` alone, `fp16-int` `whole` or `radix16`.
+    /// Digits that the lanes multiply by; `bit-serial-float` has `radix4` alone, `fp16-int` `whole` or `radix16`,
+    /// `fp16-mac` none.
     #[serde(default, skip_serializing_if = "is_default")]
     pub digits: Digits,
-    /// Which terms follow each other; `bit-serial-float` and `fp16-int` are `weight-major`.
+    /// Which terms follow each other; only `bit-serial-block` is not always `weight-major`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub order: TermOrder,
     /// `bit-serial-block`, `fp16-int`: bits of an aligned activation, sign included (W), 8 to 24.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub significand_bits: Option<u32>,
-    /// `bit-serial-float`: bits kept below an 11-bit significand when it is aligned within its cycle, 0 to 8 (the paper: 3).
+    /// `bit-serial-float`, `fp16-mac`: bits kept below a product's significand (11 bits, 22) when it is aligned within its cycle, 0 to
+    /// 8 (the paper: 3).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guard_bits: Option<u32>,
-    /// `bit-serial-float`: bits kept below a cycle's sum in the group accumulator, 0 to 8.
+    /// `bit-serial-float`, `fp16-mac`: bits kept below a cycle's sum in the group accumulator, 0 to 8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accumulator_guard_bits: Option<u32>,
     /// Registers between the operand register and the accumulator: 0 none, 1 after the adder tree, 2 also after the lanes
-    /// (`bit-serial-float`: after the largest exponent).
+    /// (`bit-serial-float`, `fp16-mac`: after the largest exponent).
     pub pipeline_registers: u32,
 }
 

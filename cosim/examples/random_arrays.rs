@@ -52,7 +52,7 @@ fn play(seed: u64, settings: &ExternalSettings) -> Result<Row, CosimError> {
         machine.array.as_ref().map_or((String::new(), 0), |a| (format!("{}×{}", a.down, a.across), a.data_bits));
     Ok(Row {
         seed,
-        kind: if machine.aligner.is_some() { "block" } else { "float" }.into(),
+        kind: resume::kind(machine).into(),
         array: format!("{tiles} of {}×{}×{}", machine.tile.rows, machine.tile.columns, machine.pe.lanes),
         memory: format!("{bits} bits, {}", case.timing),
         commands: case.program.program.commands.len(),
@@ -78,7 +78,7 @@ fn print(rows: &[Row], version: &str) {
         "| PEs | machines | outputs | cycles | bits that differ | events that differ | outputs that differ from the host |"
     );
     println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: |");
-    for kind in ["block", "float", "all"] {
+    for kind in resume::KINDS.into_iter().chain(["all"]) {
         let of = || rows.iter().filter(|row| kind == "all" || row.kind == kind);
         let sum = |value: fn(&Row) -> u64| of().map(value).sum::<u64>();
         println!(

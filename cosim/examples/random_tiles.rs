@@ -53,7 +53,7 @@ fn play(seed: u64, settings: &ExternalSettings) -> Result<Row, CosimError> {
     let machine = &case.machine;
     Ok(Row {
         seed,
-        kind: if machine.aligner.is_some() { "block" } else { "float" }.into(),
+        kind: resume::kind(machine).into(),
         tile: format!("{}×{}×{}", machine.tile.rows, machine.tile.columns, machine.pe.lanes),
         types: machine.types.iter().map(|t| t.weight_type.name).collect::<Vec<_>>().join(", "),
         outputs: result.outputs,
@@ -76,7 +76,7 @@ fn print(rows: &[Row], version: &str) {
     println!("`scripts/evidence random-tiles` makes this page again and goes on where it was stopped.\n");
     println!("| PEs | tiles | outputs | tile cycles | aligner cycles | bits that differ | cycles that differ |");
     println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: |");
-    for kind in ["block", "float", "all"] {
+    for kind in resume::KINDS.into_iter().chain(["all"]) {
         let of = || rows.iter().filter(|row| kind == "all" || row.kind == kind);
         let sum = |value: fn(&Row) -> u64| of().map(value).sum::<u64>();
         println!(

@@ -1,5 +1,5 @@
 use bitmosaic_arch::{BlockPe, IntPe, Machine, PeWidths};
-use bitmosaic_kernels::{BlockDatapath, FloatDatapath, KernelError, PackedDigits};
+use bitmosaic_kernels::{BlockDatapath, FloatDatapath, KernelError, MacDatapath, PackedDigits};
 use bitmosaic_mappings::{Command, TileWalk, UnitTrace, read_bits};
 use bitmosaic_results::{CosimResult, Mismatch};
 
@@ -69,6 +69,14 @@ pub fn host_outputs(machine: &Machine, layer: &LayerTrace) -> Result<Outputs, Ke
                 accumulator_guard_bits: float.accumulator_guard_bits,
             };
             PackedDigits::new(&datapath, weights)?.outputs(activations)
+        }
+        PeWidths::Mac(widths) => {
+            let datapath = MacDatapath {
+                lanes: machine.pe.lanes as usize,
+                guard_bits: widths.guard_bits,
+                accumulator_guard_bits: widths.accumulator_guard_bits,
+            };
+            datapath.outputs(activations, weights)
         }
     }
 }

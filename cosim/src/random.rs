@@ -5,7 +5,7 @@ use bitmosaic_arch::{
     WeightsSpec, elaborate,
 };
 use bitmosaic_mappings::Stalls;
-use bitmosaic_numerics::{CodeValue, DigitSet, QuantizedMatrix, ScaleKind, TermTable, WeightType, f16, registry};
+use bitmosaic_numerics::{DigitSet, QuantizedMatrix, ScaleKind, TermTable, WeightType, f16, registry};
 use bitmosaic_workloads::trace::{Activations, LayerTrace};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
@@ -77,7 +77,7 @@ impl Random {
     }
 }
 
-/// A random tile of at most `most_pes` PEs, one in four with `bit-serial-float` ones, one in four with `fp16-int` ones.
+/// A random tile of at most `most_pes` PEs, one in five each with `bit-serial-float`, `fp16-int` and `fp16-mac` ones.
 pub fn design(random: &mut Random, most_pes: usize) -> DesignSpec {
     let rows = 1 + random.below(most_pes.min(8));
     let columns = 1 + random.below((most_pes / rows).min(8));
@@ -90,10 +90,13 @@ pub(crate) fn tile_design(random: &mut Random, rows: usize, columns: usize) -> D
     let divides =
         |pes: &usize| (rows * columns).is_multiple_of(*pes) && (pes.is_multiple_of(rows) || rows.is_multiple_of(*pes));
     let sharing: Vec<usize> = (1..=rows * columns).filter(divides).collect();
-    let kind = random.pick(&[PeKind::BitSerialFloat, PeKind::Fp16Int, PeKind::BitSerialBlock, PeKind::BitSerialBlock]);
+    let block = PeKind::BitSerialBlock;
+    let kind = random.pick(&[PeKind::BitSerialFloat, PeKind::Fp16Int, PeKind::Fp16Mac, block, block]);
     let float = kind == PeKind::BitSerialFloat;
+    let own_exponents = float || kind == PeKind::Fp16Mac;
     let (digits, digit_set) = match kind {
         PeKind::BitSerialFloat => (Digits::Radix4, DigitSet::Radix4),
+        PeKind::Fp16Mac => (Digits::default(), DigitSet::Fp16),
         PeKind::Fp16Int => random.pick(&[(Digits::Whole, DigitSet::Whole), (Digits::Radix16, DigitSet::Radix16)]),
         PeKind::BitSerialBlock => random.pick(&[
             (Digits::Radix4, DigitSet::Radix4),
@@ -104,8 +107,7 @@ pub(crate) fn tile_design(random: &mut Random, rows: usize, columns: usize) -> D
     };
     let serial_block = kind == PeKind::BitSerialBlock;
     let order = if serial_block && random.below(2) == 0 { TermOrder::PlaneMajor } else { TermOrder::WeightMajor };
-    let (types, scales) = types(random, float, digit_set);
-    let block = |value: u32| (!float).then_some(value);
+    let (types, scales) = types(random, own_exponents, digit_set);
     let (significand_bits, pes) = (8 + random.below(11) as u32, random.pick(&sharing) as u32);
     let (guard_bits, accumulator_guard_bits) = (random.below(5) as u32, random.below(4) as u32);
     let registers = random.below(6) as u32;
@@ -121,12 +123,12 @@ pub(crate) fn tile_design(random: &mut Random, rows: usize, columns: usize) -> D
             lanes,
             digits,
             order,
-            significand_bits: block(significand_bits),
-            guard_bits: float.then_some(guard_bits),
-            accumulator_guard_bits: float.then_some(accumulator_guard_bits),
+            significand_bits: (!own_exponents).then_some(significand_bits),
+            guard_bits: own_exponents.then_some(guard_bits),
+            accumulator_guard_bits: own_exponents.then_some(accumulator_guard_bits),
             pipeline_registers,
         },
-        scale_unit: block(pes).map(|pes_per_scale_unit| ScaleUnitSpec { pes_per_scale_unit }),
+        scale_unit: (!float).then_some(ScaleUnitSpec { pes_per_scale_unit: pes }),
         weights: WeightsSpec { types, scales, max_group: lanes * (1 + random.below((256 / lanes) as usize)) as u32 },
         array: None,
         buffers: None,
@@ -137,14 +139,14 @@ pub(crate) fn tile_design(random: &mut Random, rows: usize, columns: usize) -> D
 
 /// One to four of the types that machines of the kind with these digits execute, in any order, and their kinds of group scale with now and
 /// then others.
-fn types(random: &mut Random, float: bool, digit_set: DigitSet) -> (Vec<String>, Vec<String>) {
+fn types(random: &mut Random, own_exponents: bool, digit_set: DigitSet) -> (Vec<String>, Vec<String>) {
     let executable = registry().into_iter().filter(|t| TermTable::new(t, digit_set).is_ok());
     let mut types: Vec<WeightType> =
-        executable.filter(|t| !float || (!t.has_zero_point() && t.scale_kind() == ScaleKind::Int8)).collect();
-    let count = 1 + random.below(4);
+        executable.filter(|t| !own_exponents || (!t.has_zero_point() && t.scale_kind() == ScaleKind::Int8)).collect();
+    let count = (1 + random.below(4)).min(types.len());
     let types: Vec<WeightType> = (0..count).map(|_| types.remove(random.below(types.len()))).collect();
     let used = |kind: &ScaleKind| types.iter().any(|t| t.scale_kind() == *kind);
-    let kinds = ScaleKind::ALL.into_iter().filter(|kind| used(kind) || (!float && random.below(5) == 0));
+    let kinds = ScaleKind::ALL.into_iter().filter(|kind| used(kind) || (!own_exponents && random.below(5) == 0));
     let scales = kinds.map(|kind| kind.name().to_string()).collect();
     (types.iter().map(|t| t.name.to_string()).collect(), scales)
 }
@@ -179,10 +181,7 @@ pub fn weights(
     scale_kind: ScaleKind,
     shape: LayerShape,
 ) -> QuantizedMatrix {
-    let codes: Vec<u8> = (0..=u8::MAX)
-        .take(weight_type.codes.len())
-        .filter(|c| weight_type.codes[usize::from(*c)] != CodeValue::Unused)
-        .collect();
+    let codes: Vec<u16> = weight_type.usable_codes().collect();
     let count = shape.output_channels * shape.input_channels;
     let groups = shape.output_channels * shape.input_channels.div_ceil(shape.group);
     let special = weight_type.special.is_some();

@@ -64,6 +64,7 @@ pub struct ReplayLayer {
     output_channels: usize,
     input_channels: usize,
     special_values: [i32; 4],
+    /// Bytes, or for types of more than 8 bits 16-bit codes, little-endian.
     codes: String,
     selectors: String,
     /// Two's complement bytes; empty for a type without zero points.
@@ -178,7 +179,10 @@ impl ReplayLayer {
             output_channels: weights.output_channels,
             input_channels: weights.input_channels,
             special_values: weights.special_values,
-            codes: hex(&weights.codes),
+            codes: match weights.weight_type.code_bits {
+                ..=8 => hex(&weights.codes.iter().map(|code| *code as u8).collect::<Vec<_>>()),
+                _ => words(&mut weights.codes.iter().copied()),
+            },
             selectors: hex(&weights.selectors),
             zero_points: hex(&weights.zero_points.iter().map(|z| *z as u8).collect::<Vec<_>>()),
             scale_kind: weights.scale_kind.name().to_string(),
@@ -206,14 +210,19 @@ impl ReplayLayer {
         let fp16 = |field: &str, text: &str| -> Result<Vec<f16>, CosimError> {
             Ok(words(field, text)?.into_iter().map(f16::from_bits).collect())
         };
+        let weight_type = weight_type(&self.weight_type).map_err(|e| error(e.to_string()))?;
+        let codes = match weight_type.code_bits {
+            ..=8 => bytes("codes", &self.codes)?.into_iter().map(u16::from).collect(),
+            _ => words("codes", &self.codes)?,
+        };
         let layer = LayerTrace {
             name: self.name.clone(),
             weights: QuantizedMatrix {
-                weight_type: weight_type(&self.weight_type).map_err(|e| error(e.to_string()))?,
+                weight_type,
                 output_channels: self.output_channels,
                 input_channels: self.input_channels,
                 group: self.group,
-                codes: bytes("codes", &self.codes)?,
+                codes,
                 selectors: bytes("selectors", &self.selectors)?,
                 zero_points: bytes("zero_points", &self.zero_points)?.into_iter().map(|b| b as i8).collect(),
                 scale_kind: ScaleKind::named(&self.scale_kind).map_err(|e| error(e.to_string()))?,

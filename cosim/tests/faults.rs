@@ -24,7 +24,7 @@ use rayon::prelude::*;
 #[test]
 fn every_named_fault_is_found_and_localized() {
     let tiles = ["mosaic-tile", "bitmod-tile", "figna-mixed-tile"].map(small_tile);
-    let others = [types_machine(), planes_machine(), steps_machine()];
+    let others = [types_machine(), planes_machine(), steps_machine(), fp16_machine(4, 3, 1)];
     let sound = tiles.into_iter().chain(others).map(|machine| hard_case(&machine)).collect::<Vec<_>>();
     for case in &sound {
         assert_eq!(localize(case, &ExternalSettings::default()).unwrap(), None);
@@ -173,10 +173,23 @@ fn whole_machine(digits: Digits, lanes: u32, pipeline_registers: u32) -> Machine
     elaborate(&spec, "test").unwrap()
 }
 
+/// A small machine with FP16 weights.
+fn fp16_machine(lanes: u32, guard_bits: u32, pipeline_registers: u32) -> Machine {
+    let preset = presets().iter().find(|p| p.name == "fp16-tile").unwrap();
+    let mut spec = parse(preset.text, preset.name).unwrap();
+    (spec.tile.rows, spec.tile.columns) = (2, 2);
+    let element = &mut spec.processing_element;
+    (element.lanes, element.pipeline_registers) = (lanes, pipeline_registers);
+    (element.guard_bits, element.accumulator_guard_bits) = (Some(guard_bits), Some(guard_bits));
+    spec.scale_unit = Some(ScaleUnitSpec { pes_per_scale_unit: 2 });
+    spec.weights.max_group = 64;
+    elaborate(&spec, "test").unwrap()
+}
+
 /// Small machines that together have everything: any depth of the PE pipeline, padding slots, scale units that serve several
 /// columns, one column and a part of one, narrow and wide significands, both orders of the terms, floating-point steps of one
 /// cycle and of several, accumulators in registers and in memories.
-fn machines() -> [(&'static str, Machine); 12] {
+fn machines() -> [(&'static str, Machine); 13] {
     // rows, columns, lanes, W, pipeline registers, PEs per scale unit
     let machine = |rows, columns, lanes, w, pipeline_registers, pes| {
         let mut spec: DesignSpec = parse(presets()[0].text, "preset").unwrap();
@@ -211,6 +224,7 @@ fn machines() -> [(&'static str, Machine); 12] {
         ("memory", memory_machine()),
         ("halves", whole_machine(Digits::Radix16, 4, 1)),
         ("whole", whole_machine(Digits::Whole, 2, 2)),
+        ("fp16", fp16_machine(4, 3, 2)),
         ("float", float(2, 2, 4, 3, 2)),
         ("float, no pipeline", float(3, 2, 4, 0, 0)),
     ]

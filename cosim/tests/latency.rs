@@ -16,8 +16,10 @@ fn differences(machine: &Machine, units: &Units) -> Vec<String> {
     processing_elements(machine, &mut check);
     accumulator_rings(machine, &mut check);
     // The hold registers of `bit-serial-float` are loops: they double as they multiply.
-    if let (Some(widths), Some(design)) = (&machine.aligner, &units.aligner) {
+    if machine.scale_unit.dequantize_cycles == 0 {
         drain(machine, &mut check);
+    }
+    if let (Some(widths), Some(design)) = (&machine.aligner, &units.aligner) {
         check.paths = Paths::new(design);
         aligner(widths, &mut check);
     }
@@ -74,7 +76,8 @@ fn drain(machine: &Machine, check: &mut Check) {
     }
     for unit in 0..machine.scale_unit.units {
         let output = format!("u_output_{unit}.output_q");
-        for metadata in ["scale_q", "exponent_q", "channel_q", "non_finite_q"] {
+        let shared = machine.pe.kind.float().is_none().then_some("exponent_q");
+        for metadata in ["scale_q", "channel_q", "non_finite_q"].into_iter().chain(shared) {
             check.exactly(&format!("u_drain.{metadata}"), &output, &rings, latency);
         }
         let (row, column) = machine.pe_of_unit(unit, 0).unwrap();

@@ -153,10 +153,12 @@ fn bit_parallel_machines_give_the_outputs_of_bit_serial_ones() {
 #[test]
 fn the_full_machines_are_made_of_the_default_tiles() {
     let names: Vec<String> = machines().into_iter().map(|machine| machine.name).collect();
-    let tiles = ["mosaic-tile", "bitmod-tile", "figna-int8-tile", "figna-mixed-tile"];
+    let tiles = ["mosaic-tile", "bitmod-tile", "figna-int8-tile", "figna-mixed-tile", "fp16-tile"];
     assert!(tiles.iter().all(|tile| names.iter().any(|name| name == tile)), "{names:?}");
     assert!(
-        ["mosaic", "bitmod", "figna-int8", "figna-mixed"].iter().all(|full| names.iter().all(|name| name != full)),
+        ["mosaic", "bitmod", "figna-int8", "figna-mixed", "fp16"]
+            .iter()
+            .all(|full| names.iter().all(|name| name != full)),
         "{names:?}"
     );
 }

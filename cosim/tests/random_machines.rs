@@ -45,7 +45,7 @@ fn random_tiles_agree_on_every_engine() {
 fn the_random_cases_reach_what_they_should() {
     // The sample is worth its name only if it has every stall cause, every pipeline depth, padding slots and NaN.
     let mut status = [0u64; 4];
-    let (mut depths, mut padding, mut nan, mut shared, mut float, mut whole) = ([0; 3], 0, 0, 0, 0, [0; 2]);
+    let (mut depths, mut padding, mut nan, mut shared, mut float, mut whole) = ([0; 3], 0, 0, 0, [0; 2], [0; 2]);
     let (mut zero_points, mut kinds) = (0, [0; ScaleKind::ALL.len()]);
     for seed in 0..TILES {
         let case = case(seed);
@@ -55,7 +55,9 @@ fn the_random_cases_reach_what_they_should() {
         }
         depths[case.machine.pe.pipeline_registers as usize] += 1;
         padding += u32::from(case.machine.scale_unit.ring_entries() > case.machine.scale_unit.pes);
-        float += u32::from(case.machine.aligner.is_none());
+        if case.machine.pe.kind.float().is_some() {
+            float[usize::from(case.machine.pe.digit_set == DigitSet::Fp16)] += 1;
+        }
         if let PeWidths::Int(_) = case.machine.pe.kind {
             whole[usize::from(case.machine.pe.digit_set == DigitSet::Whole)] += 1;
         }
@@ -69,7 +71,8 @@ fn the_random_cases_reach_what_they_should() {
         "cases with compute, operand, scale unit, output cycles: {status:?}"
     );
     assert!(depths.iter().all(|cases| *cases >= 80), "{depths:?}");
-    assert!(zero_points >= 60 && kinds.iter().all(|layers| *layers >= 60), "{zero_points} {kinds:?}");
+    assert!(zero_points >= 60 && kinds.iter().all(|layers| *layers >= 40), "{zero_points} {kinds:?}");
     assert!(whole.iter().all(|cases| *cases >= 40), "{whole:?}");
-    assert!(padding >= 5 && nan >= 20 && shared >= 40 && float >= 50, "{padding} {nan} {shared} {float}");
+    assert!(float.iter().all(|cases| *cases >= 60), "{float:?}");
+    assert!(padding >= 5 && nan >= 20 && shared >= 40, "{padding} {nan} {shared}");
 }

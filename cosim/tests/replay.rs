@@ -9,7 +9,11 @@ use bitmosaic_cosim::{Case, Engine, ExternalSettings, Replay, cosimulate};
 use bitmosaic_mappings::Stalls;
 
 fn small_case() -> (bitmosaic_arch::DesignSpec, Case) {
-    let (spec, machine) = load_spec("mosaic-tiny").unwrap();
+    case_of("mosaic-tiny")
+}
+
+fn case_of(design: &str) -> (bitmosaic_arch::DesignSpec, Case) {
+    let (spec, machine) = load_spec(design).unwrap();
     let shape = LayerShape { tokens: 3, output_channels: 3, input_channels: 40, group: 16 };
     let layer = random::layer(&mut Random::new(4), &machine, &machine.types[0].weight_type, shape, Activation::Any);
     let stalls = Stalls { seed: 8, input_threshold: 77, output_threshold: 99 };
@@ -37,6 +41,17 @@ fn a_difference_is_shown_again_from_its_file() {
     assert_eq!(sound.mismatched_bits + sound.mismatched_cycles, 0);
     plant(&mut again.units, &mutant).unwrap();
     assert_eq!(cosimulate(&again, &[Engine::Netlist], &settings).unwrap(), first);
+}
+
+#[test]
+fn codes_of_sixteen_bits_come_back_from_a_file() {
+    let (spec, case) = case_of("fp16-tile");
+    assert!(case.layers[0].weights.codes.iter().any(|code| code >> 8 != 0));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("replay.json");
+    Replay::new(&case, &spec, &[Engine::Netlist], None).write(&path).unwrap();
+    let again = Replay::read(&path).unwrap().case().unwrap();
+    assert!(again.lowered == case.lowered);
 }
 
 /// Mutates bytes of `text` by seed and hands every result to `read`, which must not panic.

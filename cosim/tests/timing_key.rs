@@ -21,7 +21,7 @@ fn another(spec: &DesignSpec, random: &mut Random) -> DesignSpec {
     let element = &mut other.processing_element;
     match element.kind {
         PeKind::BitSerialBlock | PeKind::Fp16Int => element.significand_bits = Some(8 + random.below(17) as u32),
-        PeKind::BitSerialFloat => {
+        PeKind::BitSerialFloat | PeKind::Fp16Mac => {
             element.guard_bits = Some(random.below(9) as u32);
             element.accumulator_guard_bits = Some(random.below(9) as u32);
         }

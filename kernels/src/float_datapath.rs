@@ -128,18 +128,7 @@ impl FloatDatapath {
                 (product != 0).then(|| (product, decoded.exponent + digit.unsigned_abs().trailing_zeros()))
             })
             .collect();
-        let Some(largest) = lanes.iter().map(|(_, exponent)| *exponent).max() else { return sum };
-        let aligned = lanes.iter().map(|(product, exponent)| {
-            let magnitude = (product.unsigned_abs() << self.guard_bits) >> (largest - exponent).min(63);
-            product.signum() * magnitude as i64
-        });
-        let addend = GroupSum {
-            significand: aligned.sum::<i64>() << self.accumulator_guard_bits,
-            exponent: largest + 2 * plane as u32,
-        };
-        let exponent = addend.exponent.max(sum.exponent);
-        let shifted = |x: GroupSum| shift_right_half_up(x.significand, exponent - x.exponent);
-        GroupSum { significand: shifted(sum) + shifted(addend), exponent }
+        add_cycle(sum, &lanes, [self.guard_bits, self.accumulator_guard_bits], 2 * plane as u32)
     }
 
     /// `fl32(significand · scale code · 2^(exponent - 25 - guards))`: exact product, one rounding.
@@ -147,6 +136,25 @@ impl FloatDatapath {
         let unit = sum.exponent as i32 - 25 - (self.guard_bits + self.accumulator_guard_bits) as i32;
         (sum.significand * i64::from(scale_code)) as f32 * power_of_two(unit) as f32
     }
+}
+
+/// Adds the products of a cycle, those that are not zero, as (signed significand, exponent): aligned to the largest exponent with
+/// `guard_bits` below, truncated, summed and, with `accumulator_guard_bits` below and `weight` above the exponent, added.
+pub(crate) fn add_cycle(
+    sum: GroupSum,
+    products: &[(i64, u32)],
+    [guard_bits, accumulator_guard_bits]: [u32; 2],
+    weight: u32,
+) -> GroupSum {
+    let Some(largest) = products.iter().map(|(_, exponent)| *exponent).max() else { return sum };
+    let aligned = products.iter().map(|(product, exponent)| {
+        let magnitude = (product.unsigned_abs() << guard_bits) >> (largest - exponent).min(63);
+        product.signum() * magnitude as i64
+    });
+    let addend = GroupSum { significand: aligned.sum::<i64>() << accumulator_guard_bits, exponent: largest + weight };
+    let exponent = addend.exponent.max(sum.exponent);
+    let shifted = |x: GroupSum| shift_right_half_up(x.significand, exponent - x.exponent);
+    GroupSum { significand: shifted(sum) + shifted(addend), exponent }
 }
 
 /// Digits of every code of a matrix.
@@ -158,7 +166,7 @@ pub(crate) struct CodeDigits {
 
 impl CodeDigits {
     /// Digits of a code in a group of this selector.
-    pub(crate) fn of(&self, code: u8, selector: u8) -> Digits {
+    pub(crate) fn of(&self, code: u16, selector: u8) -> Digits {
         self.table.digits[usize::from(code)].unwrap_or(self.special[usize::from(selector) % self.special.len()])
     }
 
@@ -173,12 +181,13 @@ impl CodeDigits {
     }
 }
 
-/// A group accumulator: `significand · 2^(exponent - 25 - guard bits)`; exponent 0 only before the first product.
+/// A group accumulator: `significand · 2^(exponent - 25 - guard bits)`, of an FP16 datapath in the unit that its `group_sum` names;
+/// exponent 0 only before the first product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct GroupSum {
     /// Two's complement significand.
     pub significand: i64,
-    /// Biased exponent, up to 31 + 2 + 2·3.
+    /// Biased exponent, up to 31 + 2 + 2·3, or 60.
     pub exponent: u32,
 }
 

@@ -1,8 +1,8 @@
 //! Host reference of a quantized matrix product, `outputs[token, output_channel] = Σ activation · weight`:
 //! - [`mod@exact`]: integer arithmetic and one rounding;
 //! - [`datapath`]: the `bit-serial-block` machine as plain mathematics, bit by bit;
-//! - [`float_datapath`]: the `bit-serial-float` machine likewise;
-//! - [`PackedWeights`] and [`PackedDigits`]: these fast, on weights packed once for vector instructions;
+//! - [`float_datapath`] and [`mac_datapath`]: the `bit-serial-float` and the `fp16-mac` machine likewise;
+//! - [`PackedWeights`] and [`PackedDigits`]: all but the last of these fast, on weights packed once for vector instructions;
 //! - [`yardstick`]: what an FP16-accumulating and an FP32-accumulating machine would give;
 //! - [`stats`]: errors of any of them against the exact result, and against the layer before quantization;
 //! - [`forward`]: the parts of a model around the products.
@@ -17,6 +17,7 @@ mod error;
 pub mod exact;
 pub mod float_datapath;
 pub mod forward;
+pub mod mac_datapath;
 pub mod stats;
 pub mod yardstick;
 
@@ -31,6 +32,7 @@ pub use datapath::BlockDatapath;
 pub use error::KernelError;
 pub use exact::{ExactResult, exact};
 pub use float_datapath::FloatDatapath;
+pub use mac_datapath::MacDatapath;
 pub use packed::PackedWeights;
 pub use packed_digits::PackedDigits;
 #[doc(hidden)]

@@ -7,7 +7,7 @@
 //! the scalar references serve them.
 
 use bitmosaic_numerics::fp16::decode;
-use bitmosaic_numerics::{CodeValue, QuantizedMatrix, SPECIAL_VALUES, ScaleKind, f16};
+use bitmosaic_numerics::{QuantizedMatrix, SPECIAL_VALUES, ScaleKind, f16};
 
 use crate::KernelError;
 use crate::exact::check_exact_sum;
@@ -88,7 +88,7 @@ impl PackedWeights {
         weights.check()?;
         check_exact_sum(weights)?;
         let mut values = weights.weight_type.all_values();
-        if weights.weight_type.codes.contains(&CodeValue::Special) {
+        if weights.weight_type.special_code().is_some() {
             values.extend(weights.special_values.map(i64::from));
         }
         let bytes: Option<Vec<i8>> = values.into_iter().map(|v| i8::try_from(v).ok()).collect();
@@ -130,7 +130,9 @@ impl PackedWeights {
     pub fn bytes(&self) -> usize {
         match &self.store {
             Store::Panels(p) => size_of_val(&p.codes[..]) + size_of_val(&p.scales[..]) + p.selectors.len(),
-            Store::Matrix(m) => m.codes.len() + size_of_val(&m.scales[..]) + m.selectors.len() + m.zero_points.len(),
+            Store::Matrix(m) => {
+                size_of_val(&m.codes[..]) + size_of_val(&m.scales[..]) + m.selectors.len() + m.zero_points.len()
+            }
         }
     }
 
@@ -197,7 +199,7 @@ impl Panels {
                 let (place, byte, high) = (place(chunk), byte % 64, byte / 64);
                 for (i, (code, value)) in codes.iter().zip(values).enumerate() {
                     if self.tables.is_some() {
-                        self.codes[place].0[byte + i] |= code << (4 * high);
+                        self.codes[place].0[byte + i] |= (code << (4 * high)) as u8;
                     } else {
                         self.codes[2 * place + high].0[byte + i] = *value as u8;
                     }
@@ -239,7 +241,7 @@ fn tables(weights: &QuantizedMatrix) -> Box<[Table; 256]> {
     for (combination, table) in tables.iter_mut().enumerate() {
         for (segment, entries) in table.0.chunks_exact_mut(16).enumerate() {
             let special = weights.special_values[(combination >> (2 * segment)) % SPECIAL_VALUES];
-            for (code, entry) in (0u8..).zip(entries) {
+            for (code, entry) in (0u16..).zip(entries) {
                 *entry = weights.weight_type.value(code, special).unwrap_or(0) as u8;
             }
         }

@@ -160,7 +160,7 @@ impl Panels {
         let nibbles: Vec<Vec<[u32; MAX_PLANES]>> = (0..digits.selectors())
             .map(|s| {
                 let codes = 0..weights.weight_type.codes.len();
-                codes.map(|c| digits.of(c as u8, s as u8).map(|d| DIGITS.encode(d).into())).collect()
+                codes.map(|c| digits.of(c as u16, s as u8).map(|d| DIGITS.encode(d).into())).collect()
             })
             .collect();
         let mut words = vec![Word([0; CHANNELS]); count * panel_words];

@@ -2,17 +2,21 @@
 
 mod common;
 
-use bitmosaic_kernels::{BlockDatapath, KernelError, exact, yardstick};
+use bitmosaic_kernels::{BlockDatapath, KernelError, MacDatapath, exact, yardstick};
 use bitmosaic_numerics::fp16::CANONICAL_NAN;
 use bitmosaic_numerics::{CodeValue, QuantizedMatrix, f16, registry, weight_type};
 use common::{Activations, Random};
 
-/// Every reference by name.
+/// Every reference by name; the datapath is that of the machines that execute the type.
 fn all(activations: &[f16], matrix: &QuantizedMatrix) -> Vec<(&'static str, Vec<f16>)> {
     let machine = BlockDatapath { significand_bits: 14, group: matrix.group };
+    let datapath = match matrix.weight_type.is_fp16() {
+        true => MacDatapath { lanes: 2, guard_bits: 3, accumulator_guard_bits: 2 }.outputs(activations, matrix),
+        false => machine.outputs(activations, matrix),
+    };
     vec![
         ("exact", exact(activations, matrix).unwrap().outputs),
-        ("datapath", machine.outputs(activations, matrix).unwrap()),
+        ("datapath", datapath.unwrap()),
         ("FP16", yardstick::fp16_outputs(activations, matrix).unwrap()),
         ("FP32", yardstick::fp32_outputs(activations, matrix).unwrap()),
     ]
@@ -100,6 +104,13 @@ fn operands_that_do_not_fit_are_refused() {
     for (significand_bits, group) in [(3, 8), (25, 8), (14, 16)] {
         shape(BlockDatapath { significand_bits, group }.outputs(&activations, &matrix));
     }
+    let mac = MacDatapath { lanes: 4, guard_bits: 3, accumulator_guard_bits: 2 };
+    shape(mac.outputs(&activations, &matrix)); // no FP16 weights
+    let fp16 = random.quantized_matrix(&weight_type("fp16").unwrap(), [2, 10], 6);
+    shape(mac.outputs(&activations, &fp16)); // no multiple of the lanes
+    assert!(MacDatapath { lanes: 2, ..mac }.outputs(&activations, &fp16).is_ok());
+    let wide = MacDatapath { lanes: 2, guard_bits: 30, ..mac };
+    assert!(matches!(wide.outputs(&activations, &fp16), Err(KernelError::TooWide { .. })));
     let mut broken = matrix.clone();
     broken.codes.pop();
     assert!(matches!(exact(&activations, &broken), Err(KernelError::Matrix(_))));

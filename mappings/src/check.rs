@@ -1,7 +1,6 @@
 //! Whether a machine can execute a program: for programs that come from elsewhere than the lowering.
 
 use bitmosaic_arch::{ADDRESS_BITS, Array, Machine};
-use bitmosaic_numerics::CodeValue;
 
 use crate::field::DIMENSION_BITS;
 use crate::{Command, LoadActivations, LoadWeights, MappingError, Matmul, Part, Program, Store, Tokens};
@@ -118,7 +117,7 @@ impl Checker<'_> {
             let kinds = self.machine.scale_kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
             return refuse(format!("scales={}", matmul.scale_kind.name()), format!("this design executes {kinds}"));
         }
-        let uses_special = executed.weight_type.codes.contains(&CodeValue::Special);
+        let uses_special = executed.weight_type.special_code().is_some();
         let set = self.machine.pe.digit_set;
         for places in &matmul.special_digits {
             let canonical = set.to_places(&set.from_places(*places));

@@ -148,7 +148,7 @@ mod tests {
         let machine = load("mosaic-tile").unwrap();
         let (columns, lanes) = (machine.tile.columns as usize, machine.pe.lanes as usize);
         let executed = &machine.types[0].weight_type;
-        let code = |channel: usize, lane: usize| ((channel * 3 + lane * 5 + 1) % executed.codes.len()) as u8;
+        let code = |channel: usize, lane: usize| ((channel * 3 + lane * 5 + 1) % executed.codes.len()) as u16;
         let weights = QuantizedMatrix {
             weight_type: executed.clone(),
             output_channels: columns,

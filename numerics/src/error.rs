@@ -43,6 +43,14 @@ pub enum NumericsError {
         /// The type.
         weight_type: String,
     },
+    /// FP16 multipliers and weights of another type.
+    #[error(
+        "weights of type `{weight_type}` are no FP16 numbers, and this processing element multiplies by those alone"
+    )]
+    NotFp16 {
+        /// The type.
+        weight_type: String,
+    },
     /// A matrix whose shape and data disagree, or an impossible group.
     #[error("{what}: found {found}, expected {expected}")]
     Shape {

@@ -12,11 +12,11 @@ pub fn packed_row_bytes(columns: usize, code_bits: u32) -> usize {
     full.saturating_mul(code_bits as usize).saturating_add((rest * code_bits as usize).div_ceil(8))
 }
 
-/// Packs `[rows, columns]` codes, one a byte, into `rows · packed_row_bytes` bytes.
+/// Packs `[rows, columns]` codes into `rows · packed_row_bytes` bytes.
 ///
 /// # Errors
-/// `Shape` for a width outside 1..=8, a length other than `rows · columns`, or a code that does not fit the width.
-pub fn pack(codes: &[u8], rows: usize, columns: usize, code_bits: u32) -> Result<Vec<u8>, NumericsError> {
+/// `Shape` for a width outside 1..=16, a length other than `rows · columns`, or a code that does not fit the width.
+pub fn pack(codes: &[u16], rows: usize, columns: usize, code_bits: u32) -> Result<Vec<u8>, NumericsError> {
     check_width(code_bits)?;
     check_length("codes to pack", codes.len(), rows, columns)?;
     let row_bytes = packed_row_bytes(columns, code_bits);
@@ -26,7 +26,7 @@ pub fn pack(codes: &[u8], rows: usize, columns: usize, code_bits: u32) -> Result
     }
     for (row, (codes, bytes)) in codes.chunks_exact(columns).zip(packed.chunks_exact_mut(row_bytes)).enumerate() {
         for (column, code) in codes.iter().enumerate() {
-            if code_bits < 8 && code >> code_bits != 0 {
+            if u32::from(*code) >> code_bits != 0 {
                 return Err(NumericsError::Shape {
                     what: format!("code at row {row}, column {column}"),
                     found: format!("{code:#x}"),
@@ -34,21 +34,20 @@ pub fn pack(codes: &[u8], rows: usize, columns: usize, code_bits: u32) -> Result
                 });
             }
             let first_bit = column * code_bits as usize;
-            let shifted = u16::from(*code) << (first_bit % 8);
-            bytes[first_bit / 8] |= shifted as u8;
-            if shifted >> 8 != 0 {
-                bytes[first_bit / 8 + 1] |= (shifted >> 8) as u8;
+            let shifted = u32::from(*code) << (first_bit % 8);
+            for (byte, part) in bytes[first_bit / 8..].iter_mut().zip(shifted.to_le_bytes()) {
+                *byte |= part;
             }
         }
     }
     Ok(packed)
 }
 
-/// Inverse of [`pack`]: `[rows, columns]` codes, one a byte.
+/// Inverse of [`pack`]: `[rows, columns]` codes.
 ///
 /// # Errors
-/// `Shape` for a width outside 1..=8, a length other than `rows · packed_row_bytes`, or a padding bit that is set.
-pub fn unpack(packed: &[u8], rows: usize, columns: usize, code_bits: u32) -> Result<Vec<u8>, NumericsError> {
+/// `Shape` for a width outside 1..=16, a length other than `rows · packed_row_bytes`, or a padding bit that is set.
+pub fn unpack(packed: &[u8], rows: usize, columns: usize, code_bits: u32) -> Result<Vec<u16>, NumericsError> {
     check_width(code_bits)?;
     let row_bytes = packed_row_bytes(columns, code_bits);
     check_length("packed codes in bytes", packed.len(), rows, row_bytes)?;
@@ -57,12 +56,12 @@ pub fn unpack(packed: &[u8], rows: usize, columns: usize, code_bits: u32) -> Res
     if packed.is_empty() {
         return Ok(codes);
     }
-    let mask = (1u16 << code_bits) - 1;
+    let mask = (1u32 << code_bits) - 1;
     for (row, bytes) in packed.chunks_exact(row_bytes).enumerate() {
-        let pair = |byte: usize| u16::from(bytes[byte]) | u16::from(*bytes.get(byte + 1).unwrap_or(&0)) << 8;
+        let from = |byte: usize| (0..3).rev().fold(0, |v, i| v << 8 | u32::from(*bytes.get(byte + i).unwrap_or(&0)));
         codes.extend((0..columns).map(|column| {
             let first_bit = column * code_bits as usize;
-            (pair(first_bit / 8) >> (first_bit % 8) & mask) as u8
+            (from(first_bit / 8) >> (first_bit % 8) & mask) as u16
         }));
         let used_bits = (columns % 8) * code_bits as usize % 8;
         if used_bits != 0 && bytes[row_bytes - 1] >> used_bits != 0 {
@@ -77,13 +76,13 @@ pub fn unpack(packed: &[u8], rows: usize, columns: usize, code_bits: u32) -> Res
 }
 
 fn check_width(code_bits: u32) -> Result<(), NumericsError> {
-    if (1..=8).contains(&code_bits) {
+    if (1..=16).contains(&code_bits) {
         return Ok(());
     }
     Err(NumericsError::Shape {
         what: "bits of a packed code".into(),
         found: code_bits.to_string(),
-        expected: "1 to 8".into(),
+        expected: "1 to 16".into(),
     })
 }
 
@@ -116,10 +115,16 @@ mod tests {
     }
 
     #[test]
+    fn sixteen_bit_codes_are_little_endian_words() {
+        assert_eq!(pack(&[0x1234, 0xFFFE], 1, 2, 16).unwrap(), [0x34, 0x12, 0xFE, 0xFF]);
+        assert_eq!(pack(&[0x7FF, 0x401], 1, 2, 11).unwrap(), [0xFF, 0x0F, 0x20]);
+    }
+
+    #[test]
     fn wrong_lengths_widths_codes_and_padding_are_refused() {
         assert!(pack(&[0; 5], 2, 3, 4).is_err());
         assert!(pack(&[0; 6], 2, 3, 0).is_err());
-        assert!(pack(&[0; 6], 2, 3, 9).is_err());
+        assert!(pack(&[0; 6], 2, 3, 17).is_err());
         assert!(pack(&[0, 0, 0, 0, 16, 0], 2, 3, 4).unwrap_err().to_string().contains("row 1, column 1"));
         assert!(unpack(&[0; 3], 2, 3, 4).is_err());
         assert!(unpack(&[0x21, 0x13], 1, 3, 4).unwrap_err().to_string().contains("padding"));

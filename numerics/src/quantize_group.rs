@@ -26,7 +26,7 @@ pub const LARGEST_SCALE: f16 = f16::from_f32_const(1e4);
 #[derive(Debug, Clone, PartialEq)]
 pub struct Codebook {
     /// `(value in units of 2^-fraction_bits, code)`, ascending, each value once.
-    entries: Vec<(i64, u8)>,
+    entries: Vec<(i64, u16)>,
     /// Sums of neighbours, in quantizer units: twice the midpoints, exact in binary32.
     doubled_midpoints: Vec<f32>,
     rounding: Rounding,
@@ -36,7 +36,7 @@ pub struct Codebook {
     outliers: Option<Outliers>,
     /// A quantizer unit in units of 2^-fraction_bits, a power of two.
     unit: f32,
-    zero_code: u8,
+    zero_code: u16,
 }
 
 impl Codebook {
@@ -50,6 +50,12 @@ impl Codebook {
             found,
             expected: expected.into(),
         };
+        if weight_type.is_fp16() {
+            return Err(refused(
+                "FP16 numbers".into(),
+                "a table; FP16 weights are not quantized, only taken as they are",
+            ));
+        }
         let mut entries = weight_type.codebook(special);
         entries.dedup_by_key(|(value, _)| *value);
         let half = 1i64 << (weight_type.code_bits.clamp(1, 31) - 1);
@@ -108,6 +114,7 @@ impl Codebook {
             ScaleRule::LargestMagnitude | ScaleRule::PowerOfTwo | ScaleRule::UnderTensorScale => {
                 f16::from_f32(largest_magnitude(weights) / self.largest_in_quantizer_units())
             }
+            ScaleRule::One => f16::ONE,
             ScaleRule::LeastSquares => least_squares_scale(weights, self),
             // Magnitudes are multiples of 2^-24: a binary64 sum of up to 2^13 of them is exact.
             ScaleRule::MeanMagnitude => {
@@ -117,7 +124,7 @@ impl Codebook {
     }
 
     /// The code of zero, which all-zero and padded groups hold.
-    pub fn zero_code(&self) -> u8 {
+    pub fn zero_code(&self) -> u16 {
         self.zero_code
     }
 
@@ -139,6 +146,7 @@ impl Codebook {
         let mut group =
             RoundedGroup { codes: vec![self.zero_code; scaled.len()], values: vec![0.0; scaled.len()], zero_point };
         match self.rounding {
+            Rounding::Identity => {} // has no codebook
             Rounding::TableTieAway => {
                 for (x, (code, value)) in scaled.iter().zip(group.iter_mut()) {
                     let below =
@@ -222,7 +230,7 @@ pub(crate) fn largest_magnitude(weights: &[f16]) -> f32 {
 #[derive(Debug, Clone, PartialEq)]
 pub struct RoundedGroup {
     /// One code a weight.
-    pub codes: Vec<u8>,
+    pub codes: Vec<u16>,
     /// Codebook values less the zero point, in quantizer units (-0 is kept, see [`Codebook::round`]).
     pub values: Vec<f32>,
     /// The zero point, less 2^(b-1); 0 for types without.
@@ -230,7 +238,7 @@ pub struct RoundedGroup {
 }
 
 impl RoundedGroup {
-    fn iter_mut(&mut self) -> impl Iterator<Item = (&mut u8, &mut f32)> {
+    fn iter_mut(&mut self) -> impl Iterator<Item = (&mut u16, &mut f32)> {
         self.codes.iter_mut().zip(&mut self.values)
     }
 }
@@ -269,7 +277,7 @@ pub fn choose(errors: &[f16]) -> Option<usize> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct QuantizedGroup {
     /// One code a weight.
-    pub codes: Vec<u8>,
+    pub codes: Vec<u16>,
     /// Index of the special value; 0 for types without any and for groups without a choice.
     pub selector: u8,
     /// The zero point less 2^(b-1); 0 for types without.

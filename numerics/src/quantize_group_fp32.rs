@@ -12,7 +12,7 @@ const ERROR_LIMIT: f32 = 1e4;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fp32Group {
     /// One code a weight.
-    pub codes: Vec<u8>,
+    pub codes: Vec<u16>,
     /// Index of the special value; 0 for types without any.
     pub selector: u8,
     /// The group scale, per quantizer unit.

@@ -59,14 +59,21 @@ pub fn quantize_matrix_with_scales(
 ) -> Result<QuantizedMatrix, NumericsError> {
     check(weights, shape, group)?;
     let own = weight_type.scale_kind();
-    if kind != own && (kind != ScaleKind::Fp16 || own != ScaleKind::Int8) {
+    let first_level = kind == ScaleKind::Fp16 && own == ScaleKind::Int8 && !weight_type.is_fp16();
+    if kind != own && !first_level {
         return Err(NumericsError::Shape {
             what: format!("group scales of `{}` weights", weight_type.name),
             found: kind.name().to_string(),
-            expected: if own == ScaleKind::Int8 { "int8 or fp16".into() } else { own.name().into() },
+            expected: match own {
+                ScaleKind::Int8 if !weight_type.is_fp16() => "int8 or fp16".into(),
+                _ => own.name().into(),
+            },
         });
     }
     let [output_channels, input_channels] = shape;
+    if weight_type.is_fp16() {
+        return Ok(unquantized(weights, shape, group, weight_type));
+    }
     let books = codebooks(weight_type)?;
     // A shift beyond the fraction bits would round subnormal channel scales; codebooks that need one are refused.
     let exponent = weight_type.fraction_bits as i32 - weight_type.quantizer_shift() as i32;
@@ -112,8 +119,31 @@ pub fn quantize_matrix_with_scales(
     Ok(matrix)
 }
 
+/// FP16 weights as they are, under scales of 1.
+fn unquantized(
+    weights: &[f16],
+    [output_channels, input_channels]: [usize; 2],
+    group: usize,
+    weight_type: &WeightType,
+) -> QuantizedMatrix {
+    let groups = output_channels * input_channels.div_ceil(group);
+    QuantizedMatrix {
+        weight_type: weight_type.clone(),
+        output_channels,
+        input_channels,
+        group,
+        codes: weights.iter().map(|w| w.to_bits()).collect(),
+        selectors: vec![0; groups],
+        zero_points: Vec::new(),
+        scale_kind: ScaleKind::Int8,
+        scales: vec![1; groups],
+        channel_scales: vec![f16::ONE; output_channels],
+        special_values: weight_type.special_values(),
+    }
+}
+
 struct Row {
-    codes: Vec<u8>,
+    codes: Vec<u16>,
     selectors: Vec<u8>,
     zero_points: Vec<i8>,
     scales: Vec<u16>,
@@ -132,7 +162,7 @@ impl Row {
         }
     }
 
-    fn push(&mut self, codes: Vec<u8>, selector: u8, zero_point: i8, scale: u16) {
+    fn push(&mut self, codes: Vec<u16>, selector: u8, zero_point: i8, scale: u16) {
         self.codes.extend(codes);
         self.selectors.push(selector);
         self.zero_points.push(zero_point);
@@ -140,7 +170,7 @@ impl Row {
     }
 
     /// A group whose weights are all zero.
-    fn push_zeros(&mut self, weights: usize, zero_code: u8) {
+    fn push_zeros(&mut self, weights: usize, zero_code: u16) {
         self.push(vec![zero_code; weights], 0, 0, 0);
     }
 }

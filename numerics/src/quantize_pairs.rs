@@ -14,12 +14,12 @@ use crate::{WeightType, f16};
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Outliers {
     /// `(value, code)`, ascending.
-    entries: Vec<(i64, u8)>,
+    entries: Vec<(i64, u16)>,
     /// Sums of neighbours: twice the midpoints.
     doubled_midpoints: Vec<f32>,
     /// Twice the least magnitude of a scaled weight that is an outlier.
     doubled_threshold: f32,
-    victim_code: u8,
+    victim_code: u16,
 }
 
 impl Outliers {
@@ -37,7 +37,7 @@ impl Outliers {
     }
 
     /// Codes and values of a pair of scaled weights; `None` if neither is an outlier.
-    pub(crate) fn round(&self, pair: [f32; 2]) -> Option<[(u8, f32); 2]> {
+    pub(crate) fn round(&self, pair: [f32; 2]) -> Option<[(u16, f32); 2]> {
         let [first, second] = pair.map(|x| 2.0 * x.abs() >= self.doubled_threshold);
         let victim = (self.victim_code, 0.0);
         match (first, second) {
@@ -48,7 +48,7 @@ impl Outliers {
         }
     }
 
-    fn nearest(&self, scaled: f32) -> (u8, f32) {
+    fn nearest(&self, scaled: f32) -> (u16, f32) {
         let (value, code) = self.entries[self.doubled_midpoints.partition_point(|middle| 2.0 * scaled >= *middle)];
         (code, value as f32)
     }

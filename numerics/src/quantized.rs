@@ -2,7 +2,7 @@ use crate::weight_type::MAX_MAGNITUDE_BITS;
 use crate::{MAX_GROUP, NumericsError, SPECIAL_VALUES, ScaleKind, WeightType, f16};
 
 /// A quantized weight matrix of shape `[output_channels, input_channels]`, groups along the input channels.
-/// The last group of a row may be short. One code a byte; [`crate::packing`] gives the stored form.
+/// The last group of a row may be short. [`crate::packing`] gives the stored form of the codes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QuantizedMatrix {
     /// Data type of the codes.
@@ -14,7 +14,7 @@ pub struct QuantizedMatrix {
     /// Input channels per group.
     pub group: usize,
     /// `[output_channels, input_channels]` codes.
-    pub codes: Vec<u8>,
+    pub codes: Vec<u16>,
     /// `[output_channels, groups]` index of the group's special value; 0 for types without any.
     pub selectors: Vec<u8>,
     /// `[output_channels, groups]` zero points less 2^(b-1), in units of 2^-fraction_bits; empty for types without.
@@ -36,7 +36,7 @@ impl QuantizedMatrix {
     }
 
     /// Code of the other weight of a pair: pairs begin at the start of a group; the last weight of an odd group has none.
-    fn neighbour(&self, output_channel: usize, input_channel: usize) -> Option<u8> {
+    fn neighbour(&self, output_channel: usize, input_channel: usize) -> Option<u16> {
         let place = input_channel % self.group;
         let first = input_channel - place;
         let other = first + (place ^ 1);

@@ -44,7 +44,7 @@ pub fn scale_code(scale: f16, channel_scale: f16) -> u8 {
 #[derive(Debug, Clone, PartialEq)]
 pub struct SecondLevelGroup {
     /// One code a weight.
-    pub codes: Vec<u8>,
+    pub codes: Vec<u16>,
     /// Index of the special value; 0 for types without any and for groups without a choice.
     pub selector: u8,
     /// The zero point less 2^(b-1); 0 for types without.

@@ -34,10 +34,12 @@ pub enum DigitSet {
     Radix16,
     /// -128 to 127: the whole value at once, in two's complement.
     Whole,
+    /// No digits: an FP16 weight as it is, in one term. It goes to the lanes as significand, exponent and sign.
+    Fp16,
 }
 
 impl DigitSet {
-    /// Every digit set.
+    /// Every set that has digits.
     pub const ALL: [DigitSet; 5] =
         [DigitSet::Radix4, DigitSet::Paper, DigitSet::Radix8, DigitSet::Radix16, DigitSet::Whole];
 
@@ -50,7 +52,7 @@ impl DigitSet {
     /// Magnitudes, in the order of their codes on the wires; none of a set in two's complement.
     pub fn magnitudes(self) -> &'static [i8] {
         match self {
-            DigitSet::Radix16 | DigitSet::Whole => &[],
+            DigitSet::Radix16 | DigitSet::Whole | DigitSet::Fp16 => &[],
             DigitSet::Radix4 => &[0, 1, 2, 4],
             DigitSet::Paper => &[0, 1, 2, 4, 8],
             DigitSet::Radix8 => &[0, 1, 2, 3, 4, 6],
@@ -62,6 +64,7 @@ impl DigitSet {
         match self {
             DigitSet::Radix16 => 5,
             DigitSet::Whole => 8,
+            DigitSet::Fp16 => 11 + 5 + 1,
             _ => self.magnitude_bits() + 1,
         }
     }
@@ -86,19 +89,23 @@ impl DigitSet {
             DigitSet::Radix8 => 3,
             DigitSet::Radix16 => 4,
             DigitSet::Whole => 8,
+            DigitSet::Fp16 => 0,
         }
     }
 
     /// Most planes of a value: those whose digits have a place in a command, one where a digit is the value.
     pub fn max_planes(self) -> usize {
         match self {
-            DigitSet::Whole => 1,
+            DigitSet::Whole | DigitSet::Fp16 => 1,
             _ => MAX_PLANES / self.places(),
         }
     }
 
     /// Places of [`DIGIT_BITS`] that a digit takes in a command.
     pub fn places(self) -> usize {
+        if self == DigitSet::Fp16 {
+            return 1; // no command has one
+        }
         self.bits().div_ceil(DIGIT_BITS) as usize
     }
 
@@ -202,6 +209,9 @@ impl DigitSet {
 
 impl std::fmt::Display for DigitSet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if *self == DigitSet::Fp16 {
+            return write!(f, "FP16 numbers");
+        }
         if self.is_twos_complement() {
             return write!(f, "{{{} to {}}}", -i64::from(self.largest()), self.largest() - 1);
         }
@@ -257,7 +267,8 @@ pub struct TermTable {
     pub digit_set: DigitSet,
     /// Terms per weight = digit planes = cycles per weight.
     pub terms: usize,
-    /// Code -> digits, 2^code_bits entries; `None` where the group's special value stands, or no weight has the code.
+    /// Code -> digits, 2^code_bits entries; `None` where the group's special value stands, or no weight has the code. No entries
+    /// under [`DigitSet::Fp16`].
     pub digits: Vec<Option<Digits>>,
 }
 
@@ -265,8 +276,16 @@ impl TermTable {
     /// Builds the table with the fewest planes that reach every value of the type, special candidates included.
     ///
     /// # Errors
-    /// `NoTerms` if a value needs more planes than [`DigitSet::max_planes`], `Pairs` for a type whose codes depend on their neighbours.
+    /// `NoTerms` if a value needs more planes than [`DigitSet::max_planes`], `Pairs` for a type whose codes depend on their neighbours,
+    /// `NotFp16` for a type other than FP16 under [`DigitSet::Fp16`].
     pub fn new(weight_type: &WeightType, digit_set: DigitSet) -> Result<TermTable, NumericsError> {
+        if digit_set == DigitSet::Fp16 {
+            let not_fp16 = || NumericsError::NotFp16 { weight_type: weight_type.name.to_string() };
+            return weight_type
+                .is_fp16()
+                .then_some(TermTable { digit_set, terms: 1, digits: vec![] })
+                .ok_or_else(not_fp16);
+        }
         if weight_type.victim_code().is_some() {
             return Err(NumericsError::Pairs { weight_type: weight_type.name.to_string() });
         }
@@ -317,7 +336,7 @@ mod tests {
             let Ok(table) = TermTable::new(&t, set) else { continue };
             assert_eq!(table.digits.len(), 1 << t.code_bits, "{}", t.name);
             for special in t.special_values() {
-                for code in (0..=u8::MAX).take(t.codes.len()) {
+                for code in (0..=u16::MAX).take(t.codes.len()) {
                     let Some(value) = t.value(code, special) else { continue };
                     let digits = match table.digits[usize::from(code)] {
                         Some(d) => d,
@@ -387,6 +406,7 @@ mod tests {
             ("binary", 1),
             ("nf4", 0),
             ("olive4", 0),
+            ("fp16", 0),
         ];
         let found: Vec<_> = registry().iter().map(|t| (t.name, terms(t, DigitSet::Radix4))).collect();
         assert_eq!(found, expected);
@@ -405,6 +425,9 @@ mod tests {
         let whole = ["int4", "bitmod-fp4", "int8", "int8-asym", "flint5", "mx-int8", "fp6-e3m2", "nf4"]
             .map(|name| terms(&crate::weight_type(name).unwrap(), DigitSet::Whole));
         assert_eq!(whole, [1, 1, 1, 1, 1, 1, 0, 0]);
+        for t in registry() {
+            assert_eq!(terms(&t, DigitSet::Fp16), usize::from(t.name == "fp16"), "{}", t.name);
+        }
     }
 
     #[test]
@@ -471,5 +494,8 @@ mod tests {
             }
         }
         assert_eq!(DigitSet::Radix8.digits().iter().map(|d| d.value()).max(), Some(6));
+        // Nothing in a command is a digit of FP16 numbers.
+        let none = DigitSet::Fp16.from_places([15, 7, 1, 8]);
+        assert_eq!((none, DigitSet::Fp16.to_places(&none)), (Digits::default(), [0; MAX_PLANES]));
     }
 }

@@ -1,4 +1,4 @@
-use crate::{NumericsError, SPECIAL_VALUES, ScaleKind};
+use crate::{NumericsError, SPECIAL_VALUES, ScaleKind, f16, fp16};
 
 /// What a code stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub enum Rounding {
     TableTieAway,
     /// [`Rounding::SymmetricInteger`], or the nearest outlier beside a victim, as published with OliVe.
     OutlierVictimPairs,
+    /// None: a code is the FP16 pattern of its weight.
+    Identity,
 }
 
 /// What the quantizer's group scale follows.
@@ -49,6 +51,8 @@ pub enum ScaleRule {
     /// The scale is a power of two that puts the largest weight into the binade of the largest magnitude; what is larger than
     /// that clips (OCP MX v1.0, section 6.3). For scales of [`ScaleKind::E8m0`](crate::ScaleKind::E8m0).
     PowerOfTwo,
+    /// No scale: 1, under a channel scale of 1.
+    One,
     /// The largest weight falls on the largest magnitude, in binary32; the scale is stored as FP8 E4M3 under one scale of the
     /// whole tensor (NVFP4). For scales of [`ScaleKind::E4m3`](crate::ScaleKind::E4m3).
     UnderTensorScale,
@@ -72,7 +76,7 @@ pub struct WeightType {
     pub code_bits: u32,
     /// Every value is an integer multiple of 2^-fraction_bits.
     pub fraction_bits: u32,
-    /// Code -> value, 2^code_bits entries.
+    /// Code -> value, 2^code_bits entries; none where codes are FP16 patterns, which [`WeightType::code_value`] knows without.
     pub codes: Vec<CodeValue>,
     /// Special values, if the type has any.
     pub special: Option<SpecialValues>,
@@ -84,6 +88,8 @@ pub struct WeightType {
 
 /// Bits of the largest magnitude that a weight type may have, so that no sum of a group's values overflows.
 pub(crate) const MAX_MAGNITUDE_BITS: u32 = 40;
+/// Bits of the largest FP16 number in units of 2^-24.
+const FP16_MAGNITUDE_BITS: u32 = 40;
 /// Bits of the largest magnitude that the quantizer's FP16 scales can stand beside: those of the published codebooks.
 const QUANTIZER_MAGNITUDE_BITS: u32 = 9;
 
@@ -98,24 +104,56 @@ impl WeightType {
         match self.scale_rule {
             ScaleRule::PowerOfTwo => ScaleKind::E8m0,
             ScaleRule::UnderTensorScale => ScaleKind::E4m3,
-            ScaleRule::LargestMagnitude | ScaleRule::MeanMagnitude | ScaleRule::LeastSquares => ScaleKind::Int8,
+            ScaleRule::LargestMagnitude | ScaleRule::MeanMagnitude | ScaleRule::LeastSquares | ScaleRule::One => {
+                ScaleKind::Int8
+            }
         }
     }
 
     /// Integer value of `code` (units of 2^-fraction_bits) in a group whose special value is `special`, beside anything but a
     /// victim ([`WeightType::outlier`]). Codes that no weight has give `None`.
-    pub fn value(&self, code: u8, special: i32) -> Option<i64> {
-        match self.codes.get(usize::from(code))? {
-            CodeValue::Value(v) => Some(*v),
+    pub fn value(&self, code: u16, special: i32) -> Option<i64> {
+        match self.code_value(code)? {
+            CodeValue::Value(v) => Some(v),
             CodeValue::Special => Some(special.into()),
-            CodeValue::Paired { normal, .. } => Some(*normal),
+            CodeValue::Paired { normal, .. } => Some(normal),
             CodeValue::Victim => Some(0),
             CodeValue::Unused => None,
         }
     }
 
+    /// Whether codes are FP16 patterns.
+    pub fn is_fp16(&self) -> bool {
+        self.rounding == Rounding::Identity
+    }
+
+    /// What a code stands for; `None` beyond the codes of the type.
+    pub fn code_value(&self, code: u16) -> Option<CodeValue> {
+        if self.is_fp16() {
+            let decoded = fp16::decode(f16::from_bits(code));
+            let value = || CodeValue::Value(i64::from(decoded.significand) << (decoded.exponent - 1));
+            return Some(if decoded.is_finite() { value() } else { CodeValue::Unused });
+        }
+        self.codes.get(usize::from(code)).copied()
+    }
+
+    /// Every code with what it stands for, ascending codes.
+    pub fn all_codes(&self) -> impl Iterator<Item = (u16, CodeValue)> {
+        (0..=u16::MAX).map_while(|code| Some((code, self.code_value(code)?)))
+    }
+
+    /// The codes that a weight can have, ascending.
+    pub fn usable_codes(&self) -> impl Iterator<Item = u16> {
+        self.all_codes().filter(|(_, value)| *value != CodeValue::Unused).map(|(code, _)| code)
+    }
+
+    /// The code that stands for the group's special value, if the type has one.
+    pub fn special_code(&self) -> Option<u16> {
+        self.codes.iter().position(|c| *c == CodeValue::Special).map(|code| code as u16)
+    }
+
     /// Value of `code` beside a victim; `None` if it cannot stand there.
-    pub fn outlier(&self, code: u8) -> Option<i64> {
+    pub fn outlier(&self, code: u16) -> Option<i64> {
         match self.codes.get(usize::from(code)) {
             Some(CodeValue::Paired { outlier, .. }) => Some(*outlier),
             _ => None,
@@ -123,32 +161,32 @@ impl WeightType {
     }
 
     /// Whether the code marks the victim of an outlier.
-    pub fn is_victim(&self, code: u8) -> bool {
+    pub fn is_victim(&self, code: u16) -> bool {
         self.codes.get(usize::from(code)) == Some(&CodeValue::Victim)
     }
 
     /// The code of victims, for types whose weights stand in pairs.
-    pub fn victim_code(&self) -> Option<u8> {
-        self.codes.iter().position(|c| *c == CodeValue::Victim).map(|code| code as u8)
+    pub fn victim_code(&self) -> Option<u16> {
+        self.codes.iter().position(|c| *c == CodeValue::Victim).map(|code| code as u16)
     }
 
     /// `(value, code)` of every outlier, ascending by value.
-    pub fn outliers(&self) -> Vec<(i64, u8)> {
-        let mut outliers: Vec<(i64, u8)> =
-            (0..=u8::MAX).take(self.codes.len()).filter_map(|code| Some((self.outlier(code)?, code))).collect();
+    pub fn outliers(&self) -> Vec<(i64, u16)> {
+        let mut outliers: Vec<(i64, u16)> =
+            (0..=u16::MAX).take(self.codes.len()).filter_map(|code| Some((self.outlier(code)?, code))).collect();
         outliers.sort_unstable();
         outliers
     }
 
     /// `(value, code)` of every usable code in a group with this special value, ascending by value; outliers and victims are
     /// not among them. `special = None` leaves the special code out.
-    pub fn codebook(&self, special: Option<i32>) -> Vec<(i64, u8)> {
-        let mut book: Vec<(i64, u8)> = (0..=u8::MAX)
-            .zip(&self.codes)
+    pub fn codebook(&self, special: Option<i32>) -> Vec<(i64, u16)> {
+        let mut book: Vec<(i64, u16)> = self
+            .all_codes()
             .filter_map(|(code, value)| match value {
-                CodeValue::Value(v) => Some((*v, code)),
+                CodeValue::Value(v) => Some((v, code)),
                 CodeValue::Special => special.map(|v| (v.into(), code)),
-                CodeValue::Paired { normal, .. } => Some((*normal, code)),
+                CodeValue::Paired { normal, .. } => Some((normal, code)),
                 CodeValue::Victim | CodeValue::Unused => None,
             })
             .collect();
@@ -157,8 +195,8 @@ impl WeightType {
     }
 
     /// The code of the value zero, code 0 for a type without zero: what padding input channels hold.
-    pub fn zero_code(&self) -> u8 {
-        self.codes.iter().position(|c| *c == CodeValue::Value(0)).unwrap_or(0) as u8
+    pub fn zero_code(&self) -> u16 {
+        self.codes.iter().position(|c| *c == CodeValue::Value(0)).unwrap_or(0) as u16
     }
 
     /// Every integer value the type can take, special candidates and outliers included, ascending, each once.
@@ -174,6 +212,9 @@ impl WeightType {
 
     /// Bits of the largest magnitude, sign excluded.
     pub fn magnitude_bits(&self) -> u32 {
+        if self.is_fp16() {
+            return FP16_MAGNITUDE_BITS;
+        }
         let largest = self.all_values().iter().map(|v| v.unsigned_abs()).max().unwrap_or(0);
         u64::BITS - largest.leading_zeros()
     }
@@ -216,16 +257,13 @@ impl WeightType {
     ///
     /// # Errors
     /// `Shape` for a code that no weight has.
-    pub fn check_code(&self, code: u8) -> Result<(), NumericsError> {
-        match self.codes.get(usize::from(code)) {
-            Some(value) if *value != CodeValue::Unused => Ok(()),
+    pub fn check_code(&self, code: u16) -> Result<(), NumericsError> {
+        match self.code_value(code) {
+            Some(value) if value != CodeValue::Unused => Ok(()),
             _ => Err(NumericsError::Shape {
                 what: format!("code of a `{}` weight", self.name),
                 found: format!("{code:#x}"),
-                expected: format!(
-                    "one of the {} codes of the type",
-                    self.codes.iter().filter(|c| **c != CodeValue::Unused).count()
-                ),
+                expected: format!("one of the {} codes of the type", self.usable_codes().count()),
             }),
         }
     }

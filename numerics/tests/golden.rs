@@ -61,7 +61,7 @@ impl<'a> Golden<'a> {
     }
 
     /// Code values in integer units, those above a zero point unsigned; zeros for a group without a choice.
-    fn values<'b>(&'b self, codes: &'b [u8], selector: u8) -> impl Iterator<Item = i64> + 'b {
+    fn values<'b>(&'b self, codes: &'b [u16], selector: u8) -> impl Iterator<Item = i64> + 'b {
         let special = self.weight_type.special_values()[usize::from(selector)];
         let offset = if self.weight_type.has_zero_point() { 1 << (self.weight_type.code_bits - 1) } else { 0 };
         codes.iter().map(move |c| self.weight_type.value(*c, special).unwrap() + offset)

@@ -194,7 +194,7 @@ fn pairs_by_hand() {
 #[test]
 fn victims_without_an_outlier_are_refused_with_their_place() {
     let good = quantize_matrix(&generated(2 * 15, 5, -4, 3), [2, 15], 5, &olive4()).unwrap();
-    let refused = |change: fn(&mut [u8]), texts: [&str; 2]| {
+    let refused = |change: fn(&mut [u16]), texts: [&str; 2]| {
         let mut matrix = good.clone();
         matrix.codes.fill(0);
         matrix.check().unwrap();

@@ -220,7 +220,7 @@ fn bits_without_negative_zero(values: &[f16]) -> Vec<u16> {
 }
 
 /// Values in quantizer units.
-fn values(weight_type: &WeightType, codes: &[u8], selector: u8) -> Vec<f64> {
+fn values(weight_type: &WeightType, codes: &[u16], selector: u8) -> Vec<f64> {
     let special = weight_type.special_values()[usize::from(selector)];
     codes.iter().map(|c| weight_type.value(*c, special).unwrap() as f64 / quantizer_unit(weight_type)).collect()
 }
@@ -233,7 +233,8 @@ fn quantizer_unit(weight_type: &WeightType) -> f64 {
 /// Types without zero points and pairs whose group scales follow the weights freely; the others stand in `blocks.rs` and
 /// `pairs.rs`.
 fn symmetric(weight_type: &WeightType) -> bool {
-    !weight_type.has_zero_point() && weight_type.scale_kind() == ScaleKind::Int8 && weight_type.victim_code().is_none()
+    let plain = !weight_type.has_zero_point() && weight_type.victim_code().is_none() && !weight_type.is_fp16();
+    plain && weight_type.scale_kind() == ScaleKind::Int8
 }
 
 const SHAPES: [(usize, usize, usize, f32); 6] = [
@@ -392,7 +393,7 @@ fn fractions_reach_what_their_definitions_say() {
 
 #[test]
 fn an_all_zero_group_is_selector_0_with_zero_codes() {
-    for weight_type in registry().into_iter().filter(|t| t.scale_kind() == ScaleKind::Int8) {
+    for weight_type in registry().into_iter().filter(|t| t.scale_kind() == ScaleKind::Int8 && !t.is_fp16()) {
         let mut weights = generated(3, 64, 0.1, 7);
         weights[64..].fill(f16::from_bits(0x8000)); // rows 1 and 2: -0
         weights[32..64].fill(f16::ZERO);
@@ -403,6 +404,33 @@ fn an_all_zero_group_is_selector_0_with_zero_codes() {
         assert_eq!(matrix.channel_scales[1..], [f16::ZERO; 2]);
         assert_eq!(error_statistics(&weights, &matrix).unwrap().zeroed_groups, 0);
     }
+}
+
+/// Every finite FP16 number is a weight that comes back as it is, the sign of -0 aside.
+#[test]
+fn fp16_weights_are_not_changed() {
+    let fp16 = weight_type("fp16").unwrap();
+    let weights: Vec<f16> = (0..=u16::MAX).map(f16::from_bits).filter(|w| w.is_finite()).collect();
+    let shape = [weights.len() / 512, 512];
+    for group in [7, 128] {
+        let matrix = quantize_matrix(&weights, shape, group, &fp16).unwrap();
+        matrix.check().unwrap();
+        for (i, w) in weights.iter().enumerate() {
+            let (row, column) = (i / shape[1], i % shape[1]);
+            let scale = matrix.scale_kind.value(matrix.scales[row * matrix.groups() + column / group]);
+            let scale = scale * matrix.channel_scales[row].to_f64() / f64::from(1u32 << fp16.fraction_bits);
+            assert_eq!(matrix.codes[i], w.to_bits());
+            assert_eq!(matrix.value(row, column) as f64 * scale, w.to_f64());
+        }
+        let statistics = error_statistics(&weights, &matrix).unwrap();
+        assert_eq!((statistics.squared_error, statistics.zeroed_groups), (0.0, 0));
+    }
+    for broken in [f16::NAN, f16::INFINITY] {
+        let error = quantize_matrix(&[f16::ONE, broken], [2, 1], 1, &fp16).unwrap_err().to_string();
+        assert!(error.contains("row 1, column 0"), "{error}");
+    }
+    // A group alone has no table to be quantized to.
+    assert!(quantize_group(&weights[..8], &fp16).unwrap_err().to_string().contains("taken as they are"));
 }
 
 /// A group may be just large enough for code 1 under its own candidate's channel scale, but not under the row's one.

@@ -97,7 +97,11 @@ fn term_generators_of_many_types_give_the_value_of_every_code() {
         .iter()
         .filter(|p| !["mosaic-types", "mosaic", "bitmod", "figna-int8", "figna-mixed"].contains(&p.name))
     {
-        term_generator_is_proven(&folder, &load(preset.name).unwrap());
+        let machine = load(preset.name).unwrap();
+        // FP16 weights have none.
+        if machine.pe.digit_set != DigitSet::Fp16 {
+            term_generator_is_proven(&folder, &machine);
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use bitmosaic_arch::{DesignSpec, Machine, load_spec};
-use bitmosaic_numerics::{DigitSet, TermTable, WeightType, registry, weight_type};
+use bitmosaic_numerics::{TermTable, WeightType, registry, weight_type};
 use bitmosaic_reports::{RunDetails, compare_text, write_compare_csv, write_compare_page};
 use bitmosaic_results::{CompareDocument, CompareResult, ComparedDesign, Provenance, SCHEMA_VERSION};
 use bitmosaic_workloads::checkpoint::Checkpoint;
@@ -71,7 +71,7 @@ struct Design {
 pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliError> {
     let designs = designs(&arguments.designs)?;
     let mut left_out = BTreeMap::new();
-    let types = types(&arguments.types, &mut left_out)?;
+    let types = types(&arguments.types, &designs, &mut left_out)?;
     let (workload, sources) = sources(arguments)?;
     let mut result = CompareResult {
         designs: designs.iter().map(|d| compared_design(&d.machine)).collect::<Result<_, _>>()?,
@@ -139,8 +139,12 @@ fn compared_design(machine: &Machine) -> Result<ComparedDesign, CliError> {
     })
 }
 
-/// What a design's list of types calls them, and the types; those that no machine executes are left out.
-fn types(names: &[String], left_out: &mut BTreeMap<String, String>) -> Result<Vec<(String, WeightType)>, CliError> {
+/// What a design's list of types calls them, and the types; those that none of the designs can be built for are left out.
+fn types(
+    names: &[String],
+    designs: &[Design],
+    left_out: &mut BTreeMap<String, String>,
+) -> Result<Vec<(String, WeightType)>, CliError> {
     let names = match names {
         [] => registry().iter().map(|t| t.name.to_string()).collect(),
         names => names.to_vec(),
@@ -152,9 +156,13 @@ fn types(names: &[String], left_out: &mut BTreeMap<String, String>) -> Result<Ve
             let found = format!("the type `{}` is named twice", executed.name);
             return Err(CliError::option("--types", found, "name each type once"));
         }
-        match TermTable::new(&executed, DigitSet::Radix4) {
-            Ok(_) => types.push((name, executed)),
-            Err(reason) => drop(left_out.insert(executed.name.to_string(), format!("host only: {reason}"))),
+        let tables = designs.iter().map(|design| TermTable::new(&executed, design.machine.pe.digit_set));
+        let refusals: Vec<_> = tables.map(|table| table.err()).collect();
+        match refusals.iter().flatten().next() {
+            Some(reason) if refusals.iter().all(Option::is_some) => {
+                left_out.insert(executed.name.to_string(), format!("host only: {reason}"));
+            }
+            _ => types.push((name, executed)),
         }
     }
     if types.is_empty() {

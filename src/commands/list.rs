@@ -80,7 +80,8 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
         What::Types => registry()
             .iter()
             .map(|t| {
-                let terms = match TermTable::new(t, DigitSet::Radix4) {
+                let digit_set = if t.is_fp16() { DigitSet::Fp16 } else { DigitSet::Radix4 };
+                let terms = match TermTable::new(t, digit_set) {
                     Ok(table) if table.terms == 1 => "1 term".to_string(),
                     Ok(table) => format!("{} terms", table.terms),
                     Err(reason) => format!("host only: {reason}"),
@@ -101,6 +102,7 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
                 "fp16-int",
                 "like FIGNA's: activations as in bit-serial-block, times whole weights or halves of them".into(),
             ),
+            entry("fp16-mac", "conventional: FP16 weights times FP16 activations, aligned every cycle".into()),
         ],
         What::Engines => Engine::ALL.iter().map(|e| entry(e.name(), e.summary().into())).collect(),
         What::Activations => ActivationKind::ALL.iter().map(|k| entry(k.name(), k.summary().into())).collect(),

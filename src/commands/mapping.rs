@@ -6,7 +6,7 @@ use bitmosaic_sim::cycle::array::run_timing;
 use bitmosaic_sim::device::Device;
 use bitmosaic_sim::memory::MemoryTiming;
 
-use super::simulate::product;
+use super::simulate::{product, type_or_usual};
 use crate::error::CliError;
 use crate::{Outcome, output};
 
@@ -30,9 +30,9 @@ struct Explain {
     /// Matrix product: tokens x input channels x output channels
     #[arg(long, value_name = "MxKxN")]
     matmul: String,
-    /// Weight type
-    #[arg(long = "type", default_value = "bitmod-fp4")]
-    weight_type: String,
+    /// Weight type [default: bitmod-fp4; fp16 on machines of FP16 weights]
+    #[arg(long = "type")]
+    weight_type: Option<String>,
     /// Input channels per group
     #[arg(long, default_value_t = 128)]
     group: usize,
@@ -50,9 +50,10 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
     let device = Device::named(&arguments.memory)
         .map_err(|found| CliError::option("--memory", found, "`bitmosaic list devices` says what there is"))?;
     let timing = device.timing(machine.clock_mhz);
-    let matmul = product(&machine, &arguments.matmul, &arguments.weight_type, arguments.group)?;
+    let weight_type = type_or_usual(&machine, arguments.weight_type.as_deref(), "bitmod-fp4");
+    let matmul = product(&machine, &arguments.matmul, weight_type, arguments.group)?;
     let mapping = Mapping::load(&arguments.mapping)?;
-    let op = format!("matmul {} {} g{}", arguments.matmul, arguments.weight_type, arguments.group);
+    let op = format!("matmul {} {weight_type} g{}", arguments.matmul, arguments.group);
     let memory = format!("{timing} ({})", device.name);
     let provenance = output::provenance(&machine, op, &mapping.name, "cycle".to_string(), &memory, 0);
     let mut result = explain(&machine, &matmul, &mapping, timing)?;

@@ -43,9 +43,9 @@ pub(crate) struct Arguments {
     matmul: Option<String>,
     #[command(flatten)]
     model: inference::ModelArguments,
-    /// Weight type
-    #[arg(long = "type", default_value = "bitmod-fp4")]
-    weight_type: String,
+    /// Weight type [default: bitmod-fp4; fp16 on machines of FP16 weights]
+    #[arg(long = "type")]
+    weight_type: Option<String>,
     /// Input channels per group
     #[arg(long, default_value_t = 128)]
     group: usize,
@@ -92,6 +92,18 @@ enum SimulateEngine {
     Netlist,
 }
 
+impl Arguments {
+    fn weight_type(&self, machine: &Machine) -> &str {
+        type_or_usual(machine, self.weight_type.as_deref(), "bitmod-fp4")
+    }
+}
+
+/// The type asked for, or the usual one; machines that multiply by FP16 numbers have but one.
+pub(crate) fn type_or_usual<'a>(machine: &Machine, asked: Option<&'a str>, usual: &'static str) -> &'a str {
+    let fp16 = machine.types.iter().map(|t| &t.weight_type).find(|t| t.is_fp16());
+    asked.unwrap_or(fp16.map_or(usual, |t| t.name))
+}
+
 pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliError> {
     let machine = load(&arguments.design)?;
     if let Some(model) = &arguments.model.model {
@@ -101,7 +113,8 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
         return print(&machine, workload, arguments, &arguments.mapping, &memory, result, json);
     }
     let shape = arguments.matmul.as_deref().unwrap_or_default();
-    let matmul = product(&machine, shape, &arguments.weight_type, arguments.group)?;
+    let weight_type = arguments.weight_type(&machine);
+    let matmul = product(&machine, shape, weight_type, arguments.group)?;
     let stalls = Stalls {
         seed: arguments.seed as u32,
         input_threshold: arguments.input_stalls,
@@ -111,7 +124,7 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
         let found = format!("`--engine {}` has no nets", engine_name(arguments.engine));
         return Err(CliError::option("--vcd", found, "only `--engine netlist` writes a waveform"));
     }
-    let op = format!("matmul {shape} {} g{}", arguments.weight_type, arguments.group);
+    let op = format!("matmul {shape} {weight_type} g{}", arguments.group);
     if machine.array.is_some() {
         let array::ArrayResult { result, mapping, memory } = array::simulate(&machine, &matmul, &op, arguments)?;
         return print(&machine, op, arguments, &mapping, &memory, result, json);
@@ -264,7 +277,7 @@ fn with_data(
     }
     let case = Case::new(
         machine.clone(),
-        vec![generated_layer(matmul, &arguments.weight_type, arguments.seed)?],
+        vec![generated_layer(matmul, arguments.weight_type(machine), arguments.seed)?],
         stalls,
         arguments.seed,
     )?;

@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use bitmosaic_arch::{Machine, PeWidths};
 use bitmosaic_cosim::{CosimError, ExternalSettings, Tool, require};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -96,4 +97,16 @@ fn finished<R: Row>(path: &Path) -> Result<Vec<R>, String> {
 
 fn place(path: &Path, error: &std::io::Error) -> String {
     format!("{}: {error}", path.display())
+}
+
+/// Kinds of machine that a page tells apart: shared exponents, FP16 times digits, FP16 times FP16.
+pub const KINDS: [&str; 3] = ["block", "float", "fp16"];
+
+/// The kind of a machine.
+pub fn kind(machine: &Machine) -> &'static str {
+    match &machine.pe.kind {
+        PeWidths::Block(_) | PeWidths::Int(_) => KINDS[0],
+        PeWidths::Float(_) => KINDS[1],
+        PeWidths::Mac(_) => KINDS[2],
+    }
 }

@@ -98,6 +98,20 @@ pub const EQUIVALENTS: &[Equivalent] = &[
         reason: "a cycle without products adds 0 at exponent 1 instead of 0; no accumulator has a smaller exponent",
     },
     Equivalent {
+        module: "mac_pe",
+        places: &[
+            "accumulator_d/truncate.0/add.1/reinterpret.0/extend.0/slice.0/shift_right.1/reinterpret.0/truncate.0/sub.1/mux.1/mux.2",
+        ],
+        change: "lowest bit",
+        reason: "the group starts from 0 at exponent 1 instead of 0; no product has a smaller exponent",
+    },
+    Equivalent {
+        module: "mac_pe",
+        places: &["lane_exponent_0/mux.2", "lane_exponent_1/mux.2", "lane_exponent_2/mux.2", "lane_exponent_3/mux.2"],
+        change: "lowest bit",
+        reason: "a lane without product is 0 at exponent 1 instead of 0; no product and no accumulator has a smaller exponent",
+    },
+    Equivalent {
         module: "drain_control",
         places: &["scale_q.next/concat.1/mux.2/concat.0"],
         change: "lowest bit",

@@ -10,7 +10,7 @@ use bitmosaic_mappings::{
     BeatStream, Lowered, PortInputs, Signals, Stalls, Unit, UnitStimulus, aligner_stimulus, field, run_unit,
     run_unit_observed, tile_stimulus,
 };
-use bitmosaic_numerics::{CodeValue, ScaleKind, f16};
+use bitmosaic_numerics::{ScaleKind, f16};
 use bitmosaic_rtl::hardware::Units;
 use bitmosaic_rtl::netlist::Design;
 use bitmosaic_rtl::unit::NetlistUnit;
@@ -180,7 +180,68 @@ fn hard_layers(machine: &Machine, random: &mut Random) -> Vec<LayerTrace> {
     let mut layers: Vec<LayerTrace> = layers.collect();
     layers.extend(largest_sums(machine));
     layers.extend(largest_differences(machine));
+    layers.extend(largest_products(machine));
+    layers.extend(cancelling_products(machine, random));
     layers
+}
+
+/// Sums of FP16 weights whose largest products cancel, so that the last bits of the accumulator are the outputs; between these,
+/// small products and zeros.
+fn cancelling_products(machine: &Machine, random: &mut Random) -> Option<LayerTrace> {
+    let executed = machine.types.iter().find(|t| t.weight_type.is_fp16())?;
+    let (group, lanes) = (machine.max_group as usize, machine.pe.lanes as usize);
+    let [tokens, output_channels] = [machine.tile.rows, machine.tile.columns].map(|size| 2 * size as usize);
+    let shape = LayerShape { tokens, output_channels, input_channels: group, group };
+    let mut layer = random::layer(random, machine, &executed.weight_type, shape, Activation::Normal);
+    layer.weights.scales.fill(1);
+    layer.weights.channel_scales.fill(f16::ONE);
+    let mut number = |lowest: u32, fields: usize| {
+        let field = lowest + random.below(fields) as u32;
+        f16::from_bits((random.bits() & 0x83FF | field << 10) as u16)
+    };
+    // The last chunk is the first times `sign`. Of every other channel and token no number is large.
+    let mut row = |index: usize, sign: f32| {
+        let fields = if index.is_multiple_of(2) { [(20, 4), (4, 12)] } else { [(1, 4); 2] };
+        let mut row: Vec<f16> = (0..group)
+            .map(|k| {
+                let (lowest, count) = fields[usize::from(k >= lanes)];
+                number(lowest, count)
+            })
+            .collect();
+        for k in 0..lanes {
+            row[group - lanes + k] = f16::from_f32(row[k].to_f32() * sign);
+        }
+        row
+    };
+    layer.weights.codes = (0..output_channels).flat_map(|channel| row(channel, -1.0)).map(f16::to_bits).collect();
+    layer.activations.values = (0..tokens).flat_map(|token| row(token, 1.0)).collect();
+    // Zeros between the ends, now on one side and now on the other.
+    for k in lanes..group - lanes {
+        match random.below(4) {
+            0 => {
+                layer.weights.codes.iter_mut().skip(k).step_by(group).for_each(|code| *code = 0);
+                // Its exponent is none of the cycle's.
+                layer.activations.values.iter_mut().skip(k).step_by(group).for_each(|value| *value = f16::MAX);
+            }
+            1 => layer.activations.values.iter_mut().skip(k).step_by(group).for_each(|value| *value = f16::ZERO),
+            _ => {}
+        }
+    }
+    Some(layer)
+}
+
+/// The largest sums of FP16 weights, of both signs.
+fn largest_products(machine: &Machine) -> Option<LayerTrace> {
+    let executed = machine.types.iter().find(|t| t.weight_type.is_fp16())?;
+    let group = machine.max_group as usize;
+    let shape = LayerShape { tokens: 2, output_channels: 2, input_channels: group, group };
+    let mut layer = random::layer(&mut Random::new(0), machine, &executed.weight_type, shape, Activation::Maximum);
+    layer.weights.codes.fill(f16::MIN.to_bits());
+    layer.weights.scales.fill(u8::MAX.into());
+    for (i, value) in layer.activations.values.iter_mut().enumerate() {
+        *value = if i < group { f16::MAX } else { f16::MIN };
+    }
+    Some(layer)
 }
 
 /// The largest sums, of both signs, that the widths of the machine are made for: the largest group of the largest
@@ -190,8 +251,7 @@ fn largest_sums(machine: &Machine) -> Option<LayerTrace> {
     let group = machine.max_group as usize;
     let shape = LayerShape { tokens: 2, output_channels: 2, input_channels: group, group };
     let mut layer = random::layer(&mut Random::new(0), machine, &executed.weight_type, shape, Activation::Maximum);
-    let special = executed.weight_type.codes.iter().position(|c| *c == CodeValue::Special)?;
-    layer.weights.codes.fill(special as u8);
+    layer.weights.codes.fill(executed.weight_type.special_code()?);
     layer.weights.scale_kind = ScaleKind::Int8;
     layer.weights.scales.fill(u8::MAX.into());
     layer.weights.special_values = [-(machine.pe.digit_set.largest_value(executed.table.terms) as i32); 4];
@@ -213,7 +273,7 @@ fn largest_differences(machine: &Machine) -> Option<LayerTrace> {
     let kind = machine.scale_kinds.iter().copied().max_by_key(|kind| kind.significand_bits())?;
     let codes = (0..=u16::MAX).filter(|code| kind.decode(*code).is_some());
     let largest = codes.max_by_key(|code| kind.decode(*code).map(|scale| scale.significand))?;
-    layer.weights.codes.fill(half as u8); // -half
+    layer.weights.codes.fill(half as u16); // -half
     layer.weights.zero_points.fill((half - 1) as i8);
     layer.weights.scale_kind = kind;
     layer.weights.scales.fill(largest);

@@ -109,14 +109,14 @@ impl Random {
         scale_kind: ScaleKind,
     ) -> QuantizedMatrix {
         let [output_channels, input_channels] = shape;
-        let usable: Vec<u8> = weight_type.codebook(Some(0)).into_iter().map(|(_, code)| code).collect();
+        let usable: Vec<u16> = weight_type.codebook(Some(0)).into_iter().map(|(_, code)| code).collect();
         let groups = output_channels * input_channels.div_ceil(group);
         let scales: Vec<u16> = (0..=u16::MAX).filter(|code| scale_kind.decode(*code).is_some()).collect();
         let mut special_values = weight_type.special_values();
         if self.below(2) == 0 {
             special_values = special_values.map(|_| self.below(41) as i32 - 20);
         }
-        let mut codes: Vec<u8> =
+        let mut codes: Vec<u16> =
             (0..output_channels * input_channels).map(|_| usable[self.below(usable.len() as u32) as usize]).collect();
         // Every third pair an outlier and its victim.
         if let Some(victim) = weight_type.victim_code() {

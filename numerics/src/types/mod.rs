@@ -3,6 +3,7 @@
 mod ant;
 mod bitmod;
 mod codebook;
+mod fp16;
 mod integer;
 mod microscaling;
 mod minifloat;
@@ -54,6 +55,7 @@ pub fn registry() -> Vec<WeightType> {
         ternary::binary(),
         nf4::nf4(),
         olive::olive4(),
+        fp16::fp16(),
     ]
 }
 

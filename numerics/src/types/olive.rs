@@ -44,7 +44,7 @@ mod tests {
         let olive4 = olive4();
         let outliers = [12, 16, 24, 32, 48, 64, 96];
         for (i, outlier) in outliers.into_iter().enumerate() {
-            let (positive, negative) = (i as u8 + 1, i as u8 + 9);
+            let (positive, negative) = (i as u16 + 1, i as u16 + 9);
             assert_eq!((olive4.value(positive, 0), olive4.outlier(positive)), (Some(i as i64 + 1), Some(outlier)));
             assert_eq!((olive4.value(negative, 0), olive4.outlier(negative)), (Some(i as i64 - 7), Some(-outlier)));
         }

@@ -92,7 +92,7 @@ pub(super) fn parameters(text: &mut String, machine: &Machine) {
         PeWidths::Block(BlockPe { tree_bits, .. }) | PeWidths::Int(IntPe { tree_bits, .. }) => {
             rows.push(("bits of a sum of lanes", *tree_bits));
         }
-        PeWidths::Float(float) => rows.extend([
+        PeWidths::Float(float) | PeWidths::Mac(float) => rows.extend([
             ("guard bits of a lane", float.guard_bits),
             ("guard bits of the accumulator", float.accumulator_guard_bits),
             ("bits of a sum of lanes", float.sum_bits),

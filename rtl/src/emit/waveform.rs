@@ -62,7 +62,7 @@ fn program(machine: &Machine) -> Result<Lowered, BundleError> {
     let (rows, channels) = (machine.tile.rows as usize, 2 * machine.tile.columns as usize);
     let k = drawn_channels(machine) as usize;
     let executed = &machine.types[0].weight_type;
-    let codes: Vec<u8> = (0..=u8::MAX).filter(|code| executed.check_code(*code).is_ok()).collect();
+    let codes: Vec<u16> = executed.usable_codes().collect();
     let scale_kind = executed.scale_kind();
     let scales: Vec<u16> = (0..=u16::MAX).filter(|code| scale_kind.units(*code) > 0).collect();
     let weights = QuantizedMatrix {

@@ -170,8 +170,7 @@ fn recoded_digits(m: &mut ModuleBuilder, machine: &Machine, codes: Net, weight_t
 
 /// Code and bits of a type's special value, if it has one.
 fn special_code(weight_type: &WeightType) -> Option<(u32, u64)> {
-    let code = weight_type.codes.iter().position(|c| *c == CodeValue::Special)?;
-    Some((weight_type.code_bits, code as u64))
+    Some((weight_type.code_bits, weight_type.special_code()?.into()))
 }
 
 /// The special codes that types of the machine have, each once.

@@ -2,11 +2,13 @@
 
 use bitmosaic_arch::{EXPONENT_BITS, Machine, PeWidths, TermOrder};
 use bitmosaic_mappings::{field, ports};
+use bitmosaic_numerics::DigitSet;
 
 use super::drain_control::drain_control;
 use super::output_stage::output_stage;
 use super::parts::{Part, PartsOf};
 use super::pe::bit_serial_float::{DECODED_BITS, activation_decoder};
+use super::pe::fp16_mac::weight_decoder;
 use super::pe::processing_element;
 use super::scale_decoder::scale_decoder;
 use super::scale_unit::scale_unit;
@@ -20,7 +22,8 @@ pub(super) fn build(machine: &Machine) -> Result<(Design, PartsOf), NetlistError
     let pe = &machine.pe;
     let (rows, columns, lanes) = (tile.rows, tile.columns, pe.lanes);
     let control_module = tile_control(machine)?;
-    let generator_module = term_generator(machine)?;
+    let takes_fp16 = pe.digit_set == DigitSet::Fp16;
+    let generator_module = if takes_fp16 { weight_decoder(machine)? } else { term_generator(machine)? };
     let pe_module = processing_element(machine)?;
     let decoder_module = machine.aligner.is_none().then(|| activation_decoder(machine)).transpose()?;
     let drain_module = drain_control(machine)?;
@@ -127,25 +130,23 @@ pub(super) fn build(machine: &Machine) -> Result<(Design, PartsOf), NetlistError
     m.assign(output_valid, drain.get("output_valid_o"));
     m.assign(output_last, drain.get("output_last_o"));
 
-    // Term generators.
+    // Term generators; of FP16 weights decoders.
     let code_bits = lanes * machine.code_bits;
     let digits: Vec<Net> = (0..columns)
         .map(|c| {
             let base = c * (code_bits + 2);
             let codes = m.slice(weights, base, code_bits);
             let selector = m.slice(weights, base + code_bits, 2);
-            let generator = m.instance(
-                &format!("u_term_{c}"),
-                &generator_module,
-                &[
-                    ("code_i", codes),
+            let mut inputs = vec![("code_i", codes)];
+            if !takes_fp16 {
+                inputs.extend([
                     ("selector_i", selector),
                     ("weight_type_i", control.get("weight_type_o")),
                     ("plane_i", control.get("plane_o")),
                     ("special_digits_i", control.get("special_digits_o")),
-                ],
-            );
-            generator.get("digit_o")
+                ]);
+            }
+            m.instance(&format!("u_term_{c}"), &generator_module, &inputs).get("digit_o")
         })
         .collect();
 
@@ -157,6 +158,7 @@ pub(super) fn build(machine: &Machine) -> Result<(Design, PartsOf), NetlistError
     // PEs, built from the tail of each chain to its head, which feeds the scale unit.
     let unit = &machine.scale_unit;
     let multiplies = unit.dequantize_cycles == 0;
+    let has_exponents = pe.kind.float().is_some();
     let mut outputs = Vec::new();
     for u in 0..unit.units {
         let held_bits = if multiplies { pe.accumulator_bits } else { unit.product_bits };
@@ -169,11 +171,13 @@ pub(super) fn build(machine: &Machine) -> Result<(Design, PartsOf), NetlistError
                 ("activation_i", row_activations[row as usize]),
                 ("accumulate_i", control.get("accumulate_o")),
                 ("clear_i", control.get("term_clear_o")),
-                plane,
                 ("capture_i", control.get("capture_o")),
                 ("shift_i", drain.get("issue_o")),
                 ("chain_i", chain),
             ];
+            if !takes_fp16 {
+                inputs.push(plane);
+            }
             if pe.pipeline_registers > 0 {
                 inputs.push(("advance_i", control.get("advance_o")));
             }
@@ -181,11 +185,13 @@ pub(super) fn build(machine: &Machine) -> Result<(Design, PartsOf), NetlistError
                 let scale_bit = m.bit(drain.get("scale_bit_o"), column);
                 inputs.push(("dequantize_i", drain.get("dequantize_o")));
                 inputs.push(("scale_bit_i", scale_bit));
+            }
+            if has_exponents {
                 inputs.push(("chain_exponent_i", chain_exponent));
             }
             let element = m.instance(&format!("u_pe_{row}_{column}"), &pe_module, &inputs);
             chain = element.get("chain_o");
-            if !multiplies {
+            if has_exponents {
                 chain_exponent = element.get("chain_exponent_o");
             }
         }
@@ -198,10 +204,9 @@ pub(super) fn build(machine: &Machine) -> Result<(Design, PartsOf), NetlistError
         ];
         if multiplies {
             inputs.push(("scale_i", slice(&mut m, "slot_scale_o", machine.scale_code_bits)));
-            inputs.push(("exponent_i", slice(&mut m, "slot_exponent_o", EXPONENT_BITS)));
-        } else {
-            inputs.push(("exponent_i", chain_exponent));
         }
+        let exponent = if has_exponents { chain_exponent } else { slice(&mut m, "slot_exponent_o", EXPONENT_BITS) };
+        inputs.push(("exponent_i", exponent));
         if let Some(decoder) = &decoder_of_scales {
             if machine.zero_point_bits > 0 {
                 let zero = slice(&mut m, "slot_zero_point_o", machine.zero_point_bits);

@@ -123,7 +123,7 @@ fn element_property(machine: &Machine, element: &Module) -> String {
 endmodule
 ",
             a = bits - 1,
-            p = widths.product_bits - 1,
+            p = widths.held_bits - 1,
             e = widths.exponent_bits - 1,
             w = wide - 1,
         )

@@ -1,8 +1,8 @@
 use bitmosaic_arch::Machine;
 use bitmosaic_mappings::{Matmul, TileWalk, UnitStimulus, read_bits, sign_extend};
-use bitmosaic_numerics::{Digit, term::Digits};
+use bitmosaic_numerics::{DigitSet, f16, term::Digits};
 
-use crate::pe::{Arithmetic, Sum};
+use crate::pe::{Arithmetic, Sum, Term};
 use crate::step::fields::{exponent_field, scale_field};
 use crate::step::scale_unit::{decode, output, scaled_sum};
 
@@ -63,7 +63,7 @@ fn pass(machine: &Machine, command: &Matmul, walk: TileWalk, stimulus: &UnitStim
         for (i, (sum, accumulator)) in sums.iter().zip(&mut accumulators).enumerate() {
             let (column, row) = (i / rows as usize, i % rows as usize);
             // PEs with exponents of their own have no shared ones.
-            let exponents = if exponents.is_some() { shared[row] } else { (sum.exponent, 0) };
+            let exponents = if exponents.is_some() { shared[row] } else { (0, 0) };
             let scaled = decode(machine, command.scale_kind, columns[column], exponents, *sum);
             let power = scaled.exponent as i32 + machine.scale_unit.exponent_offset;
             *accumulator += scaled_sum(scaled.product * i64::from(scaled.significand), power);
@@ -86,8 +86,10 @@ struct Chunk {
     values: Vec<i64>,
     /// `[row][lane]`, aligned integers or FP16 patterns.
     activations: Vec<i32>,
+    /// `[column][lane]`, FP16 weights as they are; none where there are digits.
+    numbers: Vec<Term>,
     /// Digits of one column in one plane, and lane products.
-    plane: Vec<Digit>,
+    plane: Vec<Term>,
     lanes: Vec<Sum>,
 }
 
@@ -99,7 +101,8 @@ impl Chunk {
             digits: vec![Digits::default(); weights],
             values: vec![0; weights],
             activations: vec![0; machine.tile.rows as usize * lanes],
-            plane: vec![Digit::default(); lanes],
+            numbers: Vec::new(),
+            plane: vec![Term::default(); lanes],
             lanes: Vec::with_capacity(lanes),
         }
     }
@@ -107,12 +110,17 @@ impl Chunk {
     fn load(&mut self, machine: &Machine, table: &CodeDigits, stimulus: &UnitStimulus, index: usize) {
         let (lanes, bits, w) = (machine.pe.lanes, machine.code_bits, machine.pe.activation_bits);
         let [weights, activations] = [1, 2].map(|port| stimulus.inputs[port].1.beat(index));
+        self.numbers.clear();
         for column in 0..machine.tile.columns {
             let base = column * (lanes * bits + 2);
             let selector = read_bits(weights, base + lanes * bits, 2) as usize;
             for lane in 0..lanes {
                 let code = read_bits(weights, base + lane * bits, bits) as usize;
                 let i = (column * lanes + lane) as usize;
+                if machine.pe.digit_set == DigitSet::Fp16 {
+                    self.numbers.push(Term::Number(f16::from_bits(code as u16)));
+                    continue;
+                }
                 (self.digits[i], self.values[i]) = table.0[selector][code];
             }
         }
@@ -139,10 +147,16 @@ impl Chunk {
                 sum.significand += values.iter().zip(activations).map(|(v, a)| v * i64::from(*a)).sum::<i64>();
                 continue;
             }
+            if let Arithmetic::Mac(_) = arithmetic {
+                let numbers = &self.numbers[column * lanes..(column + 1) * lanes];
+                arithmetic.products(numbers, activations, &mut self.lanes);
+                *sum = arithmetic.accumulate(*sum, false, arithmetic.sum(&self.lanes), 0);
+                continue;
+            }
             for plane in 0..terms {
                 let digits = &self.digits[column * lanes..(column + 1) * lanes];
                 self.plane.clear();
-                self.plane.extend(digits.iter().map(|d| d[plane as usize]));
+                self.plane.extend(digits.iter().map(|d| Term::Digit(d[plane as usize])));
                 arithmetic.products(&self.plane, activations, &mut self.lanes);
                 *sum = arithmetic.accumulate(*sum, false, arithmetic.sum(&self.lanes), plane);
             }
@@ -160,7 +174,7 @@ fn push_beats(machine: &Machine, outputs: &[u16], values: &mut Vec<Vec<u64>>) {
     }
 }
 
-/// Digits of every code under every selector, and their sum.
+/// Digits of every code under every selector, and their sum; nothing of FP16 weights.
 struct CodeDigits(Vec<Vec<(Digits, i64)>>);
 
 impl CodeDigits {
@@ -171,7 +185,7 @@ impl CodeDigits {
             let terms = digits.iter().take(usize::from(command.terms)).enumerate();
             terms.map(|(plane, digit)| i64::from(digit.value()) << (radix_bits as usize * plane)).sum()
         };
-        let codes = 1usize << machine.code_bits;
+        let codes = if set == DigitSet::Fp16 { 0 } else { 1usize << machine.code_bits };
         let of_code = |code: usize, special: &Digits| {
             let digits = table.digits.get(code).copied().flatten().unwrap_or(*special);
             (digits, sum(&digits))

@@ -3,9 +3,43 @@
 pub mod bit_serial_block;
 pub mod bit_serial_float;
 pub mod fp16_int;
+pub mod fp16_mac;
 
 use bitmosaic_arch::{FloatPe, Machine, PeWidths, TermOrder};
-use bitmosaic_numerics::Digit;
+use bitmosaic_numerics::{Digit, f16};
+
+/// What a weight gives a lane in a cycle.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Term {
+    /// A digit of the machine's set.
+    Digit(Digit),
+    /// An FP16 weight as it is, for `fp16-mac`.
+    Number(f16),
+}
+
+impl Default for Term {
+    fn default() -> Term {
+        Term::Digit(Digit::default())
+    }
+}
+
+impl Term {
+    /// The digit; 0 of a number, which no kind but `fp16-mac` meets.
+    fn digit(self) -> Digit {
+        match self {
+            Term::Digit(digit) => digit,
+            Term::Number(_) => Digit::default(),
+        }
+    }
+
+    /// The number; 0 of a digit, which `fp16-mac` does not meet.
+    fn number(self) -> f16 {
+        match self {
+            Term::Digit(_) => f16::ZERO,
+            Term::Number(number) => number,
+        }
+    }
+}
 
 /// A number on its way through a PE: `significand · 2^exponent`, up to the machine's offset. Shared-exponent PEs leave the
 /// exponent at 0, theirs comes with the group.
@@ -36,9 +70,9 @@ pub struct PeState {
 
 impl PeState {
     /// Products of the lanes.
-    pub fn multiply(&mut self, arithmetic: &Arithmetic, digits: &[Digit], activations: &[i32]) {
-        arithmetic.products(digits, activations, &mut self.lanes);
-        self.last_is_negative = digits.last().is_some_and(|d| d.value() < 0);
+    pub fn multiply(&mut self, arithmetic: &Arithmetic, terms: &[Term], activations: &[i32]) {
+        arithmetic.products(terms, activations, &mut self.lanes);
+        self.last_is_negative = terms.last().is_some_and(|term| term.digit().value() < 0);
     }
 
     /// Sum of the products.
@@ -65,6 +99,8 @@ pub enum Arithmetic {
         /// Plane k weighs 2^(k · radix_bits).
         radix_bits: u32,
     },
+    /// `fp16-mac`.
+    Mac(FloatPe),
 }
 
 impl Arithmetic {
@@ -77,17 +113,19 @@ impl Arithmetic {
             },
             PeWidths::Float(float) => Arithmetic::Float(float.clone()),
             PeWidths::Int(_) => Arithmetic::Int { radix_bits: machine.pe.digit_set.radix_bits() },
+            PeWidths::Mac(widths) => Arithmetic::Mac(widths.clone()),
         }
     }
 
     /// Product of each lane, in place of `lanes`. Activations are aligned integers, or FP16 patterns.
-    pub fn products(&self, digits: &[Digit], activations: &[i32], lanes: &mut Vec<Sum>) {
+    pub fn products(&self, terms: &[Term], activations: &[i32], lanes: &mut Vec<Sum>) {
         lanes.clear();
-        let pairs = digits.iter().zip(activations);
+        let pairs = terms.iter().zip(activations);
         match self {
-            Arithmetic::Block { .. } => lanes.extend(pairs.map(|(d, a)| bit_serial_block::product(*d, *a))),
-            Arithmetic::Float(_) => lanes.extend(pairs.map(|(d, a)| bit_serial_float::product(*d, *a))),
-            Arithmetic::Int { .. } => lanes.extend(pairs.map(|(d, a)| fp16_int::product(*d, *a))),
+            Arithmetic::Block { .. } => lanes.extend(pairs.map(|(t, a)| bit_serial_block::product(t.digit(), *a))),
+            Arithmetic::Float(_) => lanes.extend(pairs.map(|(t, a)| bit_serial_float::product(t.digit(), *a))),
+            Arithmetic::Int { .. } => lanes.extend(pairs.map(|(t, a)| fp16_int::product(t.digit(), *a))),
+            Arithmetic::Mac(_) => lanes.extend(pairs.map(|(t, a)| fp16_mac::product(t.number(), *a))),
         }
     }
 
@@ -97,6 +135,7 @@ impl Arithmetic {
             Arithmetic::Block { .. } => bit_serial_block::sum(lanes),
             Arithmetic::Float(widths) => bit_serial_float::sum(widths, lanes),
             Arithmetic::Int { .. } => fp16_int::sum(lanes),
+            Arithmetic::Mac(widths) => fp16_mac::sum(widths, lanes),
         }
     }
 
@@ -112,6 +151,7 @@ impl Arithmetic {
             }
             Arithmetic::Float(widths) => bit_serial_float::accumulate(widths, accumulator, tree, plane),
             Arithmetic::Int { radix_bits } => fp16_int::accumulate(accumulator, tree, radix_bits * plane),
+            Arithmetic::Mac(widths) => fp16_mac::accumulate(widths, accumulator, tree, plane),
         }
     }
 }

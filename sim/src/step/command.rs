@@ -3,7 +3,9 @@
 use bitmosaic_arch::{Machine, TermOrder};
 use bitmosaic_mappings::{field, read_bits};
 use bitmosaic_numerics::term::{DIGIT_BITS, Digits, MAX_PLANES};
-use bitmosaic_numerics::{SPECIAL_VALUES, ScaleKind};
+use bitmosaic_numerics::{DigitSet, SPECIAL_VALUES, ScaleKind, f16};
+
+use crate::pe::Term;
 
 /// Fields of the command.
 #[derive(Debug, Clone)]
@@ -45,6 +47,16 @@ impl Running {
             continues: at(field::PART) & 1 == 1,
             unfinished: at(field::PART) & 2 == 2,
         }
+    }
+
+    /// What a code gives in the plane: the digit that the column's term generator makes, or the FP16 number that it is.
+    pub(super) fn term(&self, machine: &Machine, code: u16, selector: u8, plane: u32) -> Term {
+        if machine.pe.digit_set == DigitSet::Fp16 {
+            return Term::Number(f16::from_bits(code));
+        }
+        let table = &machine.types[self.weight_type].table;
+        let special = &self.special_digits[usize::from(selector)];
+        Term::Digit(table.digits.get(usize::from(code)).copied().flatten().as_ref().unwrap_or(special)[plane as usize])
     }
 
     /// Digit plane of a group's first term.

@@ -2,7 +2,7 @@
 //! × channel scale -> FP16. All units move in lockstep; a blocked output beat stops them.
 //!
 //! Binary32 arithmetic of the host is used as is: it is IEEE 754 round to nearest even, and no subnormal, infinity or NaN
-//! can occur. Every term is an integer below 2^(accumulator bits + 11) times 2^(exponent + offset) with exponent 1..=31 and a
+//! can occur. Every term is an integer below 2^(accumulator bits + 11) times 2^(exponent + offset) with exponent 1..=60 and a
 //! scale exponent of -24..=15, hence sums are multiples of 2^-62 (W = 24) and below 2^82; the product with an FP16 channel
 //! scale stays in 2^-86..2^98.
 
@@ -196,7 +196,10 @@ pub(crate) fn decode(
     SlotData {
         product: sum.significand - zero_point * activations,
         significand: scale.significand,
-        exponent: exponent + if with_exponents { (scale.exponent - SMALLEST_SCALE_EXPONENT) as u32 } else { 0 },
+        // Of a PE with a group exponent of its own the shared one is 0, of the others the PE's.
+        exponent: exponent
+            + sum.exponent
+            + if with_exponents { (scale.exponent - SMALLEST_SCALE_EXPONENT) as u32 } else { 0 },
         ..SlotData::default()
     }
 }

@@ -3,7 +3,6 @@
 
 use bitmosaic_arch::{Machine, TermOrder};
 use bitmosaic_mappings::{PortInputs, Signals, Unit, field, read_bits, sign_extend};
-use bitmosaic_numerics::Digit;
 
 use super::command::Running;
 use super::fields::{exponent_field, scale_field};
@@ -12,7 +11,7 @@ use super::tile_ports::{
     ACTIVATION, CHANNEL, COMMAND, COMPUTE, EXPONENT, SCALE, STALL_OPERAND, STALL_OUTPUT, STALL_SCALE_UNIT, WEIGHT,
 };
 use super::tile_probes::{self, Control};
-use crate::pe::{Arithmetic, PeState, Sum};
+use crate::pe::{Arithmetic, PeState, Sum, Term};
 use crate::probe::{Probe, Probed};
 
 /// First token and first output channel of a pass.
@@ -52,7 +51,7 @@ pub(super) struct Operand {
     pub(super) pass_end: bool,
     last: bool,
     /// `[column][lane]`
-    codes: Vec<u8>,
+    codes: Vec<u16>,
     /// `[column]`
     selectors: Vec<u8>,
     /// `[row][lane]`, aligned integers or FP16 patterns.
@@ -90,8 +89,8 @@ pub struct TileStep<'m> {
     /// Pass of the term that the accumulators took last; none until the first.
     pub(super) accumulated: Option<Origin>,
     pub(super) scale_units: ScaleUnits,
-    /// Digits of this cycle, `[column][lane]`, for probes.
-    pub(super) digits: Vec<Digit>,
+    /// Terms of this cycle, `[column][lane]`.
+    pub(super) terms: Vec<Term>,
     probed: bool,
     probes: Vec<Probe>,
 }
@@ -120,7 +119,7 @@ impl<'m> TileStep<'m> {
             non_finite: 0,
             accumulated: None,
             scale_units: ScaleUnits::new(machine),
-            digits: vec![Digit::default(); machine.tile.columns as usize * lanes],
+            terms: vec![Term::default(); machine.tile.columns as usize * lanes],
             probed: false,
             probes: Vec::new(),
         }
@@ -129,13 +128,6 @@ impl<'m> TileStep<'m> {
     /// As [`TileStep::new`], and keeps [`Probed::probes`] of each cycle.
     pub fn with_probes(machine: &'m Machine) -> TileStep<'m> {
         TileStep { probed: true, ..TileStep::new(machine) }
-    }
-
-    /// Digit of a code in the plane, as the column's term generator makes it.
-    fn digit(&self, code: u8, selector: u8, plane: u32) -> Digit {
-        let table = &self.machine.types[self.running.weight_type].table;
-        let special = &self.running.special_digits[usize::from(selector)];
-        table.digits.get(usize::from(code)).copied().flatten().as_ref().unwrap_or(special)[plane as usize]
     }
 
     fn accept(&mut self, command: &[u64]) {
@@ -153,7 +145,7 @@ impl<'m> TileStep<'m> {
         let (machine, run) = (self.machine, &self.running);
         let (lanes, bits, w) = (machine.pe.lanes, machine.code_bits, machine.pe.activation_bits);
         let column_bits = lanes * bits + 2;
-        let code = |i: u32| read_bits(weights, i / lanes * column_bits + i % lanes * bits, bits) as u8;
+        let code = |i: u32| read_bits(weights, i / lanes * column_bits + i % lanes * bits, bits) as u16;
         let selector = |c: u32| read_bits(weights, c * column_bits + lanes * bits, 2) as u8;
         let activation = |i: u32| sign_extend(read_bits(activations, i * w, w), w) as i32;
         let plane_major = machine.pe.order == TermOrder::PlaneMajor;
@@ -210,10 +202,10 @@ impl<'m> TileStep<'m> {
         let arithmetic = &self.arithmetic;
         for (i, pe) in self.pes.iter_mut().enumerate() {
             let (column, row) = (i / rows, i % rows);
-            let digits = &self.digits[column * lanes..(column + 1) * lanes];
+            let terms = &self.terms[column * lanes..(column + 1) * lanes];
             let fresh = self.operand.activations.get(row * lanes..(row + 1) * lanes).unwrap_or_default();
             if self.pipeline.is_empty() {
-                pe.multiply(arithmetic, digits, fresh);
+                pe.multiply(arithmetic, terms, fresh);
                 pe.add_lanes(arithmetic);
             }
             if let Some(term) = term {
@@ -227,7 +219,7 @@ impl<'m> TileStep<'m> {
                 pe.add_lanes(arithmetic);
             }
             if step && !self.pipeline.is_empty() {
-                pe.multiply(arithmetic, digits, fresh);
+                pe.multiply(arithmetic, terms, fresh);
                 if self.pipeline.len() == 1 {
                     pe.add_lanes(arithmetic);
                 }
@@ -353,8 +345,9 @@ impl Unit for TileStep<'_> {
         if operand.valid {
             let lanes = self.machine.pe.lanes as usize;
             let plane = operand.plane;
-            let digit = |(i, code): (usize, &u8)| self.digit(*code, operand.selectors[i / lanes], plane);
-            self.digits = operand.codes.iter().enumerate().map(digit).collect();
+            let term =
+                |(i, code): (usize, &u16)| self.running.term(self.machine, *code, operand.selectors[i / lanes], plane);
+            self.terms = operand.codes.iter().enumerate().map(term).collect();
         }
         if self.probed {
             let capture = capture.is_some();

@@ -1,9 +1,10 @@
 //! Named values of the tile, in data-flow order, by the paths of the netlist.
 
-use bitmosaic_numerics::{Digit, f16};
+use bitmosaic_mappings::BeatStream;
+use bitmosaic_numerics::{DigitSet, f16, fp16};
 
 use super::tile::{Origin, TileStep};
-use crate::pe::{Arithmetic, Sum};
+use crate::pe::{Arithmetic, Sum, Term};
 use crate::probe::Probe;
 use bitmosaic_arch::{BlockPe, PeWidths, TermOrder};
 
@@ -59,14 +60,18 @@ pub(super) fn collect(tile: &TileStep<'_>, control: &Control) -> Vec<Probe> {
     push("u_control.step", "tile_control", u64::from(control.step));
     push("u_control.load", "tile_control", u64::from(control.load));
     if tile.operand.valid {
-        for (column, digits) in tile.digits.chunks(lanes).enumerate() {
+        for (column, terms) in tile.terms.chunks(lanes).enumerate() {
             let (set, bits) = (machine.pe.digit_set, machine.pe.digit_bits);
-            let encode = |d: &Digit| mask(set.encode(*d).into(), bits);
-            let value = digits.iter().rev().fold(0u128, |word, d| word << bits | u128::from(encode(d)));
+            let encode = |term: &Term| match term {
+                Term::Digit(digit) => mask(set.encode(*digit).into(), bits),
+                Term::Number(number) => decoded(*number),
+            };
+            let mut beat = BeatStream::new(bits * terms.len() as u32);
+            beat.push_fields(terms.iter().map(|term| (encode(term), bits)));
+            let module = if set == DigitSet::Fp16 { "weight_decoder" } else { "term_generator" };
             let channel = tile.operand.origin.1 + column as u32;
-            for word in 0..(bits as usize * lanes).div_ceil(64) {
-                let value = (value >> (64 * word)) as u64;
-                let column_probe = Probe::new(format!("u_term_{column}.digit_o"), "term_generator", value);
+            for (word, value) in beat.beat(0).iter().copied().enumerate() {
+                let column_probe = Probe::new(format!("u_term_{column}.digit_o"), module, value);
                 probes.push(Probe { column: Some((column as u32, channel)), word, ..column_probe });
             }
         }
@@ -84,13 +89,14 @@ pub(super) fn collect(tile: &TileStep<'_>, control: &Control) -> Vec<Probe> {
         Arithmetic::Block { .. } => "block_pe",
         Arithmetic::Float(_) => "float_pe",
         Arithmetic::Int { .. } => "int_pe",
+        Arithmetic::Mac(_) => "mac_pe",
     };
     let group = &tile.scale_units.group;
     let dequantized = group.remaining > 0 && group.remaining <= machine.scale_unit.ring_entries();
     let (tree_bits, held_bits) = match &machine.pe.kind {
         PeWidths::Block(block) => (block.tree_bits, machine.pe.accumulator_bits),
         PeWidths::Int(int) => (int.tree_bits, machine.pe.accumulator_bits),
-        PeWidths::Float(float) => (float.sum_bits, float.product_bits),
+        PeWidths::Float(float) | PeWidths::Mac(float) => (float.sum_bits, float.held_bits),
     };
     for (i, pe) in tile.pes.iter().enumerate() {
         let (column, row) = ((i / rows) as u32, (i % rows) as u32);
@@ -99,7 +105,7 @@ pub(super) fn collect(tile: &TileStep<'_>, control: &Control) -> Vec<Probe> {
             let place = (Some((row, token + row)), Some((column, channel + column)));
             let probe = Probe { row: place.0, column: place.1, ..Probe::new(format!("{path}_q"), module, 0) };
             probes.push(Probe { value: mask(value.significand, bits), ..probe.clone() });
-            if module == "float_pe" {
+            if machine.pe.kind.float().is_some() {
                 let path = format!("{path}_exponent_q");
                 probes.push(Probe { path, value: u64::from(value.exponent), ..probe });
             }
@@ -169,6 +175,13 @@ pub(super) fn collect(tile: &TileStep<'_>, control: &Control) -> Vec<Probe> {
     probes
 }
 
+/// An FP16 number as it goes to the lanes: significand, exponent, sign.
+fn decoded(number: f16) -> u64 {
+    let decoded = fp16::decode(number);
+    let sign = u64::from(number.is_sign_negative());
+    u64::from(decoded.significand.unsigned_abs()) | u64::from(decoded.exponent) << 11 | sign << 16
+}
+
 /// What drain control gives the scale units for the slot that leaves in this cycle.
 fn slot_metadata(tile: &TileStep<'_>, probes: &mut Vec<Probe>) {
     let (machine, group) = (tile.machine, &tile.scale_units.group);
@@ -186,7 +199,9 @@ fn slot_metadata(tile: &TileStep<'_>, probes: &mut Vec<Probe>) {
         if machine.scale_unit.dequantize_cycles == 0 {
             let ((code, zero), (exponent, sum)) = (group.scales[column as usize], group.exponents[row as usize]);
             push("scale_i", u64::from(code));
-            push("exponent_i", u64::from(exponent));
+            if machine.pe.kind.float().is_none() {
+                push("exponent_i", u64::from(exponent));
+            }
             if machine.zero_point_bits > 0 {
                 push("zero_point_i", mask(zero, machine.zero_point_bits));
                 push("activation_sum_i", mask(sum, machine.activation_sum_bits));

@@ -37,7 +37,7 @@ pub(super) fn simulate(
         return Err(CliError::option("--input-stalls, --output-stalls", &machine.name, expected));
     }
     let timing = memory_timing(machine, arguments)?;
-    let layer = generated_layer(matmul, &arguments.weight_type, arguments.seed)?;
+    let layer = generated_layer(matmul, arguments.weight_type(machine), arguments.seed)?;
     let case =
         ArrayCase::mapped(machine.clone(), vec![layer], timing, arguments.seed, &Mapping::load(&arguments.mapping)?)?;
     let (engine, cap) = match arguments.engine {

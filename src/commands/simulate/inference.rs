@@ -18,7 +18,7 @@ use bitmosaic_workloads::operation::{
 use bitmosaic_workloads::phase::Phase;
 use bitmosaic_workloads::routing::Routing;
 
-use super::{Arguments, SimulateEngine, energy};
+use super::{Arguments, SimulateEngine, energy, type_or_usual};
 use crate::error::CliError;
 
 #[derive(Debug, clap::Args)]
@@ -32,9 +32,9 @@ pub(super) struct ModelArguments {
     /// Sequences
     #[arg(long, default_value_t = 1, requires = "model")]
     batch: u32,
-    /// Type of keys and values in the cache
-    #[arg(long, value_name = "TYPE", default_value = "int8", requires = "model")]
-    cache_type: String,
+    /// Type of keys and values in the cache [default: int8; fp16 on machines of FP16 weights]
+    #[arg(long, value_name = "TYPE", requires = "model")]
+    cache_type: Option<String>,
     /// Elements per group of keys (along the head) and values (along the tokens)
     #[arg(long, value_name = "GROUP", default_value_t = 128, requires = "model")]
     cache_group: usize,
@@ -88,9 +88,11 @@ pub(super) fn simulate(
     if let Some((found, expected)) = phase.too_large(own.batch) {
         return Err(CliError::option("--phase, --batch", found, expected));
     }
+    let weight_type = arguments.weight_type(machine);
+    let cache_type = type_or_usual(machine, own.cache_type.as_deref(), "int8");
     let precision = Precision {
-        weights: OperandType::named(&arguments.weight_type, arguments.group)?,
-        cache: OperandType::named(&own.cache_type, own.cache_group)?,
+        weights: OperandType::named(weight_type, arguments.group)?,
+        cache: OperandType::named(cache_type, own.cache_group)?,
     };
     let scope = Scope {
         batch: own.batch,
@@ -108,9 +110,9 @@ pub(super) fn simulate(
         "{} {phase}, batch {}, weights {} g{}, cache {} g{}, logits of {} tokens{}",
         model.name,
         own.batch,
-        arguments.weight_type,
+        weight_type,
         arguments.group,
-        own.cache_type,
+        cache_type,
         own.cache_group,
         if own.lm_head == LmHeadTokens::Last { "last" } else { "all" },
         if experts(&model).is_some() { format!(", {} routing", own.routing) } else { String::new() },

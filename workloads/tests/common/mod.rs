@@ -13,9 +13,9 @@ use sha2::{Digest, Sha256};
 /// A layer named `first` of random codes of the type, two tokens.
 pub fn layer(t: &WeightType, output_channels: usize, input_channels: usize, group: usize, seed: u64) -> LayerTrace {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let codes: Vec<u8> = t.codebook(Some(0)).into_iter().map(|(_, code)| code).collect();
+    let codes: Vec<u16> = t.codebook(Some(0)).into_iter().map(|(_, code)| code).collect();
     let mut code = || codes[rng.next_u32() as usize % codes.len()];
-    let mut codes: Vec<u8> = (0..output_channels * input_channels).map(|_| code()).collect();
+    let mut codes: Vec<u16> = (0..output_channels * input_channels).map(|_| code()).collect();
     // Every other pair an outlier and its victim.
     if let (Some(victim), Some((_, outlier))) = (t.victim_code(), t.outliers().pop()) {
         let groups = codes.chunks_mut(input_channels).flat_map(|row| row.chunks_mut(group));

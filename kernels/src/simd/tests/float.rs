@@ -119,7 +119,7 @@ fn the_widest_accumulator_holds_the_largest_sums() {
         let mut matrix = Random::new(1).any_matrix(&fp4, [2, 256], 256);
         matrix.special_values = [20; 4]; // 4 + 4·4
         matrix.scales.fill(255);
-        matrix.codes.fill(fp4.codes.iter().position(|c| *c == bitmosaic_numerics::CodeValue::Special).unwrap() as u8);
+        matrix.codes.fill(fp4.special_code().unwrap());
         for value in [f16::MAX, f16::MIN] {
             assert_eq!(check(&machine, &[value; 256], &matrix, "largest"), panels);
         }

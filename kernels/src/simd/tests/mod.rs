@@ -141,7 +141,7 @@ fn lanes_hold_the_largest_sums() {
     let pools = pools();
     let bytes = types().into_iter().find(|t| t.name == "bytes").unwrap();
     let limit = types().into_iter().find(|t| t.name == "narrow at its limit").unwrap();
-    let extremes = [(&limit, 1u8, 2u8), (&bytes, 127, 128)];
+    let extremes = [(&limit, 1u16, 2u16), (&bytes, 127, 128)];
     for (weight_type, positive, negative) in extremes {
         for group in [32, 128, 256] {
             let input_channels = 128 * 261 + 40;
@@ -166,7 +166,7 @@ fn lanes_hold_the_largest_sums() {
 #[test]
 fn lanes_hold_the_largest_pairs() {
     let pools = pools();
-    for (name, codes) in [("narrow at its limit", [1u8, 2]), ("bytes", [127, 128])] {
+    for (name, codes) in [("narrow at its limit", [1u16, 2]), ("bytes", [127, 128])] {
         let weight_type = types().into_iter().find(|t| t.name == name).unwrap();
         let channels = 128 * 140;
         let mut matrix = Random::new(2).any_matrix(&weight_type, [2, channels], 128);

@@ -122,7 +122,9 @@ pub(super) fn load(machine: &Machine, array: &Array, parts: &Parts<'_>) -> Resul
     let gives = m.bit(sink_command, field::TOKEN_FLAGS.0 + 3);
     let gives = keep(&mut m, "gives_q", gives, "compute gets a token at the end");
     let type_index = field(&mut m, sink_command, field::WEIGHT_TYPE, index_bits(machine.types.len() as u32));
-    let code_bits: Vec<Net> = machine.types.iter().map(|t| m.constant(u64::from(t.weight_type.code_bits), 4)).collect();
+    let count_bits = index_bits(machine.code_bits + 1).max(4);
+    let code_bits: Vec<Net> =
+        machine.types.iter().map(|t| m.constant(u64::from(t.weight_type.code_bits), count_bits)).collect();
     let type_code_bits = if code_bits.len() == 1 { code_bits[0] } else { m.select(type_index, &code_bits) };
     let type_code_bits = keep(&mut m, "code_bits_q", type_code_bits, "bits of a code");
 

@@ -36,7 +36,7 @@ pub(super) fn float_pe(machine: &Machine, widths: &FloatPe) -> Result<Module, Ne
     let dequantize = m.input("dequantize_i", 1, "the dequantizer takes a bit of the scale code");
     let scale_bit = m.input("scale_bit_i", 1, "that bit, the highest first");
     let shift = m.input("shift_i", 1, "the hold chain moves by one");
-    let chain = m.input_signed("chain_i", widths.product_bits, "hold register of the next PE in the chain");
+    let chain = m.input_signed("chain_i", widths.held_bits, "hold register of the next PE in the chain");
     let chain_exponent = m.input("chain_exponent_i", widths.exponent_bits, "its exponent");
 
     // Lanes: exponent of the product, 0 where it is zero.
@@ -65,10 +65,51 @@ pub(super) fn float_pe(machine: &Machine, widths: &FloatPe) -> Result<Module, Ne
             m.name(exponent, &format!("lane_exponent_{lane}"), "exponent of the product, 0 where it is zero");
         lane_values.push([significand, exponent, sign]);
     }
-    let largest = tree(&mut m, lane_values.iter().map(|l| l[1]).collect(), larger);
+    let (sum, sum_exponent) = sum_of_lanes(&mut m, widths, lane_values, (pe.pipeline_registers, advance));
+    let some = m.reduce_or(sum_exponent);
+    let zero = m.constant(0, 1);
+    let weight = m.concat(&[zero, plane]);
+    let weight = m.extend(weight, widths.exponent_bits);
+    let weight = gate(&mut m, some, weight);
+    let term_exponent = m.add(sum_exponent, weight);
+    let term_exponent = m.truncate(term_exponent, widths.exponent_bits);
+    let term = (sum, term_exponent);
+    let (total, large_exponent) = float_accumulator(&mut m, machine, widths, term, [accumulate, clear]);
+
+    // Dequantize: product = 2 · product + bit · sum, eight times; then the product is a link of the hold chain.
+    let held = m.reg("held_q", total, Some(capture), None, "finished group sum");
+    let product = m.register("hold_q", widths.held_bits, true, "sum times the scale bits so far; then the hold chain");
+    let zero = m.constant_signed(0, pe.accumulator_bits);
+    let addend = m.mux(scale_bit, held, zero);
+    let doubled = m.shift_left_const(product, 1);
+    let next = m.add(doubled, addend);
+    let next = m.truncate(next, widths.held_bits);
+    let next = m.mux(dequantize, next, chain);
+    let zero = m.constant_signed(0, widths.held_bits);
+    let next = m.mux(capture, zero, next);
+    let changes = m.or_all(&[capture, dequantize, shift]);
+    m.drive(product, next, Some(changes), None);
+    let next = m.mux(capture, large_exponent, chain_exponent);
+    let changes = m.or(capture, shift);
+    let product_exponent =
+        m.reg("hold_exponent_q", next, Some(changes), None, "exponent of the sum; then the hold chain");
+    m.output("chain_o", product, "hold register");
+    m.output("chain_exponent_o", product_exponent, "its exponent");
+    m.finish()
+}
+
+/// The lanes' products, each a significand, an exponent that is 0 where the product is zero, and a sign: aligned to the largest
+/// exponent of the cycle and summed, with the registers of the PE pipeline. Gives the sum and its exponent.
+pub(super) fn sum_of_lanes(
+    m: &mut ModuleBuilder,
+    widths: &FloatPe,
+    mut lanes: Vec<[Net; 3]>,
+    (registers, advance): (u32, Option<Net>),
+) -> (Net, Net) {
+    let largest = tree(m, lanes.iter().map(|l| l[1]).collect(), larger);
     let mut largest = m.name(largest, "largest", "largest exponent of the cycle, 0 without any product");
-    if pe.pipeline_registers > 1 {
-        for (lane, values) in lane_values.iter_mut().enumerate() {
+    if registers > 1 {
+        for (lane, values) in lanes.iter_mut().enumerate() {
             for (value, name) in values.iter_mut().zip(["significand", "exponent", "sign"]) {
                 *value = m.reg(&format!("lane_{name}_{lane}_q"), *value, advance, None, "lane register");
             }
@@ -79,7 +120,7 @@ pub(super) fn float_pe(machine: &Machine, widths: &FloatPe) -> Result<Module, Ne
     // Align: the magnitude is truncated, then the sign applied as ones' complement; the ones are carries of the additions.
     let mut aligned = Vec::new();
     let mut negatives = Vec::new();
-    for (lane, [significand, exponent, sign]) in lane_values.into_iter().enumerate() {
+    for (lane, [significand, exponent, sign]) in lanes.into_iter().enumerate() {
         let distance = m.sub(largest, exponent);
         let distance = m.truncate(distance, widths.exponent_bits);
         let distance = m.as_unsigned(distance);
@@ -92,23 +133,26 @@ pub(super) fn float_pe(machine: &Machine, widths: &FloatPe) -> Result<Module, Ne
         aligned.push(m.name(value, &format!("aligned_{lane}"), "aligned product, ones' complement where negative"));
         negatives.push(sign);
     }
-    let last = negatives[lanes as usize - 1];
-    let sum = tree_with_carries(&mut m, aligned, negatives);
-    let mut sum = add_carry(&mut m, sum, last);
-    let mut sum_exponent = largest;
-    if pe.pipeline_registers > 0 {
-        sum = m.reg("tree_q", sum, advance, None, "sum of the lanes");
-        sum_exponent = m.reg("tree_exponent_q", sum_exponent, advance, None, "its exponent, without the plane");
+    let last = negatives[negatives.len() - 1];
+    let sum = tree_with_carries(m, aligned, negatives);
+    let sum = add_carry(m, sum, last);
+    if registers == 0 {
+        return (sum, largest);
     }
+    let sum = m.reg("tree_q", sum, advance, None, "sum of the lanes");
+    (sum, m.reg("tree_exponent_q", largest, advance, None, "its exponent, without the plane"))
+}
 
-    // Accumulate: the smaller exponent's side is shifted right and rounded half up.
-    let some = m.reduce_or(sum_exponent);
-    let zero = m.constant(0, 1);
-    let weight = m.concat(&[zero, plane]);
-    let weight = m.extend(weight, widths.exponent_bits);
-    let weight = gate(&mut m, some, weight);
-    let term_exponent = m.add(sum_exponent, weight);
-    let term_exponent = m.truncate(term_exponent, widths.exponent_bits);
+/// The group accumulator with its exponent, and a term that arrives with `accumulate` and restarts it with `clear`: the smaller
+/// exponent's side is shifted right and rounded half up. Gives the sum with this term, and its exponent.
+pub(super) fn float_accumulator(
+    m: &mut ModuleBuilder,
+    machine: &Machine,
+    widths: &FloatPe,
+    (sum, term_exponent): (Net, Net),
+    [accumulate, clear]: [Net; 2],
+) -> (Net, Net) {
+    let pe = &machine.pe;
     let term = m.shift_left_const(sum, widths.accumulator_guard_bits);
     let term = m.extend(term, pe.accumulator_bits);
     let accumulator = m.register("accumulator_q", pe.accumulator_bits, true, "group sum so far");
@@ -116,7 +160,7 @@ pub(super) fn float_pe(machine: &Machine, widths: &FloatPe) -> Result<Module, Ne
     let keep = m.not(clear);
     let zero = m.constant_signed(0, pe.accumulator_bits);
     let base = m.mux(clear, zero, accumulator);
-    let base_exponent = gate(&mut m, keep, exponent);
+    let base_exponent = gate(m, keep, exponent);
     let term_larger = m.lt(base_exponent, term_exponent);
     let large = m.mux(term_larger, term, base);
     let small = m.mux(term_larger, base, term);
@@ -138,28 +182,7 @@ pub(super) fn float_pe(machine: &Machine, widths: &FloatPe) -> Result<Module, Ne
     let total = m.name(total, "accumulator_d", "group sum with this term");
     m.drive(accumulator, total, Some(accumulate), None);
     m.drive(exponent, large_exponent, Some(accumulate), None);
-
-    // Dequantize: product = 2 · product + bit · sum, eight times; then the product is a link of the hold chain.
-    let held = m.reg("held_q", total, Some(capture), None, "finished group sum");
-    let product =
-        m.register("hold_q", widths.product_bits, true, "sum times the scale bits so far; then the hold chain");
-    let zero = m.constant_signed(0, pe.accumulator_bits);
-    let addend = m.mux(scale_bit, held, zero);
-    let doubled = m.shift_left_const(product, 1);
-    let next = m.add(doubled, addend);
-    let next = m.truncate(next, widths.product_bits);
-    let next = m.mux(dequantize, next, chain);
-    let zero = m.constant_signed(0, widths.product_bits);
-    let next = m.mux(capture, zero, next);
-    let changes = m.or_all(&[capture, dequantize, shift]);
-    m.drive(product, next, Some(changes), None);
-    let next = m.mux(capture, large_exponent, chain_exponent);
-    let changes = m.or(capture, shift);
-    let product_exponent =
-        m.reg("hold_exponent_q", next, Some(changes), None, "exponent of the sum; then the hold chain");
-    m.output("chain_o", product, "hold register");
-    m.output("chain_exponent_o", product_exponent, "its exponent");
-    m.finish()
+    (total, large_exponent)
 }
 
 fn larger(m: &mut ModuleBuilder, a: Net, b: Net) -> Net {
@@ -175,21 +198,25 @@ pub(crate) fn activation_decoder(machine: &Machine) -> Result<Module, NetlistErr
         "Row edge: takes FP16 activations apart, once for all PEs of the row; finds NaN and infinities.",
     );
     let activations = m.input("activation_i", lanes * 16, "FP16 activations of the lanes");
+    let (decoded, non_finite) = decode_fp16(&mut m, activations, lanes);
+    m.output("activation_o", decoded, "per lane: significand (11), exponent (5), sign");
+    m.output("non_finite_o", non_finite, "a lane holds a NaN or an infinity");
+    m.finish()
+}
+
+/// FP16 numbers taken apart, [`DECODED_BITS`] each, and whether one is a NaN or an infinity.
+pub(super) fn decode_fp16(m: &mut ModuleBuilder, numbers: Net, lanes: u32) -> (Net, Net) {
     let mut decoded = Vec::new();
     let mut non_finite = Vec::new();
     for lane in 0..lanes {
-        let fraction = m.slice(activations, lane * 16, 10);
-        let exponent = m.slice(activations, lane * 16 + 10, 5);
-        let sign = m.bit(activations, lane * 16 + 15);
+        let fraction = m.slice(numbers, lane * 16, 10);
+        let exponent = m.slice(numbers, lane * 16 + 10, 5);
+        let sign = m.bit(numbers, lane * 16 + 15);
         let hidden = m.reduce_or(exponent);
         let one = m.constant(1, 5);
         let biased = m.mux(hidden, exponent, one);
         decoded.extend([fraction, hidden, biased, sign]);
         non_finite.push(m.reduce_and(exponent));
     }
-    let decoded = m.concat(&decoded);
-    m.output("activation_o", decoded, "per lane: significand (11), exponent (5), sign");
-    let non_finite = m.or_all(&non_finite);
-    m.output("non_finite_o", non_finite, "a lane holds a NaN or an infinity");
-    m.finish()
+    (m.concat(&decoded), m.or_all(&non_finite))
 }

@@ -3,6 +3,7 @@
 pub mod bit_serial_block;
 pub mod bit_serial_float;
 mod fp16_int;
+pub mod fp16_mac;
 
 use bitmosaic_arch::{Machine, PeWidths};
 
@@ -14,6 +15,7 @@ pub(crate) fn processing_element(machine: &Machine) -> Result<Module, NetlistErr
         PeWidths::Block(block) => bit_serial_block::block_pe(machine, block),
         PeWidths::Float(float) => bit_serial_float::float_pe(machine, float),
         PeWidths::Int(int) => fp16_int::int_pe(machine, int),
+        PeWidths::Mac(widths) => fp16_mac::mac_pe(machine, widths),
     }
 }
 
