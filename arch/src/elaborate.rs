@@ -1,5 +1,6 @@
 use bitmosaic_numerics::{
-    DigitSet, LARGEST_SCALE_EXPONENT, MAX_GROUP, SMALLEST_SCALE_EXPONENT, ScaleKind, TermTable, registry, weight_type,
+    Digit, DigitSet, LARGEST_SCALE_EXPONENT, MAX_GROUP, SMALLEST_SCALE_EXPONENT, ScaleKind, TermTable, registry,
+    weight_type,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -62,6 +63,7 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
         Digits::Radix8 => DigitSet::Radix8,
         Digits::Radix16 => DigitSet::Radix16,
         Digits::Whole => DigitSet::Whole,
+        Digits::Shifted => DigitSet::Shifted,
     };
     let types = executed_types(spec, &check, digit_set)?;
     let code_bits = types.iter().map(|t| t.weight_type.code_bits).max().unwrap_or(1);
@@ -84,6 +86,7 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
         weight_magnitude_bits,
         digit_set,
         digit_bits: digit_bits(digit_set, &types),
+        types: &types,
         scale_kinds: &scale_kinds,
         zero_points: zero_point_bits > 0,
         steps: Steps::new(spec.float_pipeline_registers),
@@ -165,6 +168,7 @@ struct Common<'a> {
     weight_magnitude_bits: u32,
     digit_set: DigitSet,
     digit_bits: u32,
+    types: &'a [ExecutedType],
     scale_kinds: &'a [ScaleKind],
     zero_points: bool,
     steps: Steps,
@@ -203,16 +207,28 @@ fn block(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleU
         product_bits <= MAX_PRODUCT_BITS,
         &format!("the scaled group sum would need {product_bits} bits, at most {MAX_PRODUCT_BITS} are supported"),
     )?;
-    let digits_ok = common.digit_set.is_twos_complement() == (element.kind == PeKind::Fp16Int);
+    let digits_ok = common.digit_set.is_sign_magnitude() != (element.kind == PeKind::Fp16Int);
     let field = "processing_element.digits";
-    let expected = "`bit-serial-block` has `radix4`, `paper` or `radix8`, `fp16-int` has `radix16` or `whole`";
+    let expected =
+        "`bit-serial-block` has `radix4`, `paper` or `radix8`, `fp16-int` has `radix16`, `whole` or `shifted`";
     check.that(field, format!("{:?}", element.digits), digits_ok, expected)?;
     let lanes_bits = ceil_log2(common.lanes);
     let kind = if element.kind == PeKind::Fp16Int {
         let order = element.order == TermOrder::WeightMajor;
         check.that("processing_element.order", format!("{:?}", element.order), order, "this kind is `weight-major`")?;
-        let product_bits = w + common.digit_bits;
-        PeWidths::Int(IntPe { significand_bits: w, product_bits, tree_bits: product_bits + lanes_bits })
+        let largest_shift = largest_shift(common.digit_set, common.types);
+        // |activation| <= 2^(W-1), so that a product with a symmetric digit has W and the bits of the digit's magnitude.
+        let product_bits = match common.digit_set {
+            DigitSet::Shifted => w + bits(largest_digit(common.digit_set, common.types)),
+            _ => w + common.digit_bits,
+        };
+        PeWidths::Int(IntPe {
+            significand_bits: w,
+            multiplier_bits: common.digit_bits - bits(largest_shift),
+            largest_shift,
+            product_bits,
+            tree_bits: product_bits + lanes_bits,
+        })
     } else {
         let product_bits = w + ceil_log2(common.digit_set.largest());
         PeWidths::Block(BlockPe {
@@ -321,15 +337,33 @@ fn float(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleU
     Ok((pe, scale_unit))
 }
 
-/// Bits of a digit on the wires; in two's complement no more than the executed types have, programmable special values of any
-/// kind.
+/// Digits that the lanes multiply by: those of the executed types, or, where one has programmable special values, all.
+fn lane_digits(digit_set: DigitSet, types: &[ExecutedType]) -> Vec<Digit> {
+    if types.iter().any(|t| t.weight_type.special.is_some()) {
+        return digit_set.digits();
+    }
+    types.iter().flat_map(|t| t.table.digits.iter().flatten().flatten().copied()).collect()
+}
+
+/// Bits of a digit on the wires; of one that lanes multiply by no more than [`lane_digits`] need.
 fn digit_bits(digit_set: DigitSet, types: &[ExecutedType]) -> u32 {
-    if !digit_set.is_twos_complement() || types.iter().any(|t| t.weight_type.special.is_some()) {
+    if digit_set.is_sign_magnitude() {
         return digit_set.bits();
     }
-    let digits = types.iter().flat_map(|t| t.table.digits.iter().flatten().flatten());
-    // With the sign.
-    digits.map(|d| i32::BITS - d.value().max(!d.value()).leading_zeros() + 1).max().unwrap_or(1)
+    let shift_bits = bits(largest_shift(digit_set, types));
+    // With the sign. A significand that is shifted fills its bits: the shift's stand above all of them.
+    let significand = |d: Digit| d.value() >> digit_set.shift(d);
+    let of = |d: Digit| i32::BITS - significand(d).max(!significand(d)).leading_zeros() + 1;
+    lane_digits(digit_set, types).into_iter().map(of).max().unwrap_or(1) + shift_bits
+}
+
+fn largest_shift(digit_set: DigitSet, types: &[ExecutedType]) -> u32 {
+    lane_digits(digit_set, types).into_iter().map(|d| digit_set.shift(d)).max().unwrap_or(0)
+}
+
+/// Largest magnitude of a digit.
+fn largest_digit(digit_set: DigitSet, types: &[ExecutedType]) -> u32 {
+    lane_digits(digit_set, types).iter().map(|d| d.value().unsigned_abs()).max().unwrap_or(0)
 }
 
 fn executed_types(spec: &DesignSpec, check: &Check, digit_set: DigitSet) -> Result<Vec<ExecutedType>, ArchError> {
@@ -413,6 +447,12 @@ mod tests {
         assert_eq!(widths(Digits::Whole, &["int4"]), (4, 20, 1));
         assert_eq!(widths(Digits::Whole, &["bitmod-fp4"]), (8, 24, 1));
         assert_eq!(widths(Digits::Radix16, &["int4", "int8"]), (5, 21, 2));
+        // 16 is 4 · 2^2, a 2-bit shift; 96 is 6 · 2^4. Without shifts it is the integer's bits.
+        assert_eq!(widths(Digits::Shifted, &["int4", "flint4"]), (6, 21, 1));
+        assert_eq!(widths(Digits::Shifted, &["int4"]), (4, 20, 1));
+        assert_eq!(widths(Digits::Shifted, &["ternary"]), (2, 17, 1));
+        assert_eq!(widths(Digits::Shifted, &["bitmod-fp4"]), (7, 23, 1)); // any special value: 112
+        assert_eq!(widths(Digits::Shifted, &["int8"]), (5, 20, 2)); // digits up to 8
     }
 
     #[test]
@@ -451,7 +491,7 @@ mod tests {
         refuse(|s| s.scale_unit = None, "scale_unit", "needs it");
         refuse(|s| s.processing_element.guard_bits = Some(3), "processing_element.guard_bits", "remove it");
         refuse(|s| s.processing_element.digits = Digits::Whole, "processing_element.digits", "`radix4`, `paper`");
-        refuse(|s| s.processing_element.kind = PeKind::Fp16Int, "processing_element.digits", "`radix16` or `whole`");
+        refuse(|s| s.processing_element.kind = PeKind::Fp16Int, "processing_element.digits", "`whole` or `shifted`");
         refuse(
             |s| {
                 let element = &mut s.processing_element;

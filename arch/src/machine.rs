@@ -83,8 +83,8 @@ pub struct Pe {
     pub accumulator_bits: u32,
     /// Digits that the lanes multiply by.
     pub digit_set: DigitSet,
-    /// Bits of a digit on the wires: those of the digit set, or fewer where it is in two's complement and the executed types
-    /// need no more.
+    /// Bits of a digit on the wires: those of the digit set, or fewer where lanes multiply by it and the executed types need no
+    /// more: the lowest ones.
     pub digit_bits: u32,
     /// Which terms follow each other.
     pub order: TermOrder,
@@ -101,7 +101,7 @@ pub enum PeWidths {
     Block(BlockPe),
     /// Digits times FP16 activations, aligned every cycle.
     Float(FloatPe),
-    /// Whole weights, or parts of them in two's complement, times aligned activations, summed as integers.
+    /// Whole weights, parts of them in two's complement, or their significands, times aligned activations, summed as integers.
     Int(IntPe),
 }
 
@@ -121,7 +121,11 @@ impl PeWidths {
 pub struct IntPe {
     /// Aligned activation, sign included (W).
     pub significand_bits: u32,
-    /// Digit times activation.
+    /// Bits of a digit that multiply an activation, the lowest: all, or the significand of a digit with a shift.
+    pub multiplier_bits: u32,
+    /// Largest shift of a product, as the rest of the digit says; 0 for digits without shifts.
+    pub largest_shift: u32,
+    /// Digit times activation, shift included.
     pub product_bits: u32,
     /// Sum of `lanes` products: log2 lanes more.
     pub tree_bits: u32,

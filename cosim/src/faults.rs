@@ -43,6 +43,7 @@ pub const FAULTS: &[Fault] = &[
     fault("triple-not-doubled", "tile", "triple_0_0", "only the second"),
     fault("triple-without-its-single", "tile", "triple_1_3", "only the first"),
     fault("weight-without-its-activation", "int_pe", "product_1", "only the first"),
+    fault("product-shifted-by-another-amount", "int_pe", "product_2", "rotated"),
     fault("lane-left-out", "int_pe", "tree_q.next", "only the first"),
     fault("upper-half-weighs-as-the-lower", "int_pe", "accumulator_d/truncate.0/add.1", "rotated"),
     fault("integer-group-sum-without-its-start", "int_pe", "accumulator_d/truncate.0/add.0", "swapped"),

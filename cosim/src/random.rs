@@ -94,7 +94,11 @@ pub(crate) fn tile_design(random: &mut Random, rows: usize, columns: usize) -> D
     let float = kind == PeKind::BitSerialFloat;
     let (digits, digit_set) = match kind {
         PeKind::BitSerialFloat => (Digits::Radix4, DigitSet::Radix4),
-        PeKind::Fp16Int => random.pick(&[(Digits::Whole, DigitSet::Whole), (Digits::Radix16, DigitSet::Radix16)]),
+        PeKind::Fp16Int => random.pick(&[
+            (Digits::Whole, DigitSet::Whole),
+            (Digits::Radix16, DigitSet::Radix16),
+            (Digits::Shifted, DigitSet::Shifted),
+        ]),
         PeKind::BitSerialBlock => random.pick(&[
             (Digits::Radix4, DigitSet::Radix4),
             (Digits::Radix4, DigitSet::Radix4),

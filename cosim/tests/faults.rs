@@ -23,7 +23,7 @@ use rayon::prelude::*;
 
 #[test]
 fn every_named_fault_is_found_and_localized() {
-    let tiles = ["mosaic-tile", "bitmod-tile", "figna-mixed-tile"].map(small_tile);
+    let tiles = ["mosaic-tile", "bitmod-tile", "figna-mixed-tile", "ant-tile"].map(small_tile);
     let others = [types_machine(), planes_machine(), steps_machine()];
     let sound = tiles.into_iter().chain(others).map(|machine| hard_case(&machine)).collect::<Vec<_>>();
     for case in &sound {
@@ -176,7 +176,7 @@ fn whole_machine(digits: Digits, lanes: u32, pipeline_registers: u32) -> Machine
 /// Small machines that together have everything: any depth of the PE pipeline, padding slots, scale units that serve several
 /// columns, one column and a part of one, narrow and wide significands, both orders of the terms, floating-point steps of one
 /// cycle and of several, accumulators in registers and in memories.
-fn machines() -> [(&'static str, Machine); 12] {
+fn machines() -> [(&'static str, Machine); 13] {
     // rows, columns, lanes, W, pipeline registers, PEs per scale unit
     let machine = |rows, columns, lanes, w, pipeline_registers, pes| {
         let mut spec: DesignSpec = parse(presets()[0].text, "preset").unwrap();
@@ -211,6 +211,7 @@ fn machines() -> [(&'static str, Machine); 12] {
         ("memory", memory_machine()),
         ("halves", whole_machine(Digits::Radix16, 4, 1)),
         ("whole", whole_machine(Digits::Whole, 2, 2)),
+        ("shifted", whole_machine(Digits::Shifted, 2, 1)),
         ("float", float(2, 2, 4, 3, 2)),
         ("float, no pipeline", float(3, 2, 4, 0, 0)),
     ]

@@ -34,34 +34,58 @@ pub enum DigitSet {
     Radix16,
     /// -128 to 127: the whole value at once, in two's complement.
     Whole,
+    /// 0 to ±7 times 1, 2, 4, 8 or 16, planes of 16^k: a significand and a shift, as the decoders of ANT (MICRO 2022) and OliVe
+    /// (ISCA 2023) give them. On the wires a digit has the smallest shift with which its significand fits its bits, -8 to 7.
+    Shifted,
 }
+
+/// Bits of the significand of a [`DigitSet::Shifted`] digit, two's complement; its shift stands above.
+pub const SIGNIFICAND_BITS: u32 = 4;
+/// Largest shift of a [`DigitSet::Shifted`] digit.
+const LARGEST_SHIFT: u32 = 4;
 
 impl DigitSet {
     /// Every digit set.
-    pub const ALL: [DigitSet; 5] =
-        [DigitSet::Radix4, DigitSet::Paper, DigitSet::Radix8, DigitSet::Radix16, DigitSet::Whole];
+    pub const ALL: [DigitSet; 6] =
+        [DigitSet::Radix4, DigitSet::Paper, DigitSet::Radix8, DigitSet::Radix16, DigitSet::Whole, DigitSet::Shifted];
 
-    /// Whether digits are parts of a value in two's complement, and are so on the wires; those of the other sets are a sign and
-    /// one of the few [`DigitSet::magnitudes`].
+    /// Whether digits are parts of a value in two's complement, and are so on the wires.
     pub fn is_twos_complement(self) -> bool {
         matches!(self, DigitSet::Radix16 | DigitSet::Whole)
     }
 
-    /// Magnitudes, in the order of their codes on the wires; none of a set in two's complement.
+    /// Whether digits are a sign and the code of one of the few [`DigitSet::magnitudes`] on the wires, for lanes that select;
+    /// the others are for lanes that multiply.
+    pub fn is_sign_magnitude(self) -> bool {
+        !self.is_twos_complement() && self != DigitSet::Shifted
+    }
+
+    /// Magnitudes, ascending: the order of their codes on the wires, where they have codes. None of a set in two's complement.
     pub fn magnitudes(self) -> &'static [i8] {
         match self {
             DigitSet::Radix16 | DigitSet::Whole => &[],
             DigitSet::Radix4 => &[0, 1, 2, 4],
             DigitSet::Paper => &[0, 1, 2, 4, 8],
             DigitSet::Radix8 => &[0, 1, 2, 3, 4, 6],
+            DigitSet::Shifted => {
+                &[0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112]
+            }
         }
     }
 
-    /// Bits of a digit on the wires: two's complement, or the sign above the magnitude's code.
+    /// Shift of a digit whose significand goes through a multiplier first: the smallest with which that fits its bits; 0 of the
+    /// sets without shifts.
+    pub fn shift(self, digit: Digit) -> u32 {
+        let signed_bits = i8::BITS - digit.0.max(!digit.0).leading_zeros() + 1;
+        if self == DigitSet::Shifted { signed_bits.saturating_sub(SIGNIFICAND_BITS) } else { 0 }
+    }
+
+    /// Bits of a digit on the wires: two's complement, or the shift above the significand, or the sign above the magnitude's code.
     pub fn bits(self) -> u32 {
         match self {
             DigitSet::Radix16 => 5,
             DigitSet::Whole => 8,
+            DigitSet::Shifted => SIGNIFICAND_BITS + u32::BITS - LARGEST_SHIFT.leading_zeros(),
             _ => self.magnitude_bits() + 1,
         }
     }
@@ -84,7 +108,7 @@ impl DigitSet {
         match self {
             DigitSet::Radix4 | DigitSet::Paper => 2,
             DigitSet::Radix8 => 3,
-            DigitSet::Radix16 => 4,
+            DigitSet::Radix16 | DigitSet::Shifted => 4,
             DigitSet::Whole => 8,
         }
     }
@@ -143,15 +167,27 @@ impl DigitSet {
         if self.is_twos_complement() {
             return digit.0 as u8 & (u8::MAX >> (u8::BITS - self.bits()));
         }
+        if self == DigitSet::Shifted {
+            let shift = self.shift(digit);
+            let significand = (digit.0 >> shift) as u8 & ((1 << SIGNIFICAND_BITS) - 1);
+            let is_there = self.magnitudes().iter().any(|m| m.unsigned_abs() == digit.0.unsigned_abs());
+            return if is_there { significand | (shift as u8) << SIGNIFICAND_BITS } else { 0 };
+        }
         let magnitude = self.magnitudes().iter().position(|m| m.unsigned_abs() == digit.0.unsigned_abs()).unwrap_or(0);
         u8::from(digit.0 < 0) << self.magnitude_bits() | magnitude as u8
     }
 
-    /// Inverse of [`DigitSet::encode`]; `-0` and codes without a magnitude decode to zero.
+    /// Inverse of [`DigitSet::encode`]; `-0` and codes without a magnitude decode to zero, shifts beyond the largest are that.
     pub fn decode(self, bits: u8) -> Digit {
         if self.is_twos_complement() {
             let above = u8::BITS - self.bits();
             return Digit((bits << above) as i8 >> above);
+        }
+        if self == DigitSet::Shifted {
+            let above = u8::BITS - SIGNIFICAND_BITS;
+            let significand = (bits << above) as i8 >> above;
+            let shift = u32::from(bits >> SIGNIFICAND_BITS) & ((1 << (self.bits() - SIGNIFICAND_BITS)) - 1);
+            return Digit(significand << shift.min(LARGEST_SHIFT));
         }
         let code = bits & ((1 << self.magnitude_bits()) - 1);
         let magnitude = self.magnitudes().get(usize::from(code)).copied().unwrap_or(0);
@@ -169,7 +205,8 @@ impl DigitSet {
 
     /// The canonical representation of `value` in `planes` planes, if there is one: fewest non-zero digits, then non-zero
     /// digits in the lowest planes, then from the highest plane down the magnitude that comes first in the order 0, powers of
-    /// the radix, others. That leaves one, and of `-value` its negative. In two's complement: the bits of the value.
+    /// the radix, others. That leaves one, and of `-value` its negative. In two's complement: the bits of the value. Of digits
+    /// with shifts the largest shift comes first, the smaller the better: a lane's shifter is built for it.
     pub fn canonical_digits(self, value: i64, planes: usize) -> Option<Digits> {
         // No sum of digits goes further; beyond it the search could overflow.
         if value.unsigned_abs() > self.largest_value(planes).into() {
@@ -179,7 +216,7 @@ impl DigitSet {
             return self.slices(value as i32, planes.min(self.max_planes()));
         }
         let mut search = Search { set: self, all: self.digits(), digits: Digits::default(), best: None };
-        search.plane(value as i32, 0, planes.min(MAX_PLANES));
+        search.plane(value as i32, 0, planes.min(self.max_planes()));
         search.best.map(|(_, d)| d)
     }
 
@@ -205,6 +242,10 @@ impl std::fmt::Display for DigitSet {
         if self.is_twos_complement() {
             return write!(f, "{{{} to {}}}", -i64::from(self.largest()), self.largest() - 1);
         }
+        if *self == DigitSet::Shifted {
+            let significand = (1 << (SIGNIFICAND_BITS - 1)) - 1;
+            return write!(f, "{{0 to ±{significand}, times up to {}}}", 1 << LARGEST_SHIFT);
+        }
         let signed = self.magnitudes()[1..].iter().map(|m| format!(", ±{m}"));
         write!(f, "{{0{}}}", signed.collect::<String>())
     }
@@ -213,8 +254,8 @@ impl std::fmt::Display for DigitSet {
 /// Digits of one value, lowest plane first.
 pub type Digits = [Digit; MAX_PLANES];
 
-/// (non-zero digits, planes they occupy as a bit mask, preference per plane, the highest first)
-type Key = (u32, u32, [(bool, u8); MAX_PLANES]);
+/// (largest shift, non-zero digits, planes they occupy as a bit mask, preference per plane, the highest first)
+type Key = (u32, u32, u32, [(bool, u8); MAX_PLANES]);
 
 struct Search {
     set: DigitSet,
@@ -231,7 +272,8 @@ impl Search {
                 let mask = occupied.fold(0, |m, (k, _)| m | 1 << k);
                 let mut preference = self.digits.map(|d| self.set.preference(d));
                 preference.reverse();
-                let key = (u32::count_ones(mask), mask, preference);
+                let shift = self.digits.iter().map(|d| self.set.shift(*d)).max().unwrap_or(0);
+                let key = (shift, u32::count_ones(mask), mask, preference);
                 if self.best.as_ref().is_none_or(|(k, _)| key < *k) {
                     self.best = Some((key, self.digits));
                 }
@@ -405,6 +447,50 @@ mod tests {
         let whole = ["int4", "bitmod-fp4", "int8", "int8-asym", "flint5", "mx-int8", "fp6-e3m2", "nf4"]
             .map(|name| terms(&crate::weight_type(name).unwrap(), DigitSet::Whole));
         assert_eq!(whole, [1, 1, 1, 1, 1, 1, 0, 0]);
+        let shifted =
+            ["int4", "int4-asym", "flint4", "flint5", "bitmod-fp4", "fp5-e3m1", "int5", "int8", "int8-asym", "nf4"]
+                .map(|name| terms(&crate::weight_type(name).unwrap(), DigitSet::Shifted));
+        assert_eq!(shifted, [1, 1, 1, 1, 1, 2, 2, 2, 2, 0]);
+    }
+
+    #[test]
+    fn shifted_digits_are_a_significand_of_four_bits_and_the_smallest_shift() {
+        let set = DigitSet::Shifted;
+        let split = |value: i8| (i32::from(value >> set.shift(Digit(value))), set.shift(Digit(value)));
+        let expected =
+            [(7, (7, 0)), (-7, (-7, 0)), (8, (4, 1)), (-8, (-8, 0)), (16, (4, 2)), (-16, (-8, 1)), (96, (6, 4))];
+        expected.iter().for_each(|(value, parts)| assert_eq!(split(*value), *parts, "{value}"));
+        // Every product of a significand and a shift, and nothing else.
+        let products = |shift: u32| (-7..=7).map(move |significand: i32| significand << shift);
+        let mut values: Vec<i32> = (0..=LARGEST_SHIFT).flat_map(products).collect();
+        values.sort_unstable();
+        values.dedup();
+        let mut digits: Vec<i32> = set.digits().iter().map(|d| d.value()).collect();
+        digits.sort_unstable();
+        assert_eq!(digits, values);
+        for digit in set.digits() {
+            let (significand, shift) = split(digit.0);
+            assert!((-8..=7).contains(&significand), "{digit:?}");
+            assert!(shift == 0 || !(-8..=7).contains(&(2 * significand)), "{digit:?}");
+            assert_eq!(significand << shift, digit.value());
+            let code = set.encode(digit);
+            assert_eq!(i32::from(((code << 4) as i8) >> 4), significand);
+            assert_eq!(u32::from(code >> 4), shift);
+        }
+        // 9 has no such parts, -128 no negative; shifts behind the largest are that.
+        assert_eq!([9, 17, 127, -128].map(|value| set.encode(Digit(value))), [0; 4]);
+        assert_eq!(set.decode(5 << 4 | 3), set.decode(4 << 4 | 3));
+        let digits = |value| set.canonical_digits(value, 2).map(|d| [d[0], d[1]].map(Digit::value));
+        assert_eq!([127, -128, 9, 8].map(digits), [Some([-1, 8]), Some([0, -8]), Some([-7, 1]), Some([-8, 1])]);
+        // Exhaustive: no representation has a smaller largest shift than the canonical one.
+        let largest = |digits: &Digits| digits.iter().map(|d| set.shift(*d)).max();
+        let none = Digit::default();
+        for candidate in set.digits().iter().flat_map(|a| set.digits().into_iter().map(|b| [*a, b, none, none])) {
+            let value = sum(set, &candidate);
+            let best = set.canonical_digits(value, 2).unwrap();
+            assert_eq!(sum(set, &best), value);
+            assert!(largest(&best) <= largest(&candidate), "{value}: {best:?} {candidate:?}");
+        }
     }
 
     #[test]
@@ -442,7 +528,7 @@ mod tests {
         assert_eq!(set.canonical_digits(i64::MIN, 4), None);
         // Exhaustive: no representation has fewer non-zero digits than the canonical one.
         let non_zero = |d: &[Digit]| d.iter().filter(|d| d.value() != 0).count();
-        for set in DigitSet::ALL.into_iter().filter(|set| !set.is_twos_complement()) {
+        for set in DigitSet::ALL.into_iter().filter(|set| set.is_sign_magnitude()) {
             let all = set.digits();
             let count = all.len();
             for code in 0..count.pow(3) {
@@ -466,7 +552,7 @@ mod tests {
                 let digits: Digits = std::array::from_fn(|k| if k < set.max_planes() { digit } else { Digit(0) });
                 assert_eq!(set.from_places(set.to_places(&digits)), digits);
             }
-            if !set.is_twos_complement() {
+            if set.is_sign_magnitude() {
                 assert_eq!(set.decode(1 << set.magnitude_bits()).value(), 0);
             }
         }

@@ -68,7 +68,7 @@ fn programs(set: DigitSet, terms: usize, is_programmable: bool) -> Vec<[Digits; 
 /// Zeros with a sign: they stand for the same.
 fn pack(set: DigitSet, special: &[Digits; SPECIAL_VALUES]) -> [u64; 1] {
     let mut words = [0];
-    let negative_zero = if set.is_twos_complement() { 0 } else { 1 << set.magnitude_bits() };
+    let negative_zero = if set.is_sign_magnitude() { 1 << set.magnitude_bits() } else { 0 };
     for (i, place) in special.iter().flat_map(|digits| set.to_places(digits)).enumerate() {
         put(&mut words, i as u32 * DIGIT_BITS, if place == 0 { negative_zero } else { place.into() });
     }

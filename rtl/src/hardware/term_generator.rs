@@ -1,5 +1,6 @@
 //! Term generator of a column: the digit of every lane's code in the current plane. Two's complement types share a recoder,
-//! or are cut into digits that are in two's complement too; the others look their digits up.
+//! or are cut into digits that are in two's complement too; the others look their digits up. Where lanes multiply by
+//! significands it is the decoder at the edge of the array that ANT and OliVe have.
 
 use bitmosaic_arch::{ExecutedType, Machine};
 use bitmosaic_numerics::term::{DIGIT_BITS, Digit, MAX_PLANES};
@@ -38,12 +39,12 @@ pub(super) fn term_generator(machine: &Machine) -> Result<Module, NetlistError> 
         .collect();
     let special_digit = m.select(selector, &values);
     let special_digit = m.name(special_digit, "special_digit", "digit of the group's special value in this plane");
-    let special_digit = if digit_set.is_twos_complement() {
-        special_digit
-    } else {
+    let special_digit = if digit_set.is_sign_magnitude() {
         let magnitude = m.slice(special_digit, 0, digit_set.magnitude_bits());
         let sign = m.bit(special_digit, digit_set.magnitude_bits());
         signed_digit(&mut m, magnitude, sign)
+    } else {
+        special_digit
     };
     // A machine may have one type, no special values, fewer planes than a command has room for.
     for input in [codes, special, selector, weight_type, plane] {
@@ -185,11 +186,11 @@ fn special_codes(machine: &Machine) -> Vec<(u32, u64)> {
 /// The digit of a code in this plane: bits of it where type and digits are in two's complement, otherwise by table.
 fn digit_of(m: &mut ModuleBuilder, executed: &ExecutedType, code: Net, plane: Net, digit_bits: u32) -> Net {
     let TermTable { digit_set, terms, digits } = &executed.table;
-    if !digit_set.is_twos_complement() {
+    if digit_set.is_sign_magnitude() {
         return signed_lookup(m, executed, code, plane);
     }
     let (code_bits, radix_bits) = (executed.weight_type.code_bits, digit_set.radix_bits());
-    if !is_integer_type(executed) {
+    if !digit_set.is_twos_complement() || !is_integer_type(executed) {
         let mask = (1 << digit_bits) - 1;
         let entry = |code: usize, k: usize| {
             let digit = if k < *terms { digits[code].map(|d| d[k]) } else { None };

@@ -20,7 +20,7 @@ use bitmosaic_rtl::netlist::Design;
 use super::yosys::{self, Claim, Given, Subject};
 use crate::common::Folder;
 
-/// Bits of a sum of digits, sign included: below 8 · 85 = 680 in radix 4, 6 · 585 in radix 8, 256 in two's complement.
+/// Bits of a sum of digits, sign included: below 8 · 85 = 680 in radix 4, 6 · 585 in radix 8, 256 in two's complement, 112 · 17 with shifts.
 const VALUE_BITS: u32 = 13;
 
 /// Proves both claims for the term generator of a tile.
@@ -86,7 +86,7 @@ fn property(machine: &Machine, design: &Design) -> String {
             MAX_PLANES as u32 * DIGIT_BITS,
             k * place_bits,
             digit_bits - 1,
-            if set.is_twos_complement() { digit_bits } else { set.magnitude_bits() } - 1
+            if set.is_sign_magnitude() { set.magnitude_bits() } else { digit_bits } - 1
         );
     }
     for lane in 0..lanes {
@@ -133,10 +133,13 @@ fn property(machine: &Machine, design: &Design) -> String {
 
 /// Cases of the value of each encoded digit; the others, -0 among them, are 0.
 fn digit_values(set: DigitSet, digit_bits: u32) -> String {
-    // In two's complement a machine may have fewer bits than the set.
+    // Where lanes multiply a machine may have fewer bits than the set.
     let mask = u8::MAX >> (u8::BITS - digit_bits);
-    let fits =
-        |d: &Digit| !set.is_twos_complement() || (d.value() << (32 - digit_bits)) >> (32 - digit_bits) == d.value();
+    let fits = |d: &Digit| match set {
+        _ if set.is_sign_magnitude() => true,
+        DigitSet::Shifted => set.encode(*d) & mask == set.encode(*d),
+        _ => (d.value() << (32 - digit_bits)) >> (32 - digit_bits) == d.value(),
+    };
     let non_zero = set.digits().into_iter().filter(|d| d.value() != 0 && fits(d));
     non_zero.map(|d| format!("{}: digit = {};", set.encode(d) & mask, d.value())).collect::<Vec<_>>().join(" ")
 }
