@@ -1,6 +1,6 @@
 use bitmosaic_numerics::{
-    Digit, DigitSet, LARGEST_SCALE_EXPONENT, MAX_GROUP, SMALLEST_SCALE_EXPONENT, ScaleKind, TermTable, registry,
-    weight_type,
+    Digit, DigitSet, LARGEST_SCALE_EXPONENT, MAX_GROUP, SMALLEST_SCALE_EXPONENT, ScaleKind, TermTable, WeightType,
+    registry, weight_type,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -66,6 +66,10 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
         Digits::Shifted => DigitSet::Shifted,
     };
     let types = executed_types(spec, &check, digit_set)?;
+    for (i, t) in types.iter().enumerate().filter(|(_, t)| !fits_lanes(&t.weight_type, lanes)) {
+        let field = format!("weights.types[{i}]");
+        return Err(check.error(&field, t.weight_type.name, PAIRS_EXPECTED));
+    }
     let code_bits = types.iter().map(|t| t.weight_type.code_bits).max().unwrap_or(1);
     let max_terms = types.iter().map(|t| t.table.terms).max().unwrap_or(1) as u32;
     // A programmable special value may be any number its type's digit planes reach.
@@ -366,6 +370,14 @@ fn largest_digit(digit_set: DigitSet, types: &[ExecutedType]) -> u32 {
     lane_digits(digit_set, types).iter().map(|d| d.value().unsigned_abs()).max().unwrap_or(0)
 }
 
+/// Whether a chunk of lanes holds whole pairs, for types whose weights stand in pairs.
+pub(crate) fn fits_lanes(weight_type: &WeightType, lanes: u32) -> bool {
+    weight_type.victim_code().is_none() || lanes.is_multiple_of(2)
+}
+
+/// What [`fits_lanes`] asks for.
+pub(crate) const PAIRS_EXPECTED: &str = "its weights stand in pairs: `processing_element.lanes` must be 2 or more";
+
 fn executed_types(spec: &DesignSpec, check: &Check, digit_set: DigitSet) -> Result<Vec<ExecutedType>, ArchError> {
     let names = &spec.weights.types;
     check.that("weights.types", format!("{names:?}"), !names.is_empty(), "name at least one weight type")?;
@@ -451,6 +463,7 @@ mod tests {
         assert_eq!(widths(Digits::Shifted, &["int4", "flint4"]), (6, 21, 1));
         assert_eq!(widths(Digits::Shifted, &["int4"]), (4, 20, 1));
         assert_eq!(widths(Digits::Shifted, &["ternary"]), (2, 17, 1));
+        assert_eq!(widths(Digits::Shifted, &["olive4"]), (7, 23, 1)); // 96
         assert_eq!(widths(Digits::Shifted, &["bitmod-fp4"]), (7, 23, 1)); // any special value: 112
         assert_eq!(widths(Digits::Shifted, &["int8"]), (5, 20, 2)); // digits up to 8
     }
@@ -504,9 +517,9 @@ mod tests {
         refuse(|s| s.weights.types = vec!["int9".into()], "weights.types[0]", "known types: bitmod-fp4");
         refuse(|s| s.weights.types = vec!["fp8-e4m3".into()], "weights.types[0]", "host only: value -229376");
         refuse(
-            |s| s.weights.types = vec!["olive4".into()],
+            |s| (s.processing_element.lanes, s.weights.types) = (1, vec!["olive4".into()]),
             "weights.types[0]",
-            "host only: a code of weight type `olive4`",
+            "in pairs: `processing_element.lanes` must be 2 or more",
         );
         refuse(|s| s.weights.types = vec!["int8".into(), "nf4".into()], "weights.types[1]", "digit planes");
         refuse(|s| s.weights.types = vec!["/nowhere.toml".into()], "weights.types[0]", "codebook `/nowhere.toml`");

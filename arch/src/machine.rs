@@ -1,5 +1,6 @@
 use bitmosaic_numerics::{DigitSet, ScaleKind, TermTable, WeightType, registry};
 
+use crate::elaborate::{PAIRS_EXPECTED, fits_lanes};
 use crate::{Array, TermOrder};
 
 /// An elaborated design: every width, latency and capacity that simulator, netlist, area and energy use.
@@ -300,9 +301,14 @@ impl Machine {
             Some(index) => Support::Executes { index, terms: self.types[index].table.terms as u32 },
             None => {
                 let registered = registry().into_iter().find(|t| t.name == type_name);
-                if let Some(Err(error)) = registered.map(|t| TermTable::new(&t, self.pe.digit_set)) {
+                let obstacle = registered.and_then(|t| match TermTable::new(&t, self.pe.digit_set) {
+                    Ok(_) if fits_lanes(&t, self.pe.lanes) => None,
+                    Ok(_) => Some(PAIRS_EXPECTED.to_string()),
+                    Err(error) => Some(error.to_string()),
+                });
+                if let Some(obstacle) = obstacle {
                     return Support::HostOnly {
-                        reason: format!("design `{}` cannot execute `{type_name}`: {error}", self.name),
+                        reason: format!("design `{}` cannot execute `{type_name}`: {obstacle}", self.name),
                     };
                 }
                 let types = self.types.iter().map(|t| t.weight_type.name).collect::<Vec<_>>().join(", ");

@@ -31,6 +31,7 @@ const fn fault(name: &'static str, module: &'static str, place: &'static str, ch
 /// The named faults.
 pub const FAULTS: &[Fault] = &[
     fault("special-digit-of-another-selector", "term_generator", "special_digit", "rotated"),
+    fault("outliers-beside-all-but-victims", "term_generator", "beside_victim_1", "unequal"),
     fault("lane-sign-or", "block_pe", "signed_0", "or"),
     fault("last-lane-sign-or", "block_pe", "signed_7", "or"),
     fault("group-sum-without-its-start", "block_pe", "accumulator_d/truncate.0/truncate.0/add.0/add.0", "swapped"),

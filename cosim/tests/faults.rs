@@ -24,7 +24,7 @@ use rayon::prelude::*;
 #[test]
 fn every_named_fault_is_found_and_localized() {
     let tiles = ["mosaic-tile", "bitmod-tile", "figna-mixed-tile", "ant-tile"].map(small_tile);
-    let others = [types_machine(), planes_machine(), steps_machine()];
+    let others = [types_machine(), planes_machine(), steps_machine(), whole_machine(Digits::Shifted, 4, 1)];
     let sound = tiles.into_iter().chain(others).map(|machine| hard_case(&machine)).collect::<Vec<_>>();
     for case in &sound {
         assert_eq!(localize(case, &ExternalSettings::default()).unwrap(), None);
@@ -160,7 +160,8 @@ fn memory_machine() -> Machine {
     elaborate(&spec, "test").unwrap()
 }
 
-/// A small machine with bit-parallel PEs: integers of one plane and, in halves, two; tables, a special value.
+/// A small machine with bit-parallel PEs: integers of one plane and, in halves, two; tables, a special value; pairs where digits
+/// have a shift.
 fn whole_machine(digits: Digits, lanes: u32, pipeline_registers: u32) -> Machine {
     let preset = presets().iter().find(|p| p.name == "figna-mixed-tile").unwrap();
     let mut spec = parse(preset.text, preset.name).unwrap();
@@ -168,7 +169,9 @@ fn whole_machine(digits: Digits, lanes: u32, pipeline_registers: u32) -> Machine
     let element = &mut spec.processing_element;
     (element.digits, element.lanes, element.pipeline_registers) = (digits, lanes, pipeline_registers);
     spec.scale_unit = Some(ScaleUnitSpec { pes_per_scale_unit: 2 });
-    spec.weights.types = ["bitmod-fp4", "fp4", "int4", "int6"].map(String::from).to_vec();
+    let pairs = (digits == Digits::Shifted).then_some("olive4");
+    let types = ["bitmod-fp4", "fp4", "int4", "int6"].into_iter().chain(pairs);
+    spec.weights.types = types.map(String::from).collect();
     spec.weights.max_group = 64;
     elaborate(&spec, "test").unwrap()
 }

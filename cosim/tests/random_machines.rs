@@ -46,7 +46,7 @@ fn the_random_cases_reach_what_they_should() {
     // The sample is worth its name only if it has every stall cause, every pipeline depth, padding slots and NaN.
     let mut status = [0u64; 4];
     let (mut depths, mut padding, mut nan, mut shared, mut float, mut whole) = ([0; 3], 0, 0, 0, 0, [0; 3]);
-    let (mut zero_points, mut kinds) = (0, [0; ScaleKind::ALL.len()]);
+    let (mut zero_points, mut kinds, mut pairs) = (0, [0; ScaleKind::ALL.len()], [0; 2]);
     for seed in 0..TILES {
         let case = case(seed);
         let run = bitmosaic_cosim::run_engine(&case, Engine::Simulator, &ExternalSettings::default()).unwrap();
@@ -63,6 +63,9 @@ fn the_random_cases_reach_what_they_should() {
         shared += u32::from(case.machine.scale_unit.units > 1);
         zero_points += u32::from(case.layers.iter().any(|l| !l.weights.zero_points.is_empty()));
         case.layers.iter().for_each(|l| kinds[l.weights.scale_kind.index()] += 1);
+        // Outlier-victim pairs, with an even last group and with a weight alone at its end.
+        let with_pairs = case.layers.iter().filter(|l| l.weights.weight_type.victim_code().is_some());
+        with_pairs.for_each(|l| pairs[l.weights.input_channels % l.weights.group % 2] += 1);
         nan += u32::from(case.outputs(&run.tile.outputs).unwrap().iter().flatten().any(|v| v.is_nan()));
     }
     assert!(
@@ -71,6 +74,7 @@ fn the_random_cases_reach_what_they_should() {
     );
     assert!(depths.iter().all(|cases| *cases >= 80), "{depths:?}");
     assert!(zero_points >= 60 && kinds.iter().all(|layers| *layers >= 60), "{zero_points} {kinds:?}");
+    assert!(pairs.iter().all(|layers| *layers >= 8), "{pairs:?}");
     assert!(whole.iter().all(|cases| *cases >= 30), "{whole:?}");
     assert!(padding >= 5 && nan >= 20 && shared >= 40 && float >= 50, "{padding} {nan} {shared} {float}");
 }

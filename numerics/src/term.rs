@@ -299,19 +299,19 @@ pub struct TermTable {
     pub digit_set: DigitSet,
     /// Terms per weight = digit planes = cycles per weight.
     pub terms: usize,
-    /// Code -> digits, 2^code_bits entries; `None` where the group's special value stands, or no weight has the code.
+    /// [`TermTable::place`] -> digits; `None` where the group's special value stands, or no weight has the code. An entry a code,
+    /// 2^code_bits; of a type whose weights stand in pairs as many again, for codes beside a victim.
     pub digits: Vec<Option<Digits>>,
+    /// Code of victims, for types whose weights stand in pairs.
+    pub victim: Option<u8>,
 }
 
 impl TermTable {
     /// Builds the table with the fewest planes that reach every value of the type, special candidates included.
     ///
     /// # Errors
-    /// `NoTerms` if a value needs more planes than [`DigitSet::max_planes`], `Pairs` for a type whose codes depend on their neighbours.
+    /// `NoTerms` if a value needs more planes than [`DigitSet::max_planes`].
     pub fn new(weight_type: &WeightType, digit_set: DigitSet) -> Result<TermTable, NumericsError> {
-        if weight_type.victim_code().is_some() {
-            return Err(NumericsError::Pairs { weight_type: weight_type.name.to_string() });
-        }
         let mut terms = 1;
         for value in weight_type.all_values() {
             while digit_set.canonical_digits(value, terms).is_none() {
@@ -322,11 +322,26 @@ impl TermTable {
                 }
             }
         }
-        let digits = weight_type.codes.iter().map(|code| match code {
-            CodeValue::Value(v) => digit_set.canonical_digits(*v, terms),
-            CodeValue::Special | CodeValue::Paired { .. } | CodeValue::Victim | CodeValue::Unused => None,
-        });
-        Ok(TermTable { digit_set, terms, digits: digits.collect() })
+        let victim = weight_type.victim_code();
+        let of = |(code, neighbour): (u8, Option<u8>)| match weight_type.codes[usize::from(code)] {
+            CodeValue::Special | CodeValue::Unused => None,
+            _ => digit_set.canonical_digits(weight_type.value_beside(code, neighbour, 0)?, terms),
+        };
+        let codes = |neighbour| (0..=u8::MAX).take(weight_type.codes.len()).map(move |code| (code, neighbour));
+        let digits = codes(None).chain(victim.into_iter().flat_map(|_| codes(victim))).map(of).collect();
+        Ok(TermTable { digit_set, terms, digits, victim })
+    }
+
+    /// Place of a code in [`TermTable::digits`]. `neighbour` is the code of the other weight of its pair, if it has one: weights
+    /// `2i` and `2i + 1` of a group are a pair, which matters to types with victims alone.
+    pub fn place(&self, code: u8, neighbour: Option<u8>) -> usize {
+        let beside_victim = self.victim.is_some() && neighbour == self.victim;
+        usize::from(code) + if beside_victim { self.digits.len() / 2 } else { 0 }
+    }
+
+    /// Digits of a code beside `neighbour` ([`TermTable::place`]), those of the group's special value where it stands for that.
+    pub fn digits_of(&self, code: u8, neighbour: Option<u8>, special: &Digits) -> Digits {
+        self.digits.get(self.place(code, neighbour)).copied().flatten().unwrap_or(*special)
     }
 
     /// Digits of a special value in this table's number of planes; programmable values must fit them.
@@ -357,15 +372,17 @@ mod tests {
         let mut checked = 0;
         for (t, set) in registry().into_iter().flat_map(|t| DigitSet::ALL.map(|set| (t.clone(), set))) {
             let Ok(table) = TermTable::new(&t, set) else { continue };
-            assert_eq!(table.digits.len(), 1 << t.code_bits, "{}", t.name);
+            let pairs = t.victim_code().is_some();
+            assert_eq!(table.digits.len(), if pairs { 2 } else { 1 } << t.code_bits, "{}", t.name);
+            let codes = || (0..=u8::MAX).take(t.codes.len());
             for special in t.special_values() {
-                for code in (0..=u8::MAX).take(t.codes.len()) {
-                    let Some(value) = t.value(code, special) else { continue };
-                    let digits = match table.digits[usize::from(code)] {
-                        Some(d) => d,
-                        None => table.special_digits(&t, special).unwrap(),
-                    };
-                    assert_eq!(sum(set, &digits), value, "{} code {code}", t.name);
+                let special_digits = table.special_digits(&t, special).unwrap();
+                // Beside nothing, and, where that matters, beside every code.
+                let neighbours = || std::iter::once(None).chain(codes().filter(|_| pairs).map(Some));
+                for (code, neighbour) in codes().flat_map(|code| neighbours().map(move |n| (code, n))) {
+                    let Some(value) = t.value_beside(code, neighbour, special) else { continue };
+                    let digits = table.digits_of(code, neighbour, &special_digits);
+                    assert_eq!(sum(set, &digits), value, "{} code {code} beside {neighbour:?}", t.name);
                     assert!(digits.iter().all(|d| set.digits().contains(d)));
                     assert!(digits[table.terms..].iter().all(|d| d.value() == 0));
                     checked += u32::from(set == DigitSet::Radix4);
@@ -374,14 +391,16 @@ mod tests {
         }
         assert_eq!(
             checked,
-            // bitmod-fp4 and razer-fp4, int4, bitmod-fp3; int2 to int8 twice; small floats; flint; mx and nvfp4; ternary, binary.
+            // bitmod-fp4 and razer-fp4, int4, bitmod-fp3; int2 to int8 twice; small floats; flint; mx and nvfp4; ternary, binary;
+            // codes of olive4 alone and in pairs.
             4 * (2 * 16
                 + 8
                 + 2 * (4 + 8 + 16 + 32 + 64 + 128 + 256)
                 + (7 + 15 + 31 + 31 + 63)
                 + (15 + 31)
                 + (15 + 63 + 255 + 15)
-                + (3 + 2))
+                + (3 + 2)
+                + (16 + 16 * 16))
         );
     }
 
@@ -428,7 +447,7 @@ mod tests {
             ("ternary", 1),
             ("binary", 1),
             ("nf4", 0),
-            ("olive4", 0),
+            ("olive4", 4),
         ];
         let found: Vec<_> = registry().iter().map(|t| (t.name, terms(t, DigitSet::Radix4))).collect();
         assert_eq!(found, expected);
@@ -447,6 +466,8 @@ mod tests {
         let whole = ["int4", "bitmod-fp4", "int8", "int8-asym", "flint5", "mx-int8", "fp6-e3m2", "nf4"]
             .map(|name| terms(&crate::weight_type(name).unwrap(), DigitSet::Whole));
         assert_eq!(whole, [1, 1, 1, 1, 1, 1, 0, 0]);
+        let olive4 = crate::weight_type("olive4").unwrap();
+        assert_eq!(DigitSet::ALL.map(|set| terms(&olive4, set)), [4, 3, 3, 2, 1, 1]);
         let shifted =
             ["int4", "int4-asym", "flint4", "flint5", "bitmod-fp4", "fp5-e3m1", "int5", "int8", "int8-asym", "nf4"]
                 .map(|name| terms(&crate::weight_type(name).unwrap(), DigitSet::Shifted));

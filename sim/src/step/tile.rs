@@ -131,11 +131,14 @@ impl<'m> TileStep<'m> {
         TileStep { probed: true, ..TileStep::new(machine) }
     }
 
-    /// Digit of a code in the plane, as the column's term generator makes it.
-    fn digit(&self, code: u8, selector: u8, plane: u32) -> Digit {
+    /// Digit of code `i` of the operand register in its plane, as the column's term generator makes it. Lanes 2i and 2i + 1 of a
+    /// column hold a pair.
+    fn digit(&self, i: usize) -> Digit {
         let table = &self.machine.types[self.running.weight_type].table;
+        let Operand { codes, selectors, plane, .. } = &self.operand;
+        let selector = selectors[i / self.machine.pe.lanes as usize];
         let special = &self.running.special_digits[usize::from(selector)];
-        table.digits.get(usize::from(code)).copied().flatten().as_ref().unwrap_or(special)[plane as usize]
+        table.digits_of(codes[i], codes.get(i ^ 1).copied(), special)[*plane as usize]
     }
 
     fn accept(&mut self, command: &[u64]) {
@@ -351,10 +354,7 @@ impl Unit for TileStep<'_> {
             _ => blocked_output,
         };
         if operand.valid {
-            let lanes = self.machine.pe.lanes as usize;
-            let plane = operand.plane;
-            let digit = |(i, code): (usize, &u8)| self.digit(*code, operand.selectors[i / lanes], plane);
-            self.digits = operand.codes.iter().enumerate().map(digit).collect();
+            self.digits = (0..operand.codes.len()).map(|i| self.digit(i)).collect();
         }
         if self.probed {
             let capture = capture.is_some();
