@@ -1,11 +1,11 @@
 use bitmosaic_numerics::{
-    Digit, DigitSet, LARGEST_SCALE_EXPONENT, MAX_GROUP, SMALLEST_SCALE_EXPONENT, ScaleKind, TermTable, WeightType,
-    registry, weight_type,
+    DigitSet, LARGEST_SCALE_EXPONENT, MAX_GROUP, SMALLEST_SCALE_EXPONENT, ScaleKind, TermTable, registry, weight_type,
 };
 use sha2::{Digest as _, Sha256};
 
 use crate::array::elaborate_array;
 use crate::check::Check;
+use crate::digits::{PAIRS_EXPECTED, digit_bits, fits_lanes, largest_digit, largest_shift};
 use crate::machine::{
     Aligner, BlockPe, EXPONENT_BITS, ExecutedType, FloatPe, IntPe, Machine, Pe, PeWidths, ScaleUnit, Tile,
 };
@@ -66,9 +66,8 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
         Digits::Shifted => DigitSet::Shifted,
     };
     let types = executed_types(spec, &check, digit_set)?;
-    for (i, t) in types.iter().enumerate().filter(|(_, t)| !fits_lanes(&t.weight_type, lanes)) {
-        let field = format!("weights.types[{i}]");
-        return Err(check.error(&field, t.weight_type.name, PAIRS_EXPECTED));
+    for (i, t) in types.iter().map(|t| &t.weight_type).enumerate() {
+        check.that(&format!("weights.types[{i}]"), t.name, fits_lanes(t, lanes), PAIRS_EXPECTED)?;
     }
     let code_bits = types.iter().map(|t| t.weight_type.code_bits).max().unwrap_or(1);
     let max_terms = types.iter().map(|t| t.table.terms).max().unwrap_or(1) as u32;
@@ -341,43 +340,6 @@ fn float(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleU
     Ok((pe, scale_unit))
 }
 
-/// Digits that the lanes multiply by: those of the executed types, or, where one has programmable special values, all.
-fn lane_digits(digit_set: DigitSet, types: &[ExecutedType]) -> Vec<Digit> {
-    if types.iter().any(|t| t.weight_type.special.is_some()) {
-        return digit_set.digits();
-    }
-    types.iter().flat_map(|t| t.table.digits.iter().flatten().flatten().copied()).collect()
-}
-
-/// Bits of a digit on the wires; of one that lanes multiply by no more than [`lane_digits`] need.
-fn digit_bits(digit_set: DigitSet, types: &[ExecutedType]) -> u32 {
-    if digit_set.is_sign_magnitude() {
-        return digit_set.bits();
-    }
-    let shift_bits = bits(largest_shift(digit_set, types));
-    // With the sign. A significand that is shifted fills its bits: the shift's stand above all of them.
-    let significand = |d: Digit| d.value() >> digit_set.shift(d);
-    let of = |d: Digit| i32::BITS - significand(d).max(!significand(d)).leading_zeros() + 1;
-    lane_digits(digit_set, types).into_iter().map(of).max().unwrap_or(1) + shift_bits
-}
-
-fn largest_shift(digit_set: DigitSet, types: &[ExecutedType]) -> u32 {
-    lane_digits(digit_set, types).into_iter().map(|d| digit_set.shift(d)).max().unwrap_or(0)
-}
-
-/// Largest magnitude of a digit.
-fn largest_digit(digit_set: DigitSet, types: &[ExecutedType]) -> u32 {
-    lane_digits(digit_set, types).iter().map(|d| d.value().unsigned_abs()).max().unwrap_or(0)
-}
-
-/// Whether a chunk of lanes holds whole pairs, for types whose weights stand in pairs.
-pub(crate) fn fits_lanes(weight_type: &WeightType, lanes: u32) -> bool {
-    weight_type.victim_code().is_none() || lanes.is_multiple_of(2)
-}
-
-/// What [`fits_lanes`] asks for.
-pub(crate) const PAIRS_EXPECTED: &str = "its weights stand in pairs: `processing_element.lanes` must be 2 or more";
-
 fn executed_types(spec: &DesignSpec, check: &Check, digit_set: DigitSet) -> Result<Vec<ExecutedType>, ArchError> {
     let names = &spec.weights.types;
     check.that("weights.types", format!("{names:?}"), !names.is_empty(), "name at least one weight type")?;
@@ -413,7 +375,7 @@ fn scale_kinds(spec: &DesignSpec, check: &Check, types: &[ExecutedType]) -> Resu
     Ok(kinds)
 }
 
-fn bits(value: u32) -> u32 {
+pub(crate) fn bits(value: u32) -> u32 {
     u32::BITS - value.leading_zeros()
 }
 

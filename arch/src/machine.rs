@@ -1,6 +1,6 @@
 use bitmosaic_numerics::{DigitSet, ScaleKind, TermTable, WeightType, registry};
 
-use crate::elaborate::{PAIRS_EXPECTED, fits_lanes};
+use crate::digits::{PAIRS_EXPECTED, fits_lanes};
 use crate::{Array, TermOrder};
 
 /// An elaborated design: every width, latency and capacity that simulator, netlist, area and energy use.

@@ -84,13 +84,14 @@ fn term_generators_of_many_types_give_the_value_of_every_code() {
         term_generator_is_proven(
             &folder,
             &machine("mosaic-tiny", |spec| {
-                spec.weights.types = executable(set);
+                // One lane, hence no pairs: the designs that have them follow.
+                spec.weights.types = executable(set).into_iter().filter(|name| name != "olive4").collect();
                 spec.weights.scales = all_scales();
                 if !set.is_sign_magnitude() {
                     spec.processing_element.kind = PeKind::Fp16Int;
                 }
                 spec.processing_element.digits = digits;
-                spec.processing_element.lanes = 2;
+                spec.processing_element.lanes = 1;
             }),
         );
     }

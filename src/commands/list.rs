@@ -99,7 +99,7 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
             ),
             entry(
                 "fp16-int",
-                "like FIGNA's: activations as in bit-serial-block, times whole weights or halves of them".into(),
+                "like FIGNA's, ANT's, OliVe's: activations as in bit-serial-block, times whole weights, halves or small significands".into(),
             ),
         ],
         What::Engines => Engine::ALL.iter().map(|e| entry(e.name(), e.summary().into())).collect(),
