@@ -459,7 +459,7 @@ fn zero_points_and_kinds_of_scale_run_on_a_machine_that_has_them() {
         let quantize =
             ["quantize", "m.safetensors", "--type", weight_type, "--group", "32", "-o", weight_type, "--json"];
         let quantized = json(folder.path(), &quantize);
-        assert!(quantized["tensors"][0]["relative_mse"].as_f64().unwrap() < 0.02, "{quantized}");
+        assert!(quantized["tensors"][0]["relative_mse"].as_f64().unwrap() < 0.03, "{quantized}");
     }
     // Measured and written; refused with the reason by a machine without the type, `fp8-e5m2` by every machine.
     for (weight_type, reason) in [("olive4", "weights.types"), ("fp8-e5m2", "digit planes")] {
