@@ -476,14 +476,21 @@ fn zero_points_and_kinds_of_scale_run_on_a_machine_that_has_them() {
         // A machine without them says so.
         refused(folder.path(), &cosim("mosaic-tile"), 2, &["mosaic-tile", "weights.types"]);
     }
-    // Host only: measured and written, refused with the reason by every machine.
-    for (weight_type, reason) in [("olive4", "beside a victim"), ("fp8-e5m2", "digit planes")] {
+    for weight_type in ["olive4", "flint4", "fp8-e5m2"] {
         let quantize =
             ["quantize", "m.safetensors", "--type", weight_type, "--group", "32", "-o", weight_type, "--json"];
         let quantized = json(folder.path(), &quantize);
-        assert!(quantized["tensors"][0]["relative_mse"].as_f64().unwrap() < 0.02, "{quantized}");
+        assert!(quantized["tensors"][0]["relative_mse"].as_f64().unwrap() < 0.03, "{quantized}");
+    }
+    // Measured and written; refused with the reason by a machine without the type, `fp8-e5m2` by every machine.
+    for (weight_type, reason) in [("olive4", "weights.types"), ("fp8-e5m2", "digit planes")] {
         let cosim = ["cosim", "--design", "mosaic-types", "--trace", weight_type, "--engines", "simulator"];
         refused(folder.path(), &cosim, 2, &["mosaic-types", weight_type, reason]);
+    }
+    for (design, weight_type) in [("olive-tile", "olive4"), ("ant-tile", "flint4")] {
+        let cosim = ["cosim", "--design", design, "--trace", weight_type, "--engines", "step,netlist", "--json"];
+        let result = json(folder.path(), &cosim);
+        assert_eq!((&result["mismatched_bits"], &result["mismatched_cycles"]), (&0.into(), &0.into()), "{result}");
     }
     let trace =
         ["quantize", "m.safetensors", "--type", "int4", "--scale", "fp16", "--group", "32", "-o", "t", "--json"];

@@ -5,6 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::array::elaborate_array;
 use crate::check::Check;
+use crate::digits::{PAIRS_EXPECTED, digit_bits, fits_lanes, largest_digit, largest_shift};
 use crate::fp16_mac::fp16_mac;
 use crate::machine::{
     Aligner, BlockPe, EXPONENT_BITS, ExecutedType, FloatPe, IntPe, Machine, Pe, PeWidths, ScaleUnit, Tile,
@@ -72,8 +73,12 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
         Digits::Radix8 => DigitSet::Radix8,
         Digits::Radix16 => DigitSet::Radix16,
         Digits::Whole => DigitSet::Whole,
+        Digits::Shifted => DigitSet::Shifted,
     };
     let types = executed_types(spec, &check, digit_set)?;
+    for (i, t) in types.iter().map(|t| &t.weight_type).enumerate() {
+        check.that(&format!("weights.types[{i}]"), t.name, fits_lanes(t, lanes), PAIRS_EXPECTED)?;
+    }
     let code_bits = types.iter().map(|t| t.weight_type.code_bits).max().unwrap_or(1);
     let max_terms = types.iter().map(|t| t.table.terms).max().unwrap_or(1) as u32;
     // A programmable special value may be any number its type's digit planes reach.
@@ -94,6 +99,7 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
         weight_magnitude_bits,
         digit_set,
         digit_bits: digit_bits(digit_set, &types),
+        types: &types,
         scale_kinds: &scale_kinds,
         zero_points: zero_point_bits > 0,
         steps: Steps::new(spec.float_pipeline_registers),
@@ -177,6 +183,7 @@ pub(crate) struct Common<'a> {
     pub(crate) weight_magnitude_bits: u32,
     pub(crate) digit_set: DigitSet,
     pub(crate) digit_bits: u32,
+    pub(crate) types: &'a [ExecutedType],
     pub(crate) scale_kinds: &'a [ScaleKind],
     pub(crate) zero_points: bool,
     pub(crate) steps: Steps,
@@ -234,16 +241,28 @@ fn block(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleU
         product_bits <= MAX_PRODUCT_BITS,
         &format!("the scaled group sum would need {product_bits} bits, at most {MAX_PRODUCT_BITS} are supported"),
     )?;
-    let digits_ok = common.digit_set.is_twos_complement() == (element.kind == PeKind::Fp16Int);
+    let digits_ok = common.digit_set.is_sign_magnitude() != (element.kind == PeKind::Fp16Int);
     let field = "processing_element.digits";
-    let expected = "`bit-serial-block` has `radix4`, `paper` or `radix8`, `fp16-int` has `radix16` or `whole`";
+    let expected =
+        "`bit-serial-block` has `radix4`, `paper` or `radix8`, `fp16-int` has `radix16`, `whole` or `shifted`";
     check.that(field, format!("{:?}", element.digits), digits_ok, expected)?;
     let lanes_bits = ceil_log2(common.lanes);
     let kind = if element.kind == PeKind::Fp16Int {
         let order = element.order == TermOrder::WeightMajor;
         check.that("processing_element.order", format!("{:?}", element.order), order, "this kind is `weight-major`")?;
-        let product_bits = w + common.digit_bits;
-        PeWidths::Int(IntPe { significand_bits: w, product_bits, tree_bits: product_bits + lanes_bits })
+        let largest_shift = largest_shift(common.digit_set, common.types);
+        // |activation| <= 2^(W-1), so that a product with a symmetric digit has W and the bits of the digit's magnitude.
+        let product_bits = match common.digit_set {
+            DigitSet::Shifted => w + bits(largest_digit(common.digit_set, common.types)),
+            _ => w + common.digit_bits,
+        };
+        PeWidths::Int(IntPe {
+            significand_bits: w,
+            multiplier_bits: common.digit_bits - bits(largest_shift),
+            largest_shift,
+            product_bits,
+            tree_bits: product_bits + lanes_bits,
+        })
     } else {
         let product_bits = w + ceil_log2(common.digit_set.largest());
         PeWidths::Block(BlockPe {
@@ -347,17 +366,6 @@ fn float(spec: &DesignSpec, check: &Check, common: Common) -> Result<(Pe, ScaleU
     Ok((pe, scale_unit))
 }
 
-/// Bits of a digit on the wires; in two's complement no more than the executed types have, programmable special values of any
-/// kind.
-fn digit_bits(digit_set: DigitSet, types: &[ExecutedType]) -> u32 {
-    if !digit_set.is_twos_complement() || types.iter().any(|t| t.weight_type.special.is_some()) {
-        return digit_set.bits();
-    }
-    let digits = types.iter().flat_map(|t| t.table.digits.iter().flatten().flatten());
-    // With the sign.
-    digits.map(|d| i32::BITS - d.value().max(!d.value()).leading_zeros() + 1).max().unwrap_or(1)
-}
-
 fn executed_types(spec: &DesignSpec, check: &Check, digit_set: DigitSet) -> Result<Vec<ExecutedType>, ArchError> {
     let names = &spec.weights.types;
     check.that("weights.types", format!("{names:?}"), !names.is_empty(), "name at least one weight type")?;
@@ -439,6 +447,13 @@ mod tests {
         assert_eq!(widths(Digits::Whole, &["int4"]), (4, 20, 1));
         assert_eq!(widths(Digits::Whole, &["bitmod-fp4"]), (8, 24, 1));
         assert_eq!(widths(Digits::Radix16, &["int4", "int8"]), (5, 21, 2));
+        // 16 is 4 · 2^2, a 2-bit shift; 96 is 6 · 2^4. Without shifts it is the integer's bits.
+        assert_eq!(widths(Digits::Shifted, &["int4", "flint4"]), (6, 21, 1));
+        assert_eq!(widths(Digits::Shifted, &["int4"]), (4, 20, 1));
+        assert_eq!(widths(Digits::Shifted, &["ternary"]), (2, 17, 1));
+        assert_eq!(widths(Digits::Shifted, &["olive4"]), (7, 23, 1)); // 96
+        assert_eq!(widths(Digits::Shifted, &["bitmod-fp4"]), (7, 23, 1)); // any special value: 112
+        assert_eq!(widths(Digits::Shifted, &["int8"]), (5, 20, 2)); // digits up to 8
     }
 
     #[test]
@@ -477,7 +492,7 @@ mod tests {
         refuse(|s| s.scale_unit = None, "scale_unit", "needs it");
         refuse(|s| s.processing_element.guard_bits = Some(3), "processing_element.guard_bits", "remove it");
         refuse(|s| s.processing_element.digits = Digits::Whole, "processing_element.digits", "`radix4`, `paper`");
-        refuse(|s| s.processing_element.kind = PeKind::Fp16Int, "processing_element.digits", "`radix16` or `whole`");
+        refuse(|s| s.processing_element.kind = PeKind::Fp16Int, "processing_element.digits", "`whole` or `shifted`");
         refuse(|s| s.processing_element.kind = PeKind::Fp16Mac, "weights.types[0]", "no FP16 numbers");
         refuse(|s| s.weights.types = vec!["fp16".into()], "weights.types[0]", "host only: value -1098974756864");
         refuse(
@@ -492,9 +507,9 @@ mod tests {
         refuse(|s| s.weights.types = vec!["int9".into()], "weights.types[0]", "known types: bitmod-fp4");
         refuse(|s| s.weights.types = vec!["fp8-e4m3".into()], "weights.types[0]", "host only: value -229376");
         refuse(
-            |s| s.weights.types = vec!["olive4".into()],
+            |s| (s.processing_element.lanes, s.weights.types) = (1, vec!["olive4".into()]),
             "weights.types[0]",
-            "host only: a code of weight type `olive4`",
+            "in pairs: `processing_element.lanes` must be 2 or more",
         );
         refuse(|s| s.weights.types = vec!["int8".into(), "nf4".into()], "weights.types[1]", "digit planes");
         refuse(|s| s.weights.types = vec!["/nowhere.toml".into()], "weights.types[0]", "codebook `/nowhere.toml`");

@@ -5,6 +5,7 @@ mod array;
 mod banks;
 mod check;
 mod designs;
+mod digits;
 mod elaborate;
 mod error;
 mod fp16_mac;

@@ -1,5 +1,6 @@
 use bitmosaic_numerics::{DigitSet, ScaleKind, TermTable, WeightType, registry};
 
+use crate::digits::{PAIRS_EXPECTED, fits_lanes};
 use crate::{Array, TermOrder};
 
 /// An elaborated design: every width, latency and capacity that simulator, netlist, area and energy use.
@@ -86,8 +87,8 @@ pub struct Pe {
     pub accumulator_bits: u32,
     /// Digits that the lanes multiply by.
     pub digit_set: DigitSet,
-    /// Bits of a digit on the wires: those of the digit set, or fewer where it is in two's complement and the executed types
-    /// need no more.
+    /// Bits of a digit on the wires: those of the digit set, or fewer where lanes multiply by it and the executed types need no
+    /// more: the lowest ones.
     pub digit_bits: u32,
     /// Which terms follow each other.
     pub order: TermOrder,
@@ -104,7 +105,7 @@ pub enum PeWidths {
     Block(BlockPe),
     /// Digits times FP16 activations, aligned every cycle.
     Float(FloatPe),
-    /// Whole weights, or parts of them in two's complement, times aligned activations, summed as integers.
+    /// Whole weights, parts of them in two's complement, or their significands, times aligned activations, summed as integers.
     Int(IntPe),
     /// FP16 weights times FP16 activations, aligned every cycle.
     Mac(FloatPe),
@@ -134,7 +135,11 @@ impl PeWidths {
 pub struct IntPe {
     /// Aligned activation, sign included (W).
     pub significand_bits: u32,
-    /// Digit times activation.
+    /// Bits of a digit that multiply an activation, the lowest: all, or the significand of a digit with a shift.
+    pub multiplier_bits: u32,
+    /// Largest shift of a product, as the rest of the digit says; 0 for digits without shifts.
+    pub largest_shift: u32,
+    /// Digit times activation, shift included.
     pub product_bits: u32,
     /// Sum of `lanes` products: log2 lanes more.
     pub tree_bits: u32,
@@ -312,9 +317,14 @@ impl Machine {
             Some(index) => Support::Executes { index, terms: self.types[index].table.terms as u32 },
             None => {
                 let registered = registry().into_iter().find(|t| t.name == type_name);
-                if let Some(Err(error)) = registered.map(|t| TermTable::new(&t, self.pe.digit_set)) {
+                let obstacle = registered.and_then(|t| match TermTable::new(&t, self.pe.digit_set) {
+                    Ok(_) if fits_lanes(&t, self.pe.lanes) => None,
+                    Ok(_) => Some(PAIRS_EXPECTED.to_string()),
+                    Err(error) => Some(error.to_string()),
+                });
+                if let Some(obstacle) = obstacle {
                     return Support::HostOnly {
-                        reason: format!("design `{}` cannot execute `{type_name}`: {error}", self.name),
+                        reason: format!("design `{}` cannot execute `{type_name}`: {obstacle}", self.name),
                     };
                 }
                 let types = self.types.iter().map(|t| t.weight_type.name).collect::<Vec<_>>().join(", ");

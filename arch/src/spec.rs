@@ -114,7 +114,8 @@ pub enum PeKind {
     BitSerialBlock,
     /// The BitMoD paper's PE, made correct: exponents are aligned every cycle, each PE has a bit-serial dequantizer.
     BitSerialFloat,
-    /// Bit-parallel, like FIGNA: activations share an exponent as those of `bit-serial-block`, whole weights multiply them.
+    /// Bit-parallel, like FIGNA, ANT and OliVe: activations share an exponent as those of `bit-serial-block`, whole weights
+    /// multiply them, or small significands whose products are shifted.
     Fp16Int,
     /// Bit-parallel, conventional: FP16 weights times FP16 activations, aligned every cycle as those of `bit-serial-float`.
     Fp16Mac,
@@ -135,6 +136,9 @@ pub enum Digits {
     Radix16,
     /// -128 to 127: every type in one cycle.
     Whole,
+    /// A 4-bit significand and a shift, as ANT's and OliVe's decoders give them: 0 to ±7 times 1, 2, 4, 8 or 16, a plane weighs
+    /// sixteen times the one below. Floats, flint and outliers in one cycle, wide integers in two.
+    Shifted,
 }
 
 /// Order of the terms of a group.
@@ -157,7 +161,7 @@ pub struct ProcessingElementSpec {
     pub kind: PeKind,
     /// Weights (and activations) a cycle: a power of two, 1 to 16.
     pub lanes: u32,
-    /// Digits that the lanes multiply by; `bit-serial-float` has `radix4` alone, `fp16-int` `whole` or `radix16`,
+    /// Digits that the lanes multiply by; `bit-serial-float` has `radix4` alone, `fp16-int` `whole`, `radix16` or `shifted`,
     /// `fp16-mac` none.
     #[serde(default, skip_serializing_if = "is_default")]
     pub digits: Digits,

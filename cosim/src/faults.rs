@@ -31,6 +31,7 @@ const fn fault(name: &'static str, module: &'static str, place: &'static str, ch
 /// The named faults.
 pub const FAULTS: &[Fault] = &[
     fault("special-digit-of-another-selector", "term_generator", "special_digit", "rotated"),
+    fault("outliers-beside-all-but-victims", "term_generator", "beside_victim_1", "unequal"),
     fault("lane-sign-or", "block_pe", "signed_0", "or"),
     fault("last-lane-sign-or", "block_pe", "signed_7", "or"),
     fault("group-sum-without-its-start", "block_pe", "accumulator_d/truncate.0/truncate.0/add.0/add.0", "swapped"),
@@ -43,6 +44,7 @@ pub const FAULTS: &[Fault] = &[
     fault("triple-not-doubled", "tile", "triple_0_0", "only the second"),
     fault("triple-without-its-single", "tile", "triple_1_3", "only the first"),
     fault("weight-without-its-activation", "int_pe", "product_1", "only the first"),
+    fault("product-shifted-by-another-amount", "int_pe", "product_2", "rotated"),
     fault("lane-left-out", "int_pe", "tree_q.next", "only the first"),
     fault("upper-half-weighs-as-the-lower", "int_pe", "accumulator_d/truncate.0/add.1", "rotated"),
     fault("integer-group-sum-without-its-start", "int_pe", "accumulator_d/truncate.0/add.0", "swapped"),

@@ -5,7 +5,7 @@ use bitmosaic_arch::{
     WeightsSpec, elaborate,
 };
 use bitmosaic_mappings::Stalls;
-use bitmosaic_numerics::{DigitSet, QuantizedMatrix, ScaleKind, TermTable, WeightType, f16, registry};
+use bitmosaic_numerics::{CodeValue, DigitSet, QuantizedMatrix, ScaleKind, TermTable, WeightType, f16, registry};
 use bitmosaic_workloads::trace::{Activations, LayerTrace};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
@@ -97,7 +97,11 @@ pub(crate) fn tile_design(random: &mut Random, rows: usize, columns: usize) -> D
     let (digits, digit_set) = match kind {
         PeKind::BitSerialFloat => (Digits::Radix4, DigitSet::Radix4),
         PeKind::Fp16Mac => (Digits::default(), DigitSet::Fp16),
-        PeKind::Fp16Int => random.pick(&[(Digits::Whole, DigitSet::Whole), (Digits::Radix16, DigitSet::Radix16)]),
+        PeKind::Fp16Int => random.pick(&[
+            (Digits::Whole, DigitSet::Whole),
+            (Digits::Radix16, DigitSet::Radix16),
+            (Digits::Shifted, DigitSet::Shifted),
+        ]),
         PeKind::BitSerialBlock => random.pick(&[
             (Digits::Radix4, DigitSet::Radix4),
             (Digits::Radix4, DigitSet::Radix4),
@@ -107,7 +111,7 @@ pub(crate) fn tile_design(random: &mut Random, rows: usize, columns: usize) -> D
     };
     let serial_block = kind == PeKind::BitSerialBlock;
     let order = if serial_block && random.below(2) == 0 { TermOrder::PlaneMajor } else { TermOrder::WeightMajor };
-    let (types, scales) = types(random, own_exponents, digit_set);
+    let (types, scales) = types(random, own_exponents, digit_set, lanes);
     let (significand_bits, pes) = (8 + random.below(11) as u32, random.pick(&sharing) as u32);
     let (guard_bits, accumulator_guard_bits) = (random.below(5) as u32, random.below(4) as u32);
     let registers = random.below(6) as u32;
@@ -139,12 +143,17 @@ pub(crate) fn tile_design(random: &mut Random, rows: usize, columns: usize) -> D
 
 /// One to four of the types that machines of the kind with these digits execute, in any order, and their kinds of group scale with now and
 /// then others.
-fn types(random: &mut Random, own_exponents: bool, digit_set: DigitSet) -> (Vec<String>, Vec<String>) {
+fn types(random: &mut Random, own_exponents: bool, digit_set: DigitSet, lanes: u32) -> (Vec<String>, Vec<String>) {
     let executable = registry().into_iter().filter(|t| TermTable::new(t, digit_set).is_ok());
+    let executable = executable.filter(|t| lanes > 1 || t.victim_code().is_none());
     let mut types: Vec<WeightType> =
         executable.filter(|t| !own_exponents || (!t.has_zero_point() && t.scale_kind() == ScaleKind::Int8)).collect();
     let count = (1 + random.below(4)).min(types.len());
-    let types: Vec<WeightType> = (0..count).map(|_| types.remove(random.below(types.len()))).collect();
+    let pairs = types.iter().position(|t| t.victim_code().is_some());
+    // Weights in pairs more often than by chance.
+    let often = pairs.filter(|_| random.below(8) == 0).map(|place| types.remove(place));
+    let others = (0..count.min(types.len())).map(|_| types.remove(random.below(types.len())));
+    let types: Vec<WeightType> = often.into_iter().chain(others).take(count).collect();
     let used = |kind: &ScaleKind| types.iter().any(|t| t.scale_kind() == *kind);
     let kinds = ScaleKind::ALL.into_iter().filter(|kind| used(kind) || (!own_exponents && random.below(5) == 0));
     let scales = kinds.map(|kind| kind.name().to_string()).collect();
@@ -172,7 +181,7 @@ pub struct LayerShape {
     pub group: usize,
 }
 
-/// Random weights of a type: any code, selector, zero point and scale, special values that the type's planes of
+/// Random weights of a type: any code and pair, selector, zero point and scale, special values that the type's planes of
 /// these digits reach.
 pub fn weights(
     random: &mut Random,
@@ -181,7 +190,8 @@ pub fn weights(
     scale_kind: ScaleKind,
     shape: LayerShape,
 ) -> QuantizedMatrix {
-    let codes: Vec<u16> = weight_type.usable_codes().collect();
+    let usable = |value: &CodeValue| !matches!(value, CodeValue::Unused | CodeValue::Victim);
+    let codes: Vec<u16> = weight_type.all_codes().filter(|(_, value)| usable(value)).map(|(code, _)| code).collect();
     let count = shape.output_channels * shape.input_channels;
     let groups = shape.output_channels * shape.input_channels.div_ceil(shape.group);
     let special = weight_type.special.is_some();
@@ -197,12 +207,23 @@ pub fn weights(
         1 => Activation::Finite.draw(random),
         _ => f16::from_bits(random.bits() as u16 & 0x03FF | (random.below(12) as u16 + 2) << 10),
     };
+    let mut matrix_codes: Vec<u16> = (0..count).map(|_| random.pick(&codes)).collect();
+    // Half of the pairs an outlier and its victim, on either side.
+    if let Some(victim) = weight_type.victim_code() {
+        let groups = matrix_codes.chunks_mut(shape.input_channels).flat_map(|row| row.chunks_mut(shape.group));
+        for pair in groups.flat_map(|group| group.chunks_exact_mut(2)) {
+            let place = random.below(4);
+            if place < 2 && weight_type.outlier(pair[1 - place]).is_some() {
+                pair[place] = victim;
+            }
+        }
+    }
     QuantizedMatrix {
         weight_type: weight_type.clone(),
         output_channels: shape.output_channels,
         input_channels: shape.input_channels,
         group: shape.group,
-        codes: (0..count).map(|_| random.pick(&codes)).collect(),
+        codes: matrix_codes,
         selectors: (0..groups).map(|_| if special { random.below(4) as u8 } else { 0 }).collect(),
         zero_points: (0..if weight_type.has_zero_point() { groups } else { 0 })
             .map(|_| (random.below(1 << weight_type.code_bits) as i32 - (1 << (weight_type.code_bits - 1))) as i8)

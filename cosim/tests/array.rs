@@ -27,7 +27,7 @@ fn layers(machine: &Machine) -> Vec<LayerTrace> {
 #[test]
 fn small_machines_agree_with_host_and_netlist() {
     let settings = ExternalSettings::default();
-    for name in ["mosaic-small", "bitmod-small", "figna-small", "fp16-small"] {
+    for name in ["mosaic-small", "bitmod-small", "figna-small", "fp16-small", "ant-small"] {
         let machine = load(name).unwrap();
         for timing in TIMINGS {
             let case = ArrayCase::new(machine.clone(), layers(&machine), timing, 7).unwrap();

@@ -21,7 +21,7 @@ fn agree(name: &str, case: &ArrayCase, engines: &[Engine]) {
 
 #[test]
 fn small_machines_agree_with_verilog() {
-    for name in ["mosaic-small", "bitmod-small", "figna-small", "fp16-small"] {
+    for name in ["mosaic-small", "bitmod-small", "figna-small", "fp16-small", "ant-small"] {
         let machine = bitmosaic_arch::load(name).unwrap();
         for (memory, mut case) in standard_array_cases(&machine, 1).unwrap() {
             agree(&format!("{name}, {memory}"), &case, &[Engine::Verilator]);

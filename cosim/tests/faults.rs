@@ -23,8 +23,9 @@ use rayon::prelude::*;
 
 #[test]
 fn every_named_fault_is_found_and_localized() {
-    let tiles = ["mosaic-tile", "bitmod-tile", "figna-mixed-tile"].map(small_tile);
-    let others = [types_machine(), planes_machine(), steps_machine(), fp16_machine(4, 3, 1)];
+    let tiles = ["mosaic-tile", "bitmod-tile", "figna-mixed-tile", "ant-tile"].map(small_tile);
+    let shifted = whole_machine(Digits::Shifted, 4, 1);
+    let others = [types_machine(), planes_machine(), steps_machine(), fp16_machine(4, 3, 1), shifted];
     let sound = tiles.into_iter().chain(others).map(|machine| hard_case(&machine)).collect::<Vec<_>>();
     for case in &sound {
         assert_eq!(localize(case, &ExternalSettings::default()).unwrap(), None);
@@ -160,7 +161,8 @@ fn memory_machine() -> Machine {
     elaborate(&spec, "test").unwrap()
 }
 
-/// A small machine with bit-parallel PEs: integers of one plane and, in halves, two; tables, a special value.
+/// A small machine with bit-parallel PEs: integers of one plane and, in halves, two; tables, a special value; pairs where digits
+/// have a shift.
 fn whole_machine(digits: Digits, lanes: u32, pipeline_registers: u32) -> Machine {
     let preset = presets().iter().find(|p| p.name == "figna-mixed-tile").unwrap();
     let mut spec = parse(preset.text, preset.name).unwrap();
@@ -168,7 +170,9 @@ fn whole_machine(digits: Digits, lanes: u32, pipeline_registers: u32) -> Machine
     let element = &mut spec.processing_element;
     (element.digits, element.lanes, element.pipeline_registers) = (digits, lanes, pipeline_registers);
     spec.scale_unit = Some(ScaleUnitSpec { pes_per_scale_unit: 2 });
-    spec.weights.types = ["bitmod-fp4", "fp4", "int4", "int6"].map(String::from).to_vec();
+    let pairs = (digits == Digits::Shifted).then_some("olive4");
+    let types = ["bitmod-fp4", "fp4", "int4", "int6"].into_iter().chain(pairs);
+    spec.weights.types = types.map(String::from).collect();
     spec.weights.max_group = 64;
     elaborate(&spec, "test").unwrap()
 }
@@ -189,7 +193,7 @@ fn fp16_machine(lanes: u32, guard_bits: u32, pipeline_registers: u32) -> Machine
 /// Small machines that together have everything: any depth of the PE pipeline, padding slots, scale units that serve several
 /// columns, one column and a part of one, narrow and wide significands, both orders of the terms, floating-point steps of one
 /// cycle and of several, accumulators in registers and in memories.
-fn machines() -> [(&'static str, Machine); 13] {
+fn machines() -> [(&'static str, Machine); 14] {
     // rows, columns, lanes, W, pipeline registers, PEs per scale unit
     let machine = |rows, columns, lanes, w, pipeline_registers, pes| {
         let mut spec: DesignSpec = parse(presets()[0].text, "preset").unwrap();
@@ -225,6 +229,7 @@ fn machines() -> [(&'static str, Machine); 13] {
         ("halves", whole_machine(Digits::Radix16, 4, 1)),
         ("whole", whole_machine(Digits::Whole, 2, 2)),
         ("fp16", fp16_machine(4, 3, 2)),
+        ("shifted", whole_machine(Digits::Shifted, 2, 1)),
         ("float", float(2, 2, 4, 3, 2)),
         ("float, no pipeline", float(3, 2, 4, 0, 0)),
     ]

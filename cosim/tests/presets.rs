@@ -124,7 +124,7 @@ fn cycles_follow_the_closed_formula() {
 #[test]
 fn bit_parallel_machines_give_the_outputs_of_bit_serial_ones() {
     let settings = ExternalSettings::default();
-    for design in ["figna-int8-tile", "figna-mixed-tile"] {
+    for design in ["figna-int8-tile", "figna-mixed-tile", "ant-tile", "olive-tile"] {
         let parallel = load(design).unwrap();
         let mut spec = load_spec(design).unwrap().0;
         spec.processing_element.kind = PeKind::BitSerialBlock;
@@ -153,10 +153,11 @@ fn bit_parallel_machines_give_the_outputs_of_bit_serial_ones() {
 #[test]
 fn the_full_machines_are_made_of_the_default_tiles() {
     let names: Vec<String> = machines().into_iter().map(|machine| machine.name).collect();
-    let tiles = ["mosaic-tile", "bitmod-tile", "figna-int8-tile", "figna-mixed-tile", "fp16-tile"];
+    let tiles =
+        ["mosaic-tile", "bitmod-tile", "figna-int8-tile", "figna-mixed-tile", "fp16-tile", "ant-tile", "olive-tile"];
     assert!(tiles.iter().all(|tile| names.iter().any(|name| name == tile)), "{names:?}");
     assert!(
-        ["mosaic", "bitmod", "figna-int8", "figna-mixed", "fp16"]
+        ["mosaic", "bitmod", "figna-int8", "figna-mixed", "fp16", "ant", "olive"]
             .iter()
             .all(|full| names.iter().all(|name| name != full)),
         "{names:?}"

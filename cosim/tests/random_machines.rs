@@ -45,8 +45,8 @@ fn random_tiles_agree_on_every_engine() {
 fn the_random_cases_reach_what_they_should() {
     // The sample is worth its name only if it has every stall cause, every pipeline depth, padding slots and NaN.
     let mut status = [0u64; 4];
-    let (mut depths, mut padding, mut nan, mut shared, mut float, mut whole) = ([0; 3], 0, 0, 0, [0; 2], [0; 2]);
-    let (mut zero_points, mut kinds) = (0, [0; ScaleKind::ALL.len()]);
+    let (mut depths, mut padding, mut nan, mut shared, mut float, mut whole) = ([0; 3], 0, 0, 0, [0; 2], [0; 3]);
+    let (mut zero_points, mut kinds, mut pairs) = (0, [0; ScaleKind::ALL.len()], [0; 2]);
     for seed in 0..TILES {
         let case = case(seed);
         let run = bitmosaic_cosim::run_engine(&case, Engine::Simulator, &ExternalSettings::default()).unwrap();
@@ -59,11 +59,15 @@ fn the_random_cases_reach_what_they_should() {
             float[usize::from(case.machine.pe.digit_set == DigitSet::Fp16)] += 1;
         }
         if let PeWidths::Int(_) = case.machine.pe.kind {
-            whole[usize::from(case.machine.pe.digit_set == DigitSet::Whole)] += 1;
+            let sets = [DigitSet::Radix16, DigitSet::Whole, DigitSet::Shifted];
+            whole[sets.iter().position(|set| *set == case.machine.pe.digit_set).unwrap()] += 1;
         }
         shared += u32::from(case.machine.scale_unit.units > 1);
         zero_points += u32::from(case.layers.iter().any(|l| !l.weights.zero_points.is_empty()));
         case.layers.iter().for_each(|l| kinds[l.weights.scale_kind.index()] += 1);
+        // Outlier-victim pairs, with an even last group and with a weight alone at its end.
+        let with_pairs = case.layers.iter().filter(|l| l.weights.weight_type.victim_code().is_some());
+        with_pairs.for_each(|l| pairs[l.weights.input_channels % l.weights.group % 2] += 1);
         nan += u32::from(case.outputs(&run.tile.outputs).unwrap().iter().flatten().any(|v| v.is_nan()));
     }
     assert!(
@@ -72,7 +76,8 @@ fn the_random_cases_reach_what_they_should() {
     );
     assert!(depths.iter().all(|cases| *cases >= 80), "{depths:?}");
     assert!(zero_points >= 60 && kinds.iter().all(|layers| *layers >= 40), "{zero_points} {kinds:?}");
-    assert!(whole.iter().all(|cases| *cases >= 40), "{whole:?}");
+    assert!(pairs.iter().all(|layers| *layers >= 8), "{pairs:?}");
+    assert!(whole.iter().all(|cases| *cases >= 24), "{whole:?}");
     assert!(float.iter().all(|cases| *cases >= 60), "{float:?}");
     assert!(padding >= 5 && nan >= 20 && shared >= 40, "{padding} {nan} {shared}");
 }

@@ -49,8 +49,10 @@ impl FloatDatapath {
             let codes = weights.codes[row].chunks(weights.group);
             let groups = weights.groups();
             let selectors = &weights.selectors[output_channel * groups..(output_channel + 1) * groups];
-            let row_digits: Vec<Vec<Digits>> =
-                codes.zip(selectors).map(|(codes, s)| codes.iter().map(|c| digits.of(*c, *s)).collect()).collect();
+            let of_group = |(codes, selector): (&[u16], &u8)| -> Vec<Digits> {
+                (0..codes.len()).map(|k| digits.of(digits.place(codes, k), *selector)).collect()
+            };
+            let row_digits: Vec<Vec<Digits>> = codes.zip(selectors).map(of_group).collect();
             let scales = row_scales(weights, output_channel);
             let channel_scale = weights.channel_scales[output_channel];
             let one_token = |(token, non_finite): (&[f16], &bool)| {
@@ -165,9 +167,19 @@ pub(crate) struct CodeDigits {
 }
 
 impl CodeDigits {
-    /// Digits of a code in a group of this selector.
-    pub(crate) fn of(&self, code: u16, selector: u8) -> Digits {
-        self.table.digits[usize::from(code)].unwrap_or(self.special[usize::from(selector) % self.special.len()])
+    /// Places of the table.
+    pub(crate) fn places(&self) -> usize {
+        self.table.digits.len()
+    }
+
+    /// Place in the table of weight `k` of a group's codes.
+    pub(crate) fn place(&self, codes: &[u16], k: usize) -> usize {
+        self.table.place(codes[k], codes.get(k ^ 1).copied())
+    }
+
+    /// Digits of a place in a group of this selector.
+    pub(crate) fn of(&self, place: usize, selector: u8) -> Digits {
+        self.table.digits[place].unwrap_or(self.special[usize::from(selector) % self.special.len()])
     }
 
     /// Terms per weight.

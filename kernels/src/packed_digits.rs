@@ -156,11 +156,11 @@ impl Panels {
         let blocks = weights.group.div_ceil(BLOCK);
         let count = weights.output_channels.div_ceil(CHANNELS);
         let panel_words = groups * blocks * planes * BLOCK_WORDS;
-        // Nibbles of the planes of a code, by selector and code.
+        // Nibbles of the planes of a code, by selector and place in the table.
         let nibbles: Vec<Vec<[u32; MAX_PLANES]>> = (0..digits.selectors())
             .map(|s| {
-                let codes = 0..weights.weight_type.codes.len();
-                codes.map(|c| digits.of(c as u16, s as u8).map(|d| DIGITS.encode(d).into())).collect()
+                let places = 0..digits.places();
+                places.map(|place| digits.of(place, s as u8).map(|d| DIGITS.encode(d).into())).collect()
             })
             .collect();
         let mut words = vec![Word([0; CHANNELS]); count * panel_words];
@@ -172,9 +172,9 @@ impl Panels {
                     weights.codes[row * weights.input_channels..][..weights.input_channels].chunks(weights.group);
                 for (g, codes) in codes.enumerate() {
                     let selector = usize::from(weights.selectors[row * groups + g]) % nibbles.len();
-                    for (k, code) in codes.iter().enumerate() {
+                    for k in 0..codes.len() {
                         let first = (g * blocks + k / BLOCK) * planes * BLOCK_WORDS + k % BLOCK / WORD;
-                        let nibbles = &nibbles[selector][usize::from(*code)];
+                        let nibbles = &nibbles[selector][digits.place(codes, k)];
                         for (plane, nibble) in nibbles[..planes].iter().enumerate() {
                             words[first + plane * BLOCK_WORDS].0[c] |= nibble << (4 * (k % WORD));
                         }

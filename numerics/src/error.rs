@@ -35,14 +35,6 @@ pub enum NumericsError {
         /// Digits tried.
         digit_set: DigitSet,
     },
-    /// A type whose codes cannot be turned into digits one by one.
-    #[error(
-        "a code of weight type `{weight_type}` stands for another value beside a victim, and term generators see one code at a time"
-    )]
-    Pairs {
-        /// The type.
-        weight_type: String,
-    },
     /// FP16 multipliers and weights of another type.
     #[error(
         "weights of type `{weight_type}` are no FP16 numbers, and this processing element multiplies by those alone"

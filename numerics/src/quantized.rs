@@ -49,12 +49,9 @@ impl QuantizedMatrix {
         let code = self.codes[output_channel * self.input_channels + input_channel];
         let group = output_channel * self.groups() + input_channel / self.group;
         let special = self.special_values[usize::from(self.selectors[group]) % SPECIAL_VALUES];
-        let beside_victim =
-            || self.neighbour(output_channel, input_channel).is_some_and(|n| self.weight_type.is_victim(n));
-        let value = match self.weight_type.outlier(code) {
-            Some(outlier) if beside_victim() => outlier,
-            _ => self.weight_type.value(code, special).unwrap_or(0),
-        };
+        let neighbour = || self.neighbour(output_channel, input_channel);
+        let neighbour = self.weight_type.victim_code().and_then(|_| neighbour());
+        let value = self.weight_type.value_beside(code, neighbour, special).unwrap_or(0);
         value - i64::from(self.zero_point(group))
     }
 

@@ -36,35 +36,59 @@ pub enum DigitSet {
     Whole,
     /// No digits: an FP16 weight as it is, in one term. It goes to the lanes as significand, exponent and sign.
     Fp16,
+    /// 0 to ±7 times 1, 2, 4, 8 or 16, planes of 16^k: a significand and a shift, as the decoders of ANT (MICRO 2022) and OliVe
+    /// (ISCA 2023) give them. On the wires a digit has the smallest shift with which its significand fits its bits, -8 to 7.
+    Shifted,
 }
+
+/// Bits of the significand of a [`DigitSet::Shifted`] digit, two's complement; its shift stands above.
+pub const SIGNIFICAND_BITS: u32 = 4;
+/// Largest shift of a [`DigitSet::Shifted`] digit.
+const LARGEST_SHIFT: u32 = 4;
 
 impl DigitSet {
     /// Every set that has digits.
-    pub const ALL: [DigitSet; 5] =
-        [DigitSet::Radix4, DigitSet::Paper, DigitSet::Radix8, DigitSet::Radix16, DigitSet::Whole];
+    pub const ALL: [DigitSet; 6] =
+        [DigitSet::Radix4, DigitSet::Paper, DigitSet::Radix8, DigitSet::Radix16, DigitSet::Whole, DigitSet::Shifted];
 
-    /// Whether digits are parts of a value in two's complement, and are so on the wires; those of the other sets are a sign and
-    /// one of the few [`DigitSet::magnitudes`].
+    /// Whether digits are parts of a value in two's complement, and are so on the wires.
     pub fn is_twos_complement(self) -> bool {
         matches!(self, DigitSet::Radix16 | DigitSet::Whole)
     }
 
-    /// Magnitudes, in the order of their codes on the wires; none of a set in two's complement.
+    /// Whether digits are a sign and the code of one of the few [`DigitSet::magnitudes`] on the wires, for lanes that select;
+    /// the others are for lanes that multiply.
+    pub fn is_sign_magnitude(self) -> bool {
+        matches!(self, DigitSet::Radix4 | DigitSet::Paper | DigitSet::Radix8)
+    }
+
+    /// Magnitudes, ascending: the order of their codes on the wires, where they have codes. None of a set in two's complement.
     pub fn magnitudes(self) -> &'static [i8] {
         match self {
             DigitSet::Radix16 | DigitSet::Whole | DigitSet::Fp16 => &[],
             DigitSet::Radix4 => &[0, 1, 2, 4],
             DigitSet::Paper => &[0, 1, 2, 4, 8],
             DigitSet::Radix8 => &[0, 1, 2, 3, 4, 6],
+            DigitSet::Shifted => {
+                &[0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112]
+            }
         }
     }
 
-    /// Bits of a digit on the wires: two's complement, or the sign above the magnitude's code.
+    /// Shift of a digit whose significand goes through a multiplier first: the smallest with which that fits its bits; 0 of the
+    /// sets without shifts.
+    pub fn shift(self, digit: Digit) -> u32 {
+        let signed_bits = i8::BITS - digit.0.max(!digit.0).leading_zeros() + 1;
+        if self == DigitSet::Shifted { signed_bits.saturating_sub(SIGNIFICAND_BITS) } else { 0 }
+    }
+
+    /// Bits of a digit on the wires: two's complement, or the shift above the significand, or the sign above the magnitude's code.
     pub fn bits(self) -> u32 {
         match self {
             DigitSet::Radix16 => 5,
             DigitSet::Whole => 8,
             DigitSet::Fp16 => 11 + 5 + 1,
+            DigitSet::Shifted => SIGNIFICAND_BITS + u32::BITS - LARGEST_SHIFT.leading_zeros(),
             _ => self.magnitude_bits() + 1,
         }
     }
@@ -87,7 +111,7 @@ impl DigitSet {
         match self {
             DigitSet::Radix4 | DigitSet::Paper => 2,
             DigitSet::Radix8 => 3,
-            DigitSet::Radix16 => 4,
+            DigitSet::Radix16 | DigitSet::Shifted => 4,
             DigitSet::Whole => 8,
             DigitSet::Fp16 => 0,
         }
@@ -150,15 +174,27 @@ impl DigitSet {
         if self.is_twos_complement() {
             return digit.0 as u8 & (u8::MAX >> (u8::BITS - self.bits()));
         }
+        if self == DigitSet::Shifted {
+            let shift = self.shift(digit);
+            let significand = (digit.0 >> shift) as u8 & ((1 << SIGNIFICAND_BITS) - 1);
+            let is_there = self.magnitudes().iter().any(|m| m.unsigned_abs() == digit.0.unsigned_abs());
+            return if is_there { significand | (shift as u8) << SIGNIFICAND_BITS } else { 0 };
+        }
         let magnitude = self.magnitudes().iter().position(|m| m.unsigned_abs() == digit.0.unsigned_abs()).unwrap_or(0);
         u8::from(digit.0 < 0) << self.magnitude_bits() | magnitude as u8
     }
 
-    /// Inverse of [`DigitSet::encode`]; `-0` and codes without a magnitude decode to zero.
+    /// Inverse of [`DigitSet::encode`]; `-0` and codes without a magnitude decode to zero, shifts beyond the largest are that.
     pub fn decode(self, bits: u8) -> Digit {
         if self.is_twos_complement() {
             let above = u8::BITS - self.bits();
             return Digit((bits << above) as i8 >> above);
+        }
+        if self == DigitSet::Shifted {
+            let above = u8::BITS - SIGNIFICAND_BITS;
+            let significand = (bits << above) as i8 >> above;
+            let shift = u32::from(bits >> SIGNIFICAND_BITS) & ((1 << (self.bits() - SIGNIFICAND_BITS)) - 1);
+            return Digit(significand << shift.min(LARGEST_SHIFT));
         }
         let code = bits & ((1 << self.magnitude_bits()) - 1);
         let magnitude = self.magnitudes().get(usize::from(code)).copied().unwrap_or(0);
@@ -176,7 +212,8 @@ impl DigitSet {
 
     /// The canonical representation of `value` in `planes` planes, if there is one: fewest non-zero digits, then non-zero
     /// digits in the lowest planes, then from the highest plane down the magnitude that comes first in the order 0, powers of
-    /// the radix, others. That leaves one, and of `-value` its negative. In two's complement: the bits of the value.
+    /// the radix, others. That leaves one, and of `-value` its negative. In two's complement: the bits of the value. Of digits
+    /// with shifts the largest shift comes first, the smaller the better: a lane's shifter is built for it.
     pub fn canonical_digits(self, value: i64, planes: usize) -> Option<Digits> {
         // No sum of digits goes further; beyond it the search could overflow.
         if value.unsigned_abs() > self.largest_value(planes).into() {
@@ -186,7 +223,7 @@ impl DigitSet {
             return self.slices(value as i32, planes.min(self.max_planes()));
         }
         let mut search = Search { set: self, all: self.digits(), digits: Digits::default(), best: None };
-        search.plane(value as i32, 0, planes.min(MAX_PLANES));
+        search.plane(value as i32, 0, planes.min(self.max_planes()));
         search.best.map(|(_, d)| d)
     }
 
@@ -215,6 +252,10 @@ impl std::fmt::Display for DigitSet {
         if self.is_twos_complement() {
             return write!(f, "{{{} to {}}}", -i64::from(self.largest()), self.largest() - 1);
         }
+        if *self == DigitSet::Shifted {
+            let significand = (1 << (SIGNIFICAND_BITS - 1)) - 1;
+            return write!(f, "{{0 to ±{significand}, times up to {}}}", 1 << LARGEST_SHIFT);
+        }
         let signed = self.magnitudes()[1..].iter().map(|m| format!(", ±{m}"));
         write!(f, "{{0{}}}", signed.collect::<String>())
     }
@@ -223,8 +264,8 @@ impl std::fmt::Display for DigitSet {
 /// Digits of one value, lowest plane first.
 pub type Digits = [Digit; MAX_PLANES];
 
-/// (non-zero digits, planes they occupy as a bit mask, preference per plane, the highest first)
-type Key = (u32, u32, [(bool, u8); MAX_PLANES]);
+/// (largest shift, non-zero digits, planes they occupy as a bit mask, preference per plane, the highest first)
+type Key = (u32, u32, u32, [(bool, u8); MAX_PLANES]);
 
 struct Search {
     set: DigitSet,
@@ -241,7 +282,8 @@ impl Search {
                 let mask = occupied.fold(0, |m, (k, _)| m | 1 << k);
                 let mut preference = self.digits.map(|d| self.set.preference(d));
                 preference.reverse();
-                let key = (u32::count_ones(mask), mask, preference);
+                let shift = self.digits.iter().map(|d| self.set.shift(*d)).max().unwrap_or(0);
+                let key = (shift, u32::count_ones(mask), mask, preference);
                 if self.best.as_ref().is_none_or(|(k, _)| key < *k) {
                     self.best = Some((key, self.digits));
                 }
@@ -267,27 +309,26 @@ pub struct TermTable {
     pub digit_set: DigitSet,
     /// Terms per weight = digit planes = cycles per weight.
     pub terms: usize,
-    /// Code -> digits, 2^code_bits entries; `None` where the group's special value stands, or no weight has the code. No entries
-    /// under [`DigitSet::Fp16`].
+    /// [`TermTable::place`] -> digits; `None` where the group's special value stands, or no weight has the code. An entry a code,
+    /// 2^code_bits; of a type whose weights stand in pairs as many again, for codes beside a victim. No entries under
+    /// [`DigitSet::Fp16`].
     pub digits: Vec<Option<Digits>>,
+    /// Code of victims, for types whose weights stand in pairs.
+    pub victim: Option<u16>,
 }
 
 impl TermTable {
     /// Builds the table with the fewest planes that reach every value of the type, special candidates included.
     ///
     /// # Errors
-    /// `NoTerms` if a value needs more planes than [`DigitSet::max_planes`], `Pairs` for a type whose codes depend on their neighbours,
-    /// `NotFp16` for a type other than FP16 under [`DigitSet::Fp16`].
+    /// `NoTerms` if a value needs more planes than [`DigitSet::max_planes`], `NotFp16` for a type other than FP16 under [`DigitSet::Fp16`].
     pub fn new(weight_type: &WeightType, digit_set: DigitSet) -> Result<TermTable, NumericsError> {
         if digit_set == DigitSet::Fp16 {
             let not_fp16 = || NumericsError::NotFp16 { weight_type: weight_type.name.to_string() };
             return weight_type
                 .is_fp16()
-                .then_some(TermTable { digit_set, terms: 1, digits: vec![] })
+                .then_some(TermTable { digit_set, terms: 1, digits: vec![], victim: None })
                 .ok_or_else(not_fp16);
-        }
-        if weight_type.victim_code().is_some() {
-            return Err(NumericsError::Pairs { weight_type: weight_type.name.to_string() });
         }
         let mut terms = 1;
         for value in weight_type.all_values() {
@@ -299,11 +340,26 @@ impl TermTable {
                 }
             }
         }
-        let digits = weight_type.codes.iter().map(|code| match code {
-            CodeValue::Value(v) => digit_set.canonical_digits(*v, terms),
-            CodeValue::Special | CodeValue::Paired { .. } | CodeValue::Victim | CodeValue::Unused => None,
-        });
-        Ok(TermTable { digit_set, terms, digits: digits.collect() })
+        let victim = weight_type.victim_code();
+        let of = |(code, neighbour): (u16, Option<u16>)| match weight_type.codes[usize::from(code)] {
+            CodeValue::Special | CodeValue::Unused => None,
+            _ => digit_set.canonical_digits(weight_type.value_beside(code, neighbour, 0)?, terms),
+        };
+        let codes = |neighbour| (0..=u16::MAX).take(weight_type.codes.len()).map(move |code| (code, neighbour));
+        let digits = codes(None).chain(victim.into_iter().flat_map(|_| codes(victim))).map(of).collect();
+        Ok(TermTable { digit_set, terms, digits, victim })
+    }
+
+    /// Place of a code in [`TermTable::digits`]. `neighbour` is the code of the other weight of its pair, if it has one: weights
+    /// `2i` and `2i + 1` of a group are a pair, which matters to types with victims alone.
+    pub fn place(&self, code: u16, neighbour: Option<u16>) -> usize {
+        let beside_victim = self.victim.is_some() && neighbour == self.victim;
+        usize::from(code) + if beside_victim { self.digits.len() / 2 } else { 0 }
+    }
+
+    /// Digits of a code beside `neighbour` ([`TermTable::place`]), those of the group's special value where it stands for that.
+    pub fn digits_of(&self, code: u16, neighbour: Option<u16>, special: &Digits) -> Digits {
+        self.digits.get(self.place(code, neighbour)).copied().flatten().unwrap_or(*special)
     }
 
     /// Digits of a special value in this table's number of planes; programmable values must fit them.
@@ -334,15 +390,17 @@ mod tests {
         let mut checked = 0;
         for (t, set) in registry().into_iter().flat_map(|t| DigitSet::ALL.map(|set| (t.clone(), set))) {
             let Ok(table) = TermTable::new(&t, set) else { continue };
-            assert_eq!(table.digits.len(), 1 << t.code_bits, "{}", t.name);
+            let pairs = t.victim_code().is_some();
+            assert_eq!(table.digits.len(), if pairs { 2 } else { 1 } << t.code_bits, "{}", t.name);
+            let codes = || (0..=u16::MAX).take(t.codes.len());
             for special in t.special_values() {
-                for code in (0..=u16::MAX).take(t.codes.len()) {
-                    let Some(value) = t.value(code, special) else { continue };
-                    let digits = match table.digits[usize::from(code)] {
-                        Some(d) => d,
-                        None => table.special_digits(&t, special).unwrap(),
-                    };
-                    assert_eq!(sum(set, &digits), value, "{} code {code}", t.name);
+                let special_digits = table.special_digits(&t, special).unwrap();
+                // Beside nothing, and, where that matters, beside every code.
+                let neighbours = || std::iter::once(None).chain(codes().filter(|_| pairs).map(Some));
+                for (code, neighbour) in codes().flat_map(|code| neighbours().map(move |n| (code, n))) {
+                    let Some(value) = t.value_beside(code, neighbour, special) else { continue };
+                    let digits = table.digits_of(code, neighbour, &special_digits);
+                    assert_eq!(sum(set, &digits), value, "{} code {code} beside {neighbour:?}", t.name);
                     assert!(digits.iter().all(|d| set.digits().contains(d)));
                     assert!(digits[table.terms..].iter().all(|d| d.value() == 0));
                     checked += u32::from(set == DigitSet::Radix4);
@@ -351,14 +409,16 @@ mod tests {
         }
         assert_eq!(
             checked,
-            // bitmod-fp4 and razer-fp4, int4, bitmod-fp3; int2 to int8 twice; small floats; flint; mx and nvfp4; ternary, binary.
+            // bitmod-fp4 and razer-fp4, int4, bitmod-fp3; int2 to int8 twice; small floats; flint; mx and nvfp4; ternary, binary;
+            // codes of olive4 alone and in pairs.
             4 * (2 * 16
                 + 8
                 + 2 * (4 + 8 + 16 + 32 + 64 + 128 + 256)
                 + (7 + 15 + 31 + 31 + 63)
                 + (15 + 31)
                 + (15 + 63 + 255 + 15)
-                + (3 + 2))
+                + (3 + 2)
+                + (16 + 16 * 16))
         );
     }
 
@@ -405,7 +465,7 @@ mod tests {
             ("ternary", 1),
             ("binary", 1),
             ("nf4", 0),
-            ("olive4", 0),
+            ("olive4", 4),
             ("fp16", 0),
         ];
         let found: Vec<_> = registry().iter().map(|t| (t.name, terms(t, DigitSet::Radix4))).collect();
@@ -427,6 +487,52 @@ mod tests {
         assert_eq!(whole, [1, 1, 1, 1, 1, 1, 0, 0]);
         for t in registry() {
             assert_eq!(terms(&t, DigitSet::Fp16), usize::from(t.name == "fp16"), "{}", t.name);
+        }
+        let olive4 = crate::weight_type("olive4").unwrap();
+        assert_eq!(DigitSet::ALL.map(|set| terms(&olive4, set)), [4, 3, 3, 2, 1, 1]);
+        let shifted =
+            ["int4", "int4-asym", "flint4", "flint5", "bitmod-fp4", "fp5-e3m1", "int5", "int8", "int8-asym", "nf4"]
+                .map(|name| terms(&crate::weight_type(name).unwrap(), DigitSet::Shifted));
+        assert_eq!(shifted, [1, 1, 1, 1, 1, 2, 2, 2, 2, 0]);
+    }
+
+    #[test]
+    fn shifted_digits_are_a_significand_of_four_bits_and_the_smallest_shift() {
+        let set = DigitSet::Shifted;
+        let split = |value: i8| (i32::from(value >> set.shift(Digit(value))), set.shift(Digit(value)));
+        let expected =
+            [(7, (7, 0)), (-7, (-7, 0)), (8, (4, 1)), (-8, (-8, 0)), (16, (4, 2)), (-16, (-8, 1)), (96, (6, 4))];
+        expected.iter().for_each(|(value, parts)| assert_eq!(split(*value), *parts, "{value}"));
+        // Every product of a significand and a shift, and nothing else.
+        let products = |shift: u32| (-7..=7).map(move |significand: i32| significand << shift);
+        let mut values: Vec<i32> = (0..=LARGEST_SHIFT).flat_map(products).collect();
+        values.sort_unstable();
+        values.dedup();
+        let mut digits: Vec<i32> = set.digits().iter().map(|d| d.value()).collect();
+        digits.sort_unstable();
+        assert_eq!(digits, values);
+        for digit in set.digits() {
+            let (significand, shift) = split(digit.0);
+            assert!((-8..=7).contains(&significand), "{digit:?}");
+            assert!(shift == 0 || !(-8..=7).contains(&(2 * significand)), "{digit:?}");
+            assert_eq!(significand << shift, digit.value());
+            let code = set.encode(digit);
+            assert_eq!(i32::from(((code << 4) as i8) >> 4), significand);
+            assert_eq!(u32::from(code >> 4), shift);
+        }
+        // 9 has no such parts, -128 no negative; shifts behind the largest are that.
+        assert_eq!([9, 17, 127, -128].map(|value| set.encode(Digit(value))), [0; 4]);
+        assert_eq!(set.decode(5 << 4 | 3), set.decode(4 << 4 | 3));
+        let digits = |value| set.canonical_digits(value, 2).map(|d| [d[0], d[1]].map(Digit::value));
+        assert_eq!([127, -128, 9, 8].map(digits), [Some([-1, 8]), Some([0, -8]), Some([-7, 1]), Some([-8, 1])]);
+        // Exhaustive: no representation has a smaller largest shift than the canonical one.
+        let largest = |digits: &Digits| digits.iter().map(|d| set.shift(*d)).max();
+        let none = Digit::default();
+        for candidate in set.digits().iter().flat_map(|a| set.digits().into_iter().map(|b| [*a, b, none, none])) {
+            let value = sum(set, &candidate);
+            let best = set.canonical_digits(value, 2).unwrap();
+            assert_eq!(sum(set, &best), value);
+            assert!(largest(&best) <= largest(&candidate), "{value}: {best:?} {candidate:?}");
         }
     }
 
@@ -465,7 +571,7 @@ mod tests {
         assert_eq!(set.canonical_digits(i64::MIN, 4), None);
         // Exhaustive: no representation has fewer non-zero digits than the canonical one.
         let non_zero = |d: &[Digit]| d.iter().filter(|d| d.value() != 0).count();
-        for set in DigitSet::ALL.into_iter().filter(|set| !set.is_twos_complement()) {
+        for set in DigitSet::ALL.into_iter().filter(|set| set.is_sign_magnitude()) {
             let all = set.digits();
             let count = all.len();
             for code in 0..count.pow(3) {
@@ -489,7 +595,7 @@ mod tests {
                 let digits: Digits = std::array::from_fn(|k| if k < set.max_planes() { digit } else { Digit(0) });
                 assert_eq!(set.from_places(set.to_places(&digits)), digits);
             }
-            if !set.is_twos_complement() {
+            if set.is_sign_magnitude() {
                 assert_eq!(set.decode(1 << set.magnitude_bits()).value(), 0);
             }
         }

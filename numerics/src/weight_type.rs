@@ -160,6 +160,15 @@ impl WeightType {
         }
     }
 
+    /// [`WeightType::value`] of `code` beside `neighbour`, the code of the other weight of its pair, if it has one: beside a victim
+    /// its outlier.
+    pub fn value_beside(&self, code: u16, neighbour: Option<u16>, special: i32) -> Option<i64> {
+        match self.outlier(code) {
+            Some(outlier) if neighbour.is_some_and(|n| self.is_victim(n)) => Some(outlier),
+            _ => self.value(code, special),
+        }
+    }
+
     /// Whether the code marks the victim of an outlier.
     pub fn is_victim(&self, code: u16) -> bool {
         self.codes.get(usize::from(code)) == Some(&CodeValue::Victim)

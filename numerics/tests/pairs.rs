@@ -3,9 +3,10 @@
 use bitmosaic_numerics::exact::power_of_two;
 use bitmosaic_numerics::packing::{pack, unpack};
 use bitmosaic_numerics::quantize_group::{codebooks, round_group};
+use bitmosaic_numerics::term::Digits;
 use bitmosaic_numerics::{
-    QuantizedMatrix, ScaleKind, WeightType, error_statistics, f16, quantize_group, quantize_matrix,
-    quantize_matrix_with_scales, registry, weight_type,
+    DigitSet, QuantizedMatrix, ScaleKind, TermTable, WeightType, error_statistics, f16, quantize_group,
+    quantize_matrix, quantize_matrix_with_scales, registry, weight_type,
 };
 use proptest::prelude::*;
 
@@ -218,5 +219,39 @@ fn victims_without_an_outlier_are_refused_with_their_place() {
 fn types_without_pairs_have_no_outliers() {
     for t in registry().into_iter().filter(|t| t.name != "olive4") {
         assert!(t.victim_code().is_none() && t.outliers().is_empty(), "{}", t.name);
+    }
+}
+
+/// All 256 pairs of codes: the digits that a machine looks up by code and neighbour sum to the value that the matrix looks up, in
+/// every digit set; the weight of an odd end has no neighbour.
+#[test]
+fn digits_of_every_pair_sum_to_the_values_of_the_matrix() {
+    let olive4 = olive4();
+    for set in DigitSet::ALL {
+        let table = TermTable::new(&olive4, set).unwrap();
+        for (a, b) in (0..16).flat_map(|a| (0..16).map(move |b| (a, b))) {
+            // A pair at the start of a group, at the start of the next, and a code alone at the end.
+            let codes = vec![a, b, 1, a, b];
+            let matrix = QuantizedMatrix {
+                weight_type: olive4.clone(),
+                output_channels: 1,
+                input_channels: 5,
+                group: 3,
+                codes: codes.clone(),
+                selectors: vec![0; 2],
+                zero_points: Vec::new(),
+                scale_kind: ScaleKind::Int8,
+                scales: vec![1; 2],
+                channel_scales: vec![f16::ONE],
+                special_values: [0; 4],
+            };
+            let neighbours = [Some(b), Some(a), None, Some(b), Some(a)];
+            for (k, (code, neighbour)) in codes.into_iter().zip(neighbours).enumerate() {
+                let digits = table.digits_of(code, neighbour, &Digits::default());
+                let planes = digits.iter().enumerate();
+                let sum: i64 = planes.map(|(p, d)| i64::from(d.value()) << (set.radix_bits() as usize * p)).sum();
+                assert_eq!(sum, matrix.value(0, k), "{set:?}: {code} beside {neighbour:?}");
+            }
+        }
     }
 }

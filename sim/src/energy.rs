@@ -84,6 +84,7 @@ mod tests {
             output_beats: 1,
             aligned_beats: 1,
             read_beats: 1,
+            activation_beats: 0,
             written_beats: 2,
             memories: [Accesses { reads: 1, writes: 1 }; 8],
         };

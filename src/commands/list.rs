@@ -100,7 +100,7 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
             ),
             entry(
                 "fp16-int",
-                "like FIGNA's: activations as in bit-serial-block, times whole weights or halves of them".into(),
+                "like FIGNA's, ANT's, OliVe's: activations as in bit-serial-block, times whole weights, halves or small significands".into(),
             ),
             entry("fp16-mac", "conventional: FP16 weights times FP16 activations, aligned every cycle".into()),
         ],

@@ -57,7 +57,7 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
     let memory = format!("{timing} ({})", device.name);
     let provenance = output::provenance(&machine, op, &mapping.name, "cycle".to_string(), &memory, 0);
     let mut result = explain(&machine, &matmul, &mapping, timing)?;
-    let product = |machine: &Machine| product(machine, &arguments.matmul, &arguments.weight_type, arguments.group);
+    let product = |machine: &Machine| product(machine, &arguments.matmul, weight_type, arguments.group);
     result.shapes = shapes(&spec, &arguments.design, |machine| explain(machine, &product(machine)?, &mapping, timing));
     let document = MappingDocument { schema_version: SCHEMA_VERSION, provenance, result };
     if json {

@@ -43,7 +43,7 @@ pub const EQUIVALENTS: &[Equivalent] = &[
     },
     Equivalent {
         module: "term_generator",
-        places: &["digit_o/concat.1/mux.2/select.0/select.4", "digit_o/concat.3/mux.2/select.0/select.5"],
+        places: &["digit_o/concat.3/mux.2/select.0/select.5"],
         change: "lowest bit",
         reason: "an index behind the last of three sources of digits means the last",
     },

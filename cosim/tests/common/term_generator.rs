@@ -27,8 +27,11 @@ pub fn check(machine: &Machine, module: &Module) -> Result<(), String> {
                 simulator.set(selector_port, selector as u64);
                 for plane in 0..executed.table.terms {
                     simulator.set(plane_port, plane as u64);
-                    for first in 0..codes.len() {
-                        let code = |lane: usize| codes[(first + 3 * lane) % codes.len()];
+                    // Where weights stand in pairs, every pair of codes.
+                    let pairs = if executed.table.victim.is_some() { codes.len() } else { 1 };
+                    for (first, second) in (0..codes.len()).flat_map(|first| (0..pairs).map(move |s| (first, s))) {
+                        let code = |lane: usize| codes[(first + 3 * lane + lane % 2 * second) % codes.len()];
+                        let neighbour = |lane: usize| (lanes > 1).then(|| code(lane ^ 1) as u16);
                         let mut words = [0u64; 2];
                         for lane in 0..lanes {
                             put(&mut words, lane as u32 * bits, code(lane) as u64);
@@ -37,15 +40,16 @@ pub fn check(machine: &Machine, module: &Module) -> Result<(), String> {
                         simulator.settle();
                         let digits = simulator.get_wide(&digit_port);
                         for lane in 0..lanes {
-                            let table = executed.table.digits[code(lane)];
-                            let expected = set.encode(table.unwrap_or(*own)[plane]) & (u8::MAX >> (8 - digit_bits));
+                            let canonical = executed.table.digits_of(code(lane) as u16, neighbour(lane), own);
+                            let expected = set.encode(canonical[plane]) & (u8::MAX >> (8 - digit_bits));
                             let found = read_bits(&digits, lane as u32 * digit_bits, digit_bits) as u8;
                             if found != expected {
                                 return Err(format!(
-                                    "{} code {} selector {selector} plane {plane} lane {lane}: digit {found:#b}, \
-                                     should be {expected:#b}",
+                                    "{} code {} beside {:?} selector {selector} plane {plane} lane {lane}: digit \
+                                     {found:#b}, should be {expected:#b}",
                                     executed.weight_type.name,
-                                    code(lane)
+                                    code(lane),
+                                    neighbour(lane)
                                 ));
                             }
                         }
@@ -68,7 +72,7 @@ fn programs(set: DigitSet, terms: usize, is_programmable: bool) -> Vec<[Digits; 
 /// Zeros with a sign: they stand for the same.
 fn pack(set: DigitSet, special: &[Digits; SPECIAL_VALUES]) -> [u64; 1] {
     let mut words = [0];
-    let negative_zero = if set.is_twos_complement() { 0 } else { 1 << set.magnitude_bits() };
+    let negative_zero = if set.is_sign_magnitude() { 1 << set.magnitude_bits() } else { 0 };
     for (i, place) in special.iter().flat_map(|digits| set.to_places(digits)).enumerate() {
         put(&mut words, i as u32 * DIGIT_BITS, if place == 0 { negative_zero } else { place.into() });
     }

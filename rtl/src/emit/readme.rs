@@ -114,6 +114,14 @@ pub(super) fn types(text: &mut String, machine: &Machine) {
         [vec![index.to_string(), of.name.to_string()], numbers.to_vec()].concat()
     };
     table(text, "index | type | terms | code bits | fraction bits", machine.types.iter().enumerate().map(row));
+    for (of, victim) in machine.types.iter().filter_map(|t| Some((&t.weight_type, t.table.victim?))) {
+        let _ = writeln!(
+            text,
+            "`{}` weights stand in pairs, those of lanes 2i and 2i + 1: code {victim} is a victim, which counts as zero, and the code \
+             beside it an outlier.\n",
+            of.name
+        );
+    }
 }
 
 fn ports(text: &mut String, design: &Design) {

@@ -1,5 +1,6 @@
 //! Term generator of a column: the digit of every lane's code in the current plane. Two's complement types share a recoder,
-//! or are cut into digits that are in two's complement too; the others look their digits up.
+//! or are cut into digits that are in two's complement too; the others look their digits up. Where lanes multiply by
+//! significands it is the decoder at the edge of the array that ANT and OliVe have.
 
 use bitmosaic_arch::{ExecutedType, Machine};
 use bitmosaic_numerics::term::{DIGIT_BITS, Digit, MAX_PLANES};
@@ -38,12 +39,12 @@ pub(super) fn term_generator(machine: &Machine) -> Result<Module, NetlistError> 
         .collect();
     let special_digit = m.select(selector, &values);
     let special_digit = m.name(special_digit, "special_digit", "digit of the group's special value in this plane");
-    let special_digit = if digit_set.is_twos_complement() {
-        special_digit
-    } else {
+    let special_digit = if digit_set.is_sign_magnitude() {
         let magnitude = m.slice(special_digit, 0, digit_set.magnitude_bits());
         let sign = m.bit(special_digit, digit_set.magnitude_bits());
         signed_digit(&mut m, magnitude, sign)
+    } else {
+        special_digit
     };
     // A machine may have one type, no special values, fewer planes than a command has room for.
     for input in [codes, special, selector, weight_type, plane] {
@@ -83,7 +84,10 @@ pub(super) fn term_generator(machine: &Machine) -> Result<Module, NetlistError> 
         let by_source: Vec<Net> = sources
             .iter()
             .map(|source| match (source, &recoded) {
-                (Some(t), _) => digit_of(&mut m, t, code, plane, digit_bits),
+                (Some(t), _) => {
+                    let place = place(&mut m, t, codes, (lane, bits));
+                    digit_of(&mut m, t, place, plane, digit_bits)
+                }
                 (None, Some(recoded)) => recoded[lane as usize],
                 (None, None) => m.constant(0, digit_bits),
             })
@@ -181,24 +185,37 @@ fn special_codes(machine: &Machine) -> Vec<(u32, u64)> {
     codes
 }
 
+/// Place of a lane's code in the type's table: its bits, and above them, where weights stand in pairs, whether the other lane of
+/// the pair holds a victim.
+fn place(m: &mut ModuleBuilder, executed: &ExecutedType, codes: Net, (lane, bits): (u32, u32)) -> Net {
+    let own_bits = executed.weight_type.code_bits;
+    let own = m.slice(codes, lane * bits, own_bits);
+    let Some(victim) = executed.table.victim else { return own };
+    let neighbour = m.slice(codes, (lane ^ 1) * bits, own_bits);
+    let victim = m.constant(victim.into(), own_bits);
+    let beside_victim = m.eq(neighbour, victim);
+    let doc = "the other lane of the pair holds a victim";
+    let beside_victim = m.name(beside_victim, &format!("beside_victim_{lane}"), doc);
+    m.concat(&[own, beside_victim])
+}
+
 /// The digit of a code in this plane: bits of it where type and digits are in two's complement, otherwise by table.
-fn digit_of(m: &mut ModuleBuilder, executed: &ExecutedType, code: Net, plane: Net, digit_bits: u32) -> Net {
-    let TermTable { digit_set, terms, digits } = &executed.table;
-    if !digit_set.is_twos_complement() {
-        return signed_lookup(m, executed, code, plane);
+fn digit_of(m: &mut ModuleBuilder, executed: &ExecutedType, place: Net, plane: Net, digit_bits: u32) -> Net {
+    let TermTable { digit_set, terms, digits, .. } = &executed.table;
+    if digit_set.is_sign_magnitude() {
+        return signed_lookup(m, executed, place, plane);
     }
     let (code_bits, radix_bits) = (executed.weight_type.code_bits, digit_set.radix_bits());
-    if !is_integer_type(executed) {
+    if !digit_set.is_twos_complement() || !is_integer_type(executed) {
         let mask = (1 << digit_bits) - 1;
         let entry = |code: usize, k: usize| {
             let digit = if k < *terms { digits[code].map(|d| d[k]) } else { None };
             u64::from(digit_set.encode(digit.unwrap_or_default())) & mask
         };
-        return lookup(m, (code, code_bits), (plane, *terms), digit_bits, entry);
+        return lookup(m, (place, place.width), (plane, *terms), digit_bits, entry);
     }
     let last = *terms as u32 - 1;
-    let own = m.slice(code, 0, code_bits);
-    let own = m.as_signed(own);
+    let own = m.as_signed(place);
     let signed = m.extend(own, radix_bits * last + digit_bits.max(code_bits));
     let parts: Vec<Net> = (0..=last)
         .map(|k| {
@@ -210,11 +227,10 @@ fn digit_of(m: &mut ModuleBuilder, executed: &ExecutedType, code: Net, plane: Ne
     m.select(plane, &parts)
 }
 
-/// The digit of a code as the type's table has it in this plane. Where the highest bit of the code only changes signs, the table
+/// The digit of a code as the type's table has it in this plane. Where the highest bit of the place only changes signs, the table
 /// has the other half.
-fn signed_lookup(m: &mut ModuleBuilder, executed: &ExecutedType, code: Net, plane: Net) -> Net {
-    let TermTable { digit_set, terms, digits } = &executed.table;
-    let code_bits = executed.weight_type.code_bits;
+fn signed_lookup(m: &mut ModuleBuilder, executed: &ExecutedType, place: Net, plane: Net) -> Net {
+    let TermTable { digit_set, terms, digits, .. } = &executed.table;
     let half = digits.len() / 2;
     let digit = |code: usize, k: usize| if k < *terms { digits[code].map(|d| d[k]) } else { None };
     let negated = |code: usize, k: usize| match (digit(code, k), digit(half + code, k)) {
@@ -225,14 +241,14 @@ fn signed_lookup(m: &mut ModuleBuilder, executed: &ExecutedType, code: Net, plan
     let is_signed = half > 1 && (0..half).all(|code| (0..*terms).all(|k| negated(code, k)));
     let rows = if is_signed { half } else { digits.len() };
     let entry = |code: usize, k: usize| digit_set.encode(digit(code, k).unwrap_or(Digit::default())).into();
-    let bits = code_bits - u32::from(is_signed);
-    let found = lookup(m, (code, bits), (plane, *terms), digit_set.bits(), entry);
+    let bits = place.width - u32::from(is_signed);
+    let found = lookup(m, (place, bits), (plane, *terms), digit_set.bits(), entry);
     if !is_signed {
         return found;
     }
     let magnitude = m.slice(found, 0, digit_set.magnitude_bits());
     let sign = m.bit(found, digit_set.magnitude_bits());
-    let code_sign = m.bit(code, code_bits - 1);
+    let code_sign = m.bit(place, place.width - 1);
     let is_negative = (0..rows).any(|code| (0..*terms).any(|k| digit(code, k).is_some_and(|d| d.value() < 0)));
     let sign = if is_negative { m.xor(sign, code_sign) } else { code_sign };
     signed_digit(m, magnitude, sign)

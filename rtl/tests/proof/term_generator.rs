@@ -3,7 +3,7 @@
 //!
 //! Two claims, for every lane:
 //! - the digits of a code with a value sum to it: Σ digit · radix^plane over the planes of the type is the code's value as the
-//!   codebook has it;
+//!   codebook has it, beside whatever the other lane of its pair holds;
 //! - the digits are those of the type's canonical table; those of the special code are the ones programmed for the group's
 //!   selector, whatever they are (-0 is 0), so that they sum to the special value.
 //!
@@ -13,14 +13,14 @@
 use std::fmt::Write;
 
 use bitmosaic_arch::Machine;
-use bitmosaic_numerics::term::{DIGIT_BITS, Digit, MAX_PLANES};
+use bitmosaic_numerics::term::{DIGIT_BITS, Digit, Digits, MAX_PLANES, SIGNIFICAND_BITS};
 use bitmosaic_numerics::{CodeValue, DigitSet, SPECIAL_VALUES};
 use bitmosaic_rtl::netlist::Design;
 
 use super::yosys::{self, Claim, Given, Subject};
 use crate::common::Folder;
 
-/// Bits of a sum of digits, sign included: below 8 · 85 = 680 in radix 4, 6 · 585 in radix 8, 256 in two's complement.
+/// Bits of a sum of digits, sign included: below 8 · 85 = 680 in radix 4, 6 · 585 in radix 8, 256 in two's complement, 112 · 17 with shifts.
 const VALUE_BITS: u32 = 13;
 
 /// Proves both claims for the term generator of a tile.
@@ -86,20 +86,24 @@ fn property(machine: &Machine, design: &Design) -> String {
             MAX_PLANES as u32 * DIGIT_BITS,
             k * place_bits,
             digit_bits - 1,
-            if set.is_twos_complement() { digit_bits } else { set.magnitude_bits() } - 1
+            if set.is_sign_magnitude() { set.magnitude_bits() } else { digit_bits } - 1
         );
     }
     for lane in 0..lanes {
+        // A lane alone has no neighbour, and no type that looks at it.
+        let other = if lanes > 1 { lane ^ 1 } else { lane };
         let _ = writeln!(
             text,
             "  wire signed [{0}:0] value_{lane};\n  wire is_special_{lane}, is_unused_{lane};\n  wire [{2}:0] there_{lane};\n  \
-             wire [{1}:0] table_{lane};\n  codebook u_codebook_{lane} (weight_type_i, code_i[{3}:{4}], value_{lane}, \
-             is_special_{lane}, is_unused_{lane}, there_{lane}, table_{lane});",
+             wire [{1}:0] table_{lane};\n  codebook u_codebook_{lane} (weight_type_i, code_i[{3}:{4}], code_i[{5}:{6}], \
+             value_{lane}, is_special_{lane}, is_unused_{lane}, there_{lane}, table_{lane});",
             VALUE_BITS - 1,
             MAX_PLANES * DIGIT_BITS as usize - 1,
             MAX_PLANES - 1,
             (lane + 1) * bits - 1,
-            lane * bits
+            lane * bits,
+            (other + 1) * bits - 1,
+            other * bits
         );
         let top = digit_bits - 1;
         for k in 0..machine.max_terms {
@@ -133,10 +137,13 @@ fn property(machine: &Machine, design: &Design) -> String {
 
 /// Cases of the value of each encoded digit; the others, -0 among them, are 0.
 fn digit_values(set: DigitSet, digit_bits: u32) -> String {
-    // In two's complement a machine may have fewer bits than the set.
+    // Where lanes multiply a machine may have fewer bits than the set.
     let mask = u8::MAX >> (u8::BITS - digit_bits);
-    let fits =
-        |d: &Digit| !set.is_twos_complement() || (d.value() << (32 - digit_bits)) >> (32 - digit_bits) == d.value();
+    let fits = |d: &Digit| match set {
+        _ if set.is_sign_magnitude() => true,
+        DigitSet::Shifted if digit_bits >= SIGNIFICAND_BITS => set.encode(*d) & mask == set.encode(*d),
+        _ => (d.value() << (32 - digit_bits)) >> (32 - digit_bits) == d.value(),
+    };
     let non_zero = set.digits().into_iter().filter(|d| d.value() != 0 && fits(d));
     non_zero.map(|d| format!("{}: digit = {};", set.encode(d) & mask, d.value())).collect::<Vec<_>>().join(" ")
 }
@@ -144,7 +151,8 @@ fn digit_values(set: DigitSet, digit_bits: u32) -> String {
 /// Module `codebook`: what each type's codes stand for, its planes and its table.
 fn codebook(machine: &Machine, type_bits: u32) -> String {
     let mut text = format!(
-        "module codebook (\n  input wire [{}:0] weight_type,\n  input wire [{}:0] code,\n  output reg signed [{}:0] value,\n  \
+        "module codebook (\n  input wire [{}:0] weight_type,\n  input wire [{}:0] code,\n  input wire [{1}:0] neighbour,\n  \
+         output reg signed [{}:0] value,\n  \
          output reg special,\n  output reg unused,\n  output reg [{}:0] planes,\n  output reg [{}:0] digits\n);\n  \
          always @* begin\n    value = 0;\n    special = 0;\n    unused = 1;\n    digits = 0;\n    case (weight_type)\n",
         type_bits - 1,
@@ -156,26 +164,30 @@ fn codebook(machine: &Machine, type_bits: u32) -> String {
     for (t, executed) in machine.types.iter().enumerate() {
         let (kind, terms) = (&executed.weight_type, executed.table.terms);
         let label = if t + 1 == machine.types.len() { "default".into() } else { format!("{type_bits}'d{t}") };
+        let (top, victim) = (kind.code_bits - 1, kind.victim_code());
+        // Below the code, whether the neighbour is a victim.
+        let beside = match victim {
+            Some(victim) => format!("neighbour[{top}:0] == {victim}"),
+            None => "1'b0".into(),
+        };
         let _ = writeln!(
             text,
-            "      {label}: begin\n        planes = {};\n        case (code[{}:0])",
-            (1 << terms) - 1,
-            kind.code_bits - 1
+            "      {label}: begin\n        planes = {};\n        case ({{code[{top}:0], {beside}}})",
+            (1 << terms) - 1
         );
-        for (code, value) in kind.codes.iter().enumerate() {
-            let value = match value {
-                CodeValue::Value(value) => value,
-                CodeValue::Special => {
-                    let _ = writeln!(text, "          {code}: begin special = 1; unused = 0; end");
-                    continue;
-                }
-                // Pairs have no terms: host only.
-                CodeValue::Unused | CodeValue::Paired { .. } | CodeValue::Victim => continue,
-            };
-            let digits = executed.table.digits[code].unwrap();
+        let codes = (0..=u16::MAX).zip(&kind.codes).filter(|(_, value)| **value != CodeValue::Unused);
+        let neighbours = || [None].into_iter().chain(victim.map(Some));
+        for ((code, value), neighbour) in codes.flat_map(|entry| neighbours().map(move |n| (entry, n))) {
+            let label = 2 * u32::from(code) + u32::from(neighbour.is_some());
+            if *value == CodeValue::Special {
+                let _ = writeln!(text, "          {label}: begin special = 1; unused = 0; end");
+                continue;
+            }
+            let value = kind.value_beside(code, neighbour, 0).unwrap();
+            let digits = executed.table.digits_of(code, neighbour, &Digits::default());
             let places = machine.pe.digit_set.to_places(&digits);
             let digits = places.iter().rev().fold(0u32, |word, place| word << DIGIT_BITS | u32::from(*place));
-            let _ = writeln!(text, "          {code}: begin value = {value}; unused = 0; digits = {digits}; end");
+            let _ = writeln!(text, "          {label}: begin value = {value}; unused = 0; digits = {digits}; end");
         }
         text.push_str("          default: ;\n        endcase\n      end\n");
     }

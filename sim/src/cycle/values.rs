@@ -1,6 +1,6 @@
 use bitmosaic_arch::Machine;
 use bitmosaic_mappings::{Matmul, TileWalk, UnitStimulus, read_bits, sign_extend};
-use bitmosaic_numerics::{DigitSet, f16, term::Digits};
+use bitmosaic_numerics::{DigitSet, TermTable, f16, term::Digits};
 
 use crate::pe::{Arithmetic, Sum, Term};
 use crate::step::fields::{exponent_field, scale_field};
@@ -107,21 +107,22 @@ impl Chunk {
         }
     }
 
-    fn load(&mut self, machine: &Machine, table: &CodeDigits, stimulus: &UnitStimulus, index: usize) {
+    fn load(&mut self, machine: &Machine, table: &CodeDigits<'_>, stimulus: &UnitStimulus, index: usize) {
         let (lanes, bits, w) = (machine.pe.lanes, machine.code_bits, machine.pe.activation_bits);
         let [weights, activations] = [1, 2].map(|port| stimulus.inputs[port].1.beat(index));
         self.numbers.clear();
         for column in 0..machine.tile.columns {
             let base = column * (lanes * bits + 2);
             let selector = read_bits(weights, base + lanes * bits, 2) as usize;
+            let code = |lane: u32| read_bits(weights, base + lane * bits, bits) as u16;
             for lane in 0..lanes {
-                let code = read_bits(weights, base + lane * bits, bits) as usize;
+                let neighbour = table.table.victim.map(|_| code(lane ^ 1));
                 let i = (column * lanes + lane) as usize;
                 if machine.pe.digit_set == DigitSet::Fp16 {
-                    self.numbers.push(Term::Number(f16::from_bits(code as u16)));
+                    self.numbers.push(Term::Number(f16::from_bits(code(lane))));
                     continue;
                 }
-                (self.digits[i], self.values[i]) = table.0[selector][code];
+                (self.digits[i], self.values[i]) = table.by_place[selector][table.table.place(code(lane), neighbour)];
             }
         }
         for (i, value) in (0..).zip(&mut self.activations) {
@@ -175,22 +176,27 @@ fn push_beats(machine: &Machine, outputs: &[u16], values: &mut Vec<Vec<u64>>) {
 }
 
 /// Digits of every code under every selector, and their sum; nothing of FP16 weights.
-struct CodeDigits(Vec<Vec<(Digits, i64)>>);
+struct CodeDigits<'m> {
+    table: &'m TermTable,
+    /// `[selector][place in the table]`
+    by_place: Vec<Vec<(Digits, i64)>>,
+}
 
-impl CodeDigits {
-    fn new(machine: &Machine, command: &Matmul) -> CodeDigits {
+impl CodeDigits<'_> {
+    fn new<'m>(machine: &'m Machine, command: &Matmul) -> CodeDigits<'m> {
         let table = &machine.types[usize::from(command.weight_type) % machine.types.len()].table;
         let (set, radix_bits) = (machine.pe.digit_set, machine.pe.digit_set.radix_bits());
         let sum = |digits: &Digits| -> i64 {
             let terms = digits.iter().take(usize::from(command.terms)).enumerate();
             terms.map(|(plane, digit)| i64::from(digit.value()) << (radix_bits as usize * plane)).sum()
         };
-        let codes = if set == DigitSet::Fp16 { 0 } else { 1usize << machine.code_bits };
-        let of_code = |code: usize, special: &Digits| {
-            let digits = table.digits.get(code).copied().flatten().unwrap_or(*special);
+        let places = if set == DigitSet::Fp16 { 0 } else { table.digits.len().max(1 << machine.code_bits) };
+        let of_place = |place: usize, special: &Digits| {
+            let digits = table.digits.get(place).copied().flatten().unwrap_or(*special);
             (digits, sum(&digits))
         };
         let special = command.special_digits.iter().map(|places| set.from_places(*places));
-        CodeDigits(special.map(|s| (0..codes).map(|code| of_code(code, &s)).collect()).collect())
+        let by_place = special.map(|s| (0..places).map(|place| of_place(place, &s)).collect()).collect();
+        CodeDigits { table, by_place }
     }
 }

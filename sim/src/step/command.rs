@@ -49,14 +49,21 @@ impl Running {
         }
     }
 
-    /// What a code gives in the plane: the digit that the column's term generator makes, or the FP16 number that it is.
-    pub(super) fn term(&self, machine: &Machine, code: u16, selector: u8, plane: u32) -> Term {
+    /// What a code beside its neighbour gives in the plane: the digit that the column's term generator makes, or the FP16 number
+    /// that it is.
+    pub(super) fn term(
+        &self,
+        machine: &Machine,
+        (code, neighbour): (u16, Option<u16>),
+        selector: u8,
+        plane: u32,
+    ) -> Term {
         if machine.pe.digit_set == DigitSet::Fp16 {
             return Term::Number(f16::from_bits(code));
         }
         let table = &machine.types[self.weight_type].table;
         let special = &self.special_digits[usize::from(selector)];
-        Term::Digit(table.digits.get(usize::from(code)).copied().flatten().as_ref().unwrap_or(special)[plane as usize])
+        Term::Digit(table.digits_of(code, neighbour, special)[plane as usize])
     }
 
     /// Digit plane of a group's first term.

@@ -344,10 +344,13 @@ impl Unit for TileStep<'_> {
         };
         if operand.valid {
             let lanes = self.machine.pe.lanes as usize;
-            let plane = operand.plane;
-            let term =
-                |(i, code): (usize, &u16)| self.running.term(self.machine, *code, operand.selectors[i / lanes], plane);
-            self.terms = operand.codes.iter().enumerate().map(term).collect();
+            let Operand { codes, selectors, plane, .. } = operand;
+            // Lanes 2i and 2i + 1 of a column hold a pair.
+            let term = |i: usize| {
+                let neighbour = codes.get(i ^ 1).copied();
+                self.running.term(self.machine, (codes[i], neighbour), selectors[i / lanes], *plane)
+            };
+            self.terms = (0..codes.len()).map(term).collect();
         }
         if self.probed {
             let capture = capture.is_some();
