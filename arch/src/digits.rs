@@ -21,9 +21,9 @@ fn lane_digits(digit_set: DigitSet, types: &[ExecutedType]) -> Vec<Digit> {
     types.iter().flat_map(|t| t.table.digits.iter().flatten().flatten().copied()).collect()
 }
 
-/// Bits of a digit on the wires; of one that lanes multiply by no more than [`lane_digits`] need.
+/// Bits of a digit, or of a decoded FP16 weight, on the wires; of a digit that lanes multiply by no more than [`lane_digits`] need.
 pub(crate) fn digit_bits(digit_set: DigitSet, types: &[ExecutedType]) -> u32 {
-    if digit_set.is_sign_magnitude() {
+    if digit_set.is_sign_magnitude() || digit_set == DigitSet::Fp16 {
         return digit_set.bits();
     }
     let shift_bits = bits(largest_shift(digit_set, types));
