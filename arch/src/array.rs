@@ -2,7 +2,7 @@
 
 use crate::check::Check;
 use crate::machine::Machine;
-use crate::{ArchError, ArraySpec, BuffersSpec, MemorySpec};
+use crate::{ArchError, ArraySpec, BuffersSpec, DesignSpec, MemorySpec};
 
 /// Bits of a byte address on the memory port.
 pub const ADDRESS_BITS: u32 = 48;
@@ -121,6 +121,17 @@ impl Array {
     pub fn output_buffer_bytes(&self) -> u64 {
         u64::from(self.blocks) * u64::from(self.rows * self.columns) * 4
     }
+}
+
+/// Input channels of an entry of the operand buffers, which divide the largest group: some chunks, one for a tile alone.
+pub(crate) fn entry_channels(spec: &DesignSpec, check: &Check) -> Result<u32, ArchError> {
+    let chunks = spec.buffers.as_ref().map_or(1, |buffers| buffers.chunks_per_entry);
+    let (field, max_group) = ("buffers.chunks_per_entry", spec.weights.max_group);
+    check.that(field, chunks, chunks.is_power_of_two() && chunks <= 8, "must be a power of two from 1 to 8")?;
+    let channels = spec.processing_element.lanes * chunks;
+    let expected = format!("an entry of {channels} input channels must divide `weights.max_group`, {max_group}");
+    check.that(field, chunks, max_group.is_multiple_of(channels), &expected)?;
+    Ok(channels)
 }
 
 /// Derives the array of a design around its elaborated tile.

@@ -2,8 +2,21 @@
 
 use bitmosaic_numerics::{Digit, DigitSet, WeightType};
 
-use crate::ExecutedType;
 use crate::elaborate::bits;
+use crate::{Digits, ExecutedType, PeKind, ProcessingElementSpec};
+
+/// Digits that a processing element multiplies by.
+pub(crate) fn digit_set(element: &ProcessingElementSpec) -> DigitSet {
+    match element.digits {
+        _ if element.kind == PeKind::Fp16Mac => DigitSet::Fp16,
+        Digits::Radix4 => DigitSet::Radix4,
+        Digits::Paper => DigitSet::Paper,
+        Digits::Radix8 => DigitSet::Radix8,
+        Digits::Radix16 => DigitSet::Radix16,
+        Digits::Whole => DigitSet::Whole,
+        Digits::Shifted => DigitSet::Shifted,
+    }
+}
 
 /// Whether a chunk of lanes holds whole pairs, for types whose weights stand in pairs.
 pub(crate) fn fits_lanes(weight_type: &WeightType, lanes: u32) -> bool {

@@ -3,15 +3,15 @@ use bitmosaic_numerics::{
 };
 use sha2::{Digest as _, Sha256};
 
-use crate::array::elaborate_array;
+use crate::array::{elaborate_array, entry_channels};
 use crate::check::Check;
-use crate::digits::{PAIRS_EXPECTED, digit_bits, fits_lanes, largest_digit, largest_shift};
+use crate::digits::{PAIRS_EXPECTED, digit_bits, digit_set, fits_lanes, largest_digit, largest_shift};
 use crate::fp16_mac::fp16_mac;
 use crate::machine::{
     Aligner, BlockPe, EXPONENT_BITS, ExecutedType, FloatPe, IntPe, Machine, Pe, PeWidths, ScaleUnit, Tile,
 };
 use crate::steps::Steps;
-use crate::{ArchError, DesignSpec, Digits, PeKind, TermOrder};
+use crate::{ArchError, DesignSpec, PeKind, TermOrder};
 
 /// Widest sum the netlist's arithmetic and the simulator's integers hold.
 const MAX_PRODUCT_BITS: u32 = 64;
@@ -57,24 +57,10 @@ pub fn elaborate(spec: &DesignSpec, file: &str) -> Result<Machine, ArchError> {
         &format!("must be a multiple of the {lanes} lanes"),
     )?;
 
-    let entry_chunks = spec.buffers.as_ref().map_or(1, |buffers| buffers.chunks_per_entry);
-    let field = "buffers.chunks_per_entry";
-    let fits = entry_chunks.is_power_of_two() && entry_chunks <= 8;
-    check.that(field, entry_chunks, fits, "must be a power of two from 1 to 8")?;
-    let entry_channels = lanes * entry_chunks;
-    let expected = format!("an entry of {entry_channels} input channels must divide `weights.max_group`, {max_group}");
-    check.that(field, entry_chunks, max_group.is_multiple_of(entry_channels), &expected)?;
+    let entry_channels = entry_channels(spec, &check)?;
 
     let (rows, columns) = (spec.tile.rows, spec.tile.columns);
-    let digit_set = match spec.processing_element.digits {
-        _ if spec.processing_element.kind == PeKind::Fp16Mac => DigitSet::Fp16,
-        Digits::Radix4 => DigitSet::Radix4,
-        Digits::Paper => DigitSet::Paper,
-        Digits::Radix8 => DigitSet::Radix8,
-        Digits::Radix16 => DigitSet::Radix16,
-        Digits::Whole => DigitSet::Whole,
-        Digits::Shifted => DigitSet::Shifted,
-    };
+    let digit_set = digit_set(&spec.processing_element);
     let types = executed_types(spec, &check, digit_set)?;
     for (i, t) in types.iter().map(|t| &t.weight_type).enumerate() {
         check.that(&format!("weights.types[{i}]"), t.name, fits_lanes(t, lanes), PAIRS_EXPECTED)?;
@@ -412,7 +398,7 @@ pub(crate) fn ceil_log2(value: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ArraySpec, ScaleUnitSpec, presets};
+    use crate::{ArraySpec, Digits, ScaleUnitSpec, presets};
 
     #[test]
     fn widths_of_the_default_tile() {

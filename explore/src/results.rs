@@ -228,11 +228,11 @@ fn iso_area(spec: &Spec, table: &Table, phases: &[String], within: &[bool]) -> V
     let mut around: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     let timed = |row: &usize| within[*row] && table.cell(*row, "status") == OK;
     for row in (0..space.points()).filter(|row| space.rows() > space.points() && timed(row)) {
-        around.entry(describe(&surroundings(&space.settings(row)))).or_default().push(row);
+        around.entry(describe(&space.surroundings(row))).or_default().push(row);
     }
     let mut found = Vec::new();
     for reference in space.points()..space.rows() {
-        let surroundings = describe(&space.settings(reference));
+        let surroundings = describe(&space.surroundings(reference));
         let points = around.get(&surroundings).map_or(&[][..], |rows| &rows[..]);
         let area = table.number(reference, AREA);
         for phase in phases {

@@ -25,7 +25,16 @@ pub struct Space {
     /// Places in the grid; all of them without it.
     picks: Option<Vec<u128>>,
     points: usize,
-    references: Vec<(String, Settings)>,
+    /// References in the surroundings of points.
+    references: Vec<(Reference, Settings)>,
+}
+
+/// A design to compare with.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Reference {
+    pub(crate) design: String,
+    /// Its types where it has others than the points.
+    pub(crate) own: Settings,
 }
 
 impl Axis {
@@ -40,7 +49,7 @@ impl Space {
         check: Check,
         table: &Table,
         base: &Settings,
-        references: &[String],
+        references: &[Reference],
         sample: Option<Sample>,
     ) -> Result<Space, ExploreError> {
         let axes = axes(check, table)?;
@@ -76,7 +85,7 @@ impl Space {
             for point in 0..points {
                 let around = surroundings(&space.settings(point));
                 if seen.insert(text_of(&around)) {
-                    space.references.extend(references.iter().map(|name| (name.clone(), around.clone())));
+                    space.references.extend(references.iter().map(|own| (own.clone(), around.clone())));
                 }
                 let most = format!("at most {MOST_REFERENCES}: fewer models, types, groups or memories");
                 let count = space.references.len();
@@ -98,14 +107,24 @@ impl Space {
 
     /// The reference design of a row; `None` for a point.
     pub(crate) fn reference(&self, row: usize) -> Option<&str> {
-        row.checked_sub(self.points).and_then(|i| self.references.get(i)).map(|(name, _)| name.as_str())
+        self.reference_row(row).map(|(reference, _)| reference.design.as_str())
+    }
+
+    fn reference_row(&self, row: usize) -> Option<&(Reference, Settings)> {
+        row.checked_sub(self.points).and_then(|i| self.references.get(i))
+    }
+
+    /// What surrounds a row's design: of a reference what surrounds the points that it is compared with.
+    pub(crate) fn surroundings(&self, row: usize) -> Settings {
+        self.reference_row(row).map_or_else(|| surroundings(&self.settings(row)), |(_, around)| around.clone())
     }
 
     /// All settings of a row.
     pub(crate) fn settings(&self, row: usize) -> Settings {
-        if let Some((name, around)) = row.checked_sub(self.points).and_then(|i| self.references.get(i)) {
+        if let Some((reference, around)) = self.reference_row(row) {
             let mut settings = around.clone();
-            settings.insert("design".into(), Value::String(name.clone()));
+            settings.insert("design".into(), Value::String(reference.design.clone()));
+            settings.extend(reference.own.clone());
             return settings;
         }
         let mut place = self.picks.as_ref().map_or(row as u128, |picks| picks[row]);
@@ -138,7 +157,9 @@ impl Space {
 
     /// Keys that points or references differ in, in the order of columns: what surrounds a design, then paths into it.
     pub(crate) fn keys(&self) -> Vec<String> {
-        let set: BTreeSet<&String> = self.axes.iter().flat_map(|axis| &axis.values).flat_map(Settings::keys).collect();
+        let of_axes = self.axes.iter().flat_map(|axis| &axis.values);
+        let of_references = self.references.iter().map(|(reference, _)| &reference.own);
+        let set: BTreeSet<&String> = of_axes.chain(of_references).flat_map(Settings::keys).collect();
         let (paths, around): (Vec<&String>, Vec<&String>) = set.into_iter().partition(|key| is_path(key));
         let own = around.into_iter().filter(|key| *key != "design");
         std::iter::once("design".to_string()).chain(own.chain(paths).cloned()).collect()

@@ -13,7 +13,7 @@ use crate::axis::flatten;
 use crate::columns::Columns;
 use crate::error::Check;
 use crate::setting::{BuildFor, KEYS, Settings, check_value, is_path, text, with_defaults};
-use crate::space::Space;
+use crate::space::{Reference, Space};
 
 /// Names and texts of the embedded specs. Adding one is a file in `explore/specs/` and a line here.
 pub const SPECS: [(&str, &str); 2] = [
@@ -34,9 +34,10 @@ struct SpecFile {
     summary: String,
     /// Phases, each timed at every point: `prefill:256`, `decode:4096`, `generate:256+20`.
     phases: Vec<String>,
-    /// Designs to compare with: each runs wherever a point does, with the point's model, types, groups and memory.
+    /// Designs to compare with: each runs wherever a point does, with the point's model, groups and memory, and its types unless it
+    /// has its own: `{ design = "fp16", type = "fp16", cache_type = "fp16" }`.
     #[serde(default)]
-    references: Vec<String>,
+    references: Vec<toml::Value>,
     /// Which weight types machines are built for.
     #[serde(default)]
     build_for: BuildFor,
@@ -119,7 +120,8 @@ pub fn parse(text: &str, file: &str) -> Result<Spec, ExploreError> {
     let check = Check { file };
     let phases = phases(check, &own.phases)?;
     let base = flatten(&own.base);
-    let space = Space::new(check, &own.axes, &base, &own.references, own.sample)?;
+    let references = references(check, &own.references)?;
+    let space = Space::new(check, &own.axes, &base, &references, own.sample)?;
     let designs = space.designs();
     for (key, value) in &base {
         check_value(check, &format!("base.{key}"), key, value, &designs)?;
@@ -128,11 +130,6 @@ pub fn parse(text: &str, file: &str) -> Result<Spec, ExploreError> {
         for (key, value) in axis.values.iter().flatten() {
             check_value(check, &format!("axes.{}", axis.name), key, value, &designs)?;
         }
-    }
-    for (i, name) in own.references.iter().enumerate() {
-        let field = format!("references[{i}]");
-        load_spec(name).map_err(|e| check.error(&field, name, e))?;
-        check.that(&field, name, !own.references[..i].contains(name), "is named twice")?;
     }
     models(check, &space, &phases)?;
     let columns = Columns::new(&space, &phases);
@@ -143,7 +140,7 @@ pub fn parse(text: &str, file: &str) -> Result<Spec, ExploreError> {
             check.that(&field, value, value.is_finite(), "must be a finite number")?;
         }
     }
-    let sha256 = digest(&own, &space, &phases)?;
+    let sha256 = digest(&own, (&space, &references), &phases)?;
     let limits = [own.at_most, own.at_least].map(|limits| limits.into_iter().collect());
     Ok(Spec { file: file.to_string(), summary: own.summary, phases, build_for: own.build_for, space, limits, sha256 })
 }
@@ -178,17 +175,51 @@ fn models(check: Check, space: &Space, phases: &[Phase]) -> Result<(), ExploreEr
     Ok(())
 }
 
+/// References: names of designs, or tables of a design and its own types.
+fn references(check: Check, values: &[toml::Value]) -> Result<Vec<Reference>, ExploreError> {
+    let mut references: Vec<Reference> = Vec::new();
+    for (i, value) in values.iter().enumerate() {
+        let field = format!("references[{i}]");
+        let expected = "a design's name or path, or a table of `design`, `type` and `cache_type`";
+        let own = match value {
+            toml::Value::Table(table) => table.clone(),
+            name => toml::Table::from_iter([("design".to_string(), name.clone())]),
+        };
+        let known = |(key, value): (&String, &toml::Value)| {
+            ["design", "type", "cache_type"].contains(&key.as_str()) && value.is_str()
+        };
+        check.that(&field, value, own.iter().all(known), expected)?;
+        let mut own = flatten(&own);
+        let design = own.remove("design").ok_or_else(|| check.error(&field, value, expected))?;
+        let design = design.as_str().unwrap_or_default().to_string();
+        load_spec(&design).map_err(|e| check.error(&field, &design, e))?;
+        for (key, value) in &own {
+            check_value(check, &format!("{field}.{key}"), key, value, std::slice::from_ref(&design))?;
+        }
+        let once = references.iter().all(|other| other.design != design);
+        check.that(&field, &design, once, "is named twice")?;
+        references.push(Reference { design, own });
+    }
+    Ok(references)
+}
+
 /// SHA-256 of the spec's contents and of the designs and models that it names.
-fn digest(own: &SpecFile, space: &Space, phases: &[Phase]) -> Result<String, ExploreError> {
+fn digest(
+    own: &SpecFile,
+    (space, references): (&Space, &[Reference]),
+    phases: &[Phase],
+) -> Result<String, ExploreError> {
     let mut hash = Sha256::new();
-    hash.update(format!("{:?} {phases:?} {:?} {:?}", space, own.references, own.build_for));
+    hash.update(format!("{space:?} {phases:?} {references:?} {:?}", own.build_for));
     let file = |e: String| ExploreError::Internal(e);
-    for design in space.designs().iter().chain(&own.references) {
+    for design in space.designs().iter().chain(references.iter().map(|reference| &reference.design)) {
         let (spec, machine) = load_spec(design).map_err(|e| file(e.to_string()))?;
         hash.update(format!("{spec:?}{}", machine.design_sha256));
     }
     let named = |key: &str| -> Vec<String> {
-        space.values(key).iter().filter_map(|value| value.as_str().map(String::from)).collect()
+        let of_references = references.iter().filter_map(|reference| reference.own.get(key));
+        let values = space.values(key);
+        values.iter().chain(of_references).filter_map(|value| value.as_str().map(String::from)).collect()
     };
     for name in named("model") {
         let model = bitmosaic_workloads::model::load(&name).map_err(|e| file(e.to_string()))?;
