@@ -18,13 +18,13 @@ const SETTINGS: [Stalls; 3] = [
 ];
 
 /// The presets whose tile and aligner no preset before them has: `mosaic` is made of `mosaic-tile` and so on. But for memories of
-/// accumulators, which `cosim/tests/random_arrays.rs` and `faults.rs` have.
+/// accumulators and the width of the aligner, which `cosim/tests/random_arrays.rs` and `faults.rs` have.
 fn machines() -> Vec<Machine> {
     let mut seen = BTreeSet::new();
     let all = presets().iter().map(|preset| load(preset.name).unwrap());
     all.filter(|machine| {
         let mut spec = load_spec(&machine.name).unwrap().0;
-        spec.buffers.iter_mut().for_each(|buffers| buffers.accumulator_blocks = 1);
+        spec.buffers.iter_mut().for_each(|buffers| (buffers.accumulator_blocks, buffers.chunks_per_entry) = (1, 1));
         let units = build(&elaborate(&spec, "test").unwrap()).unwrap();
         // But for the design in the first line.
         let texts = units

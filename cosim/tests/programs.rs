@@ -42,7 +42,7 @@ fn broken_programs_are_refused_with_the_command() {
     };
     refuse("load_weights type=0", "load_weights type=9", &["command 1", "type=9", "0 to 3"]);
     refuse("type=0 terms=2", "type=0 terms=3", &["command 3", "terms=3"]);
-    refuse("group=16", "group=6", &["command 1", "group=6", "multiple of the 4 lanes"]);
+    refuse("group=16", "group=6", &["command 1", "group=6", "multiple of 4 input channels"]);
     refuse("group=16", "group=64", &["command 1", "up to 32"]);
     refuse("beats=", "beats=1", &["command 1", "these weights have"]);
     refuse(" beats=", "1 beats=", &["command 1", "address=0x", "multiple of the 4 bytes"]);
