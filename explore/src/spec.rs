@@ -16,8 +16,9 @@ use crate::setting::{BuildFor, KEYS, Settings, check_value, is_path, text, with_
 use crate::space::{Reference, Space};
 
 /// Names and texts of the embedded specs. Adding one is a file in `explore/specs/` and a line here.
-pub const SPECS: [(&str, &str); 2] = [
+pub const SPECS: [(&str, &str); 3] = [
     ("llama-3-8b", include_str!("../specs/llama-3-8b.toml")),
+    ("llama-3-8b-machines", include_str!("../specs/llama-3-8b-machines.toml")),
     ("qwen3-moe-designs", include_str!("../specs/qwen3-moe-designs.toml")),
 ];
 

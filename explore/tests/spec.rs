@@ -72,6 +72,15 @@ fn absurd_phases_models_and_references_are_refused() {
     refused(&spec("[\"generate:1+4194304\"]", model), &["phases[0]", "4194304", "4096"]);
     refused(&spec("[\"decode:9\"]", ""), &["base.model", "missing", "list models"]);
     refused(&spec("[\"decode:9\"]", &format!("references = [\"bitmud\"]\n{model}")), &["references[0]", "bitmud"]);
+    for (reference, named) in [
+        ("{ design = \"fp16\", lanes = 3 }", "references[0]"),
+        ("{ type = \"fp16\" }", "a table of `design`"),
+        ("7", "a design's name"),
+        ("{ design = \"fp16\", type = \"fp17\" }", "references[0].type"),
+        ("\"fp16\", { design = \"fp16\", type = \"fp16\" }", "twice"),
+    ] {
+        refused(&spec("[\"decode:9\"]", &format!("references = [{reference}]\n{model}")), &["references[", named]);
+    }
     refused(&spec("[\"decode:9\"]", &format!("build_for = \"all\"\n{model}")), &["build_for", "used-types"]);
     let error = load("nowhere.toml").unwrap_err().to_string();
     assert!(error.contains("nowhere.toml") && error.contains("llama-3-8b"), "{error}");

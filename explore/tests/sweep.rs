@@ -117,6 +117,26 @@ fn a_sample_is_some_of_the_grid() {
 }
 
 #[test]
+fn references_may_have_their_own_types() {
+    let folder = tempfile::tempdir().unwrap();
+    let fp16 = "{ design = \"fp16\", type = \"fp16\", cache_type = \"fp16\" }";
+    let text = common::text(folder.path(), "[axes]\ntype = [\"int4\", \"int6\"]\ngroup = [32, 64]\n");
+    let text = text.replace("references = [\"bitmod\"]", &format!("references = [\"bitmod\", {fp16}]"));
+    let spec = parse(&text, "test.toml").unwrap();
+    let table = sweep(&spec, folder.path(), None, &|_, _| {}).unwrap().table;
+    let cell = |row: usize, column: &str| table.cell(row, column).to_string();
+    let types: Vec<_> = (4..table.rows.len()).map(|row| (cell(row, "design"), cell(row, "type"))).collect();
+    let pair = |own: &str| [("bitmod".to_string(), own.to_string()), ("fp16".to_string(), "fp16".to_string())];
+    assert_eq!(types, ["int4", "int4", "int6", "int6"].map(pair).concat());
+    // Beside the points in whose surroundings they run, not beside each other.
+    let result = result(&spec, &table).unwrap();
+    let beside: BTreeSet<_> =
+        result.iso_area.iter().filter(|own| own.reference == "fp16").map(|own| own.surroundings.clone()).collect();
+    assert_eq!(beside.len(), 4);
+    assert!(beside.iter().all(|around| around.contains("int4 g") || around.contains("int6 g")), "{beside:?}");
+}
+
+#[test]
 fn designs_are_an_axis_and_what_cannot_run_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let more = "[axes]\ndesign = [\"mosaic\", \"mosaic-tile\", \"bitmod\"]\ngroup = [32, 60]\n";
