@@ -18,8 +18,8 @@ use crate::area::{NetlistCost, NetlistKey, netlist_key};
 use crate::error::one_line;
 use crate::setting::{BuildFor, Settings, design, dram_pj_per_bit, memory, number, precision, text};
 
-/// What is timed once: programs of equal key in equal memories.
-pub(crate) type ProgramKey = (TimingKey, MemoryTiming);
+/// What is timed once: programs of equal key in equal memories and mappings.
+pub(crate) type ProgramKey = (TimingKey, MemoryTiming, Mapping);
 
 /// What is counted once: equal netlists in the same technology, by name.
 pub(crate) type AreaKey = (NetlistKey, String);
@@ -88,6 +88,7 @@ pub(crate) struct Ready {
     pub(crate) technology: Technology,
     dram_pj_per_bit: f64,
     pub(crate) memory: MemoryTiming,
+    pub(crate) mapping: Mapping,
     batch: u32,
     precision: Precision,
     phases: Vec<(PhaseWork, Vec<ModelProgram>)>,
@@ -112,6 +113,7 @@ impl Ready {
         let machine = elaborate(spec, text(settings, "design")).map_err(|e| no_machine(&e))?;
         let precision = precision(settings).map_err(|e| no_fit(&e))?;
         let memory = memory(settings, machine.clock_mhz).map_err(|e| no_fit(&e))?;
+        let mapping = Mapping::load(text(settings, "mapping")).map_err(|e| no_fit(&e))?;
         let technology = Technology::load(text(settings, "technology")).map_err(|e| no_fit(&e))?;
         let dram_pj_per_bit = dram_pj_per_bit(settings, &technology).map_err(|e| no_fit(&e))?;
         let mut phases = Vec::new();
@@ -121,16 +123,17 @@ impl Ready {
         }
         let batch = number(settings, "batch").unwrap_or(1);
         let netlist = netlist_key(&machine);
-        Ok(Ready { netlist, technology, dram_pj_per_bit, machine, memory, batch, precision, phases })
+        Ok(Ready { netlist, technology, dram_pj_per_bit, machine, memory, mapping, batch, precision, phases })
     }
 
     /// Its programs with their keys.
     pub(crate) fn programs(&self) -> impl Iterator<Item = (ProgramKey, &ModelProgram)> {
-        let memory = self.memory;
-        self.phases
-            .iter()
-            .flat_map(|(_, programs)| programs)
-            .map(move |program| ((program.key().clone(), memory), program))
+        let programs = self.phases.iter().flat_map(|(_, programs)| programs);
+        programs.map(|program| (self.key_of(program), program))
+    }
+
+    fn key_of(&self, program: &ModelProgram) -> ProgramKey {
+        (program.key().clone(), self.memory, self.mapping.clone())
     }
 
     pub(crate) fn area_key(&self) -> AreaKey {
@@ -154,11 +157,11 @@ impl Ready {
         for (work, programs) in &self.phases {
             let mut timed = ProgramTimings::new();
             for program in programs {
-                let timing = match found.programs.get(&(program.key().clone(), self.memory)) {
+                let timing = match found.programs.get(&self.key_of(program)) {
                     Some(timing) => *timing,
                     // Only what failed is not there: again, for the error of this machine.
                     None => program
-                        .time(&self.machine, self.memory, &Mapping::best())
+                        .time(&self.machine, self.memory, &self.mapping)
                         .map_err(|e| refusal(NO_FIT)(&format!("{}: {e}", work.phase)))?,
                 };
                 timed.insert(program.place(), timing);

@@ -5,14 +5,12 @@ use std::collections::btree_map::Entry;
 use std::path::Path;
 
 use bitmosaic_arch::{Machine, Technology};
-use bitmosaic_mappings::Mapping;
 use bitmosaic_sim::inference::{ModelProgram, ProgramTiming};
-use bitmosaic_sim::memory::MemoryTiming;
 use rayon::prelude::*;
 
 use crate::area::{NetlistCost, netlist_cost};
 use crate::columns::Columns;
-use crate::point::{AreaKey, Found, OK, PhaseWork, Point, ProgramKey, phase_work};
+use crate::point::{AreaKey, Found, OK, PhaseWork, Point, ProgramKey, Ready, phase_work};
 use crate::results::Table;
 use crate::setting::{Settings, number, shown, text, value_at};
 use crate::spec::Spec;
@@ -86,7 +84,7 @@ struct Batches<'s> {
 
 /// Work that rows have in common.
 enum Job<'a> {
-    Program(ProgramKey, &'a Machine, &'a ModelProgram, MemoryTiming),
+    Program(Box<ProgramKey>, &'a Ready, &'a ModelProgram),
     Area(AreaKey, &'a Machine, &'a Technology),
 }
 
@@ -135,7 +133,7 @@ impl Batches<'_> {
             for (key, program) in ready.programs() {
                 program_counts[0] += 1;
                 if !self.found.programs.contains_key(&key) {
-                    programs.entry(key).or_insert((&ready.machine, program, ready.memory));
+                    programs.entry(key).or_insert((ready, program));
                 }
             }
             netlist_counts[0] += 1;
@@ -146,14 +144,13 @@ impl Batches<'_> {
         }
         program_counts[1] += programs.len();
         netlist_counts[1] += netlists.len();
-        let programs =
-            programs.into_iter().map(|(key, (machine, program, memory))| Job::Program(key, machine, program, memory));
+        let programs = programs.into_iter().map(|(key, (ready, program))| Job::Program(Box::new(key), ready, program));
         let netlists = netlists.into_iter().map(|(key, (machine, technology))| Job::Area(key, machine, technology));
         let jobs: Vec<Job> = netlists.chain(programs).collect();
         jobs.into_par_iter()
             .map(|job| match job {
-                Job::Program(key, machine, program, memory) => {
-                    Done::Program(key, program.time(machine, memory, &Mapping::best()).ok())
+                Job::Program(key, ready, program) => {
+                    Done::Program(*key, program.time(&ready.machine, ready.memory, &ready.mapping).ok())
                 }
                 Job::Area(key, machine, technology) => Done::Area(key, netlist_cost(machine, technology)),
             })

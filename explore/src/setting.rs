@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bitmosaic_arch::{ArchError, DesignSpec, Technology, load_spec, parse};
+use bitmosaic_mappings::Mapping;
 use bitmosaic_numerics::weight_type;
 use bitmosaic_sim::device::Device;
 use bitmosaic_sim::inference::{OperandType, Precision};
@@ -18,7 +19,7 @@ use crate::error::{Check, one_line};
 pub(crate) type Settings = BTreeMap<String, Value>;
 
 /// Keys that are not paths into the design file, with the value where nothing says otherwise.
-pub(crate) const KEYS: [(&str, Option<&str>); 11] = [
+pub(crate) const KEYS: [(&str, Option<&str>); 12] = [
     ("design", Some("\"mosaic\"")),
     ("model", None),
     ("batch", Some("1")),
@@ -30,6 +31,7 @@ pub(crate) const KEYS: [(&str, Option<&str>); 11] = [
     ("memory_bytes_per_cycle", None),
     ("memory_latency", None),
     ("technology", Some("\"hpca25-28nm\"")),
+    ("mapping", Some("\"best\"")),
 ];
 
 /// Whether the key is a path into the design file.
@@ -96,6 +98,7 @@ pub(crate) fn check_value(
         "type" | "cache_type" => weight_type(string()?).map(drop).map_err(|e| refuse(&e)),
         "memory" => Device::named(string()?).map(drop).map_err(|e| refuse(&e)),
         "technology" => Technology::load(string()?).map(drop).map_err(|e| refuse(&e)),
+        "mapping" => Mapping::load(string()?).map(drop).map_err(|e| refuse(&e)),
         "batch" => range(1, MOST_SEQUENCES.into()),
         "group" | "cache_group" => range(1, 256),
         "memory_bytes_per_cycle" | "memory_latency" => range(1, 1 << 20),

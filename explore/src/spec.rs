@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use bitmosaic_arch::load_spec;
+use bitmosaic_mappings::Mapping;
 use bitmosaic_workloads::phase::Phase;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
@@ -12,7 +13,7 @@ use crate::ExploreError;
 use crate::axis::flatten;
 use crate::columns::Columns;
 use crate::error::Check;
-use crate::setting::{BuildFor, KEYS, Settings, check_value, is_path, text, with_defaults};
+use crate::setting::{BuildFor, KEYS, Settings, check_value, is_path, shown, text, with_defaults};
 use crate::space::{Reference, Space};
 
 /// Names and texts of the embedded specs. Adding one is a file in `explore/specs/` and a line here.
@@ -204,6 +205,13 @@ fn references(check: Check, values: &[toml::Value]) -> Result<Vec<Reference>, Ex
     Ok(references)
 }
 
+impl Spec {
+    /// Mappings that points have, by name or path.
+    pub fn mappings(&self) -> Vec<String> {
+        self.space.values("mapping").iter().map(shown).collect()
+    }
+}
+
 /// SHA-256 of the spec's contents and of the designs and models that it names.
 fn digest(
     own: &SpecFile,
@@ -234,6 +242,9 @@ fn digest(
         let technology = bitmosaic_arch::Technology::load(&name).map_err(|e| file(e.to_string()))?;
         hash.update(format!("{technology:?}"));
     }
+    for name in named("mapping") {
+        hash.update(format!("{:?}", Mapping::load(&name).map_err(|e| file(e.to_string()))?));
+    }
     for name in named("memory") {
         hash.update(format!("{:?}", bitmosaic_sim::device::Device::named(&name).map_err(file)?));
     }
@@ -249,7 +260,7 @@ pub(crate) fn surroundings(settings: &Settings) -> Settings {
 /// The surroundings as text, for people.
 pub(crate) fn describe(settings: &Settings) -> String {
     let all = with_defaults(settings.clone());
-    let number = |key: &str| all.get(key).map(crate::setting::shown).unwrap_or_default();
+    let number = |key: &str| all.get(key).map(shown).unwrap_or_default();
     let mut parts = vec![
         // Paths without their folders, as everywhere in results.
         text(&all, "model").rsplit('/').next().unwrap_or_default().to_string(),
@@ -259,7 +270,7 @@ pub(crate) fn describe(settings: &Settings) -> String {
     ];
     for (key, _) in &KEYS[7..] {
         if let Some(value) = all.get(*key) {
-            parts.push(format!("{} {}", key.replace('_', " "), crate::setting::shown(value)));
+            parts.push(format!("{} {}", key.replace('_', " "), shown(value)));
         }
     }
     parts.join(", ")

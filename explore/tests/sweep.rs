@@ -117,6 +117,30 @@ fn a_sample_is_some_of_the_grid() {
 }
 
 #[test]
+fn mappings_are_an_axis() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("one.toml"),
+        "name = \"one\"\nsummary = \"\"\nrow_blocks = 1\ncolumn_blocks = 1\n",
+    )
+    .unwrap();
+    let one = folder.path().join("one.toml").display().to_string();
+    let axes = format!("[axes]\nmapping = [\"best\", \"input-stationary\", '{one}']\n");
+    let spec = parse(&common::text(folder.path(), &axes), "test.toml").unwrap();
+    let table = sweep(&spec, folder.path(), None, &|_, _| {}).unwrap().table;
+    let column = |name: &str| [0, 1, 2].map(|row| number(&table, row, &format!("prefill:20.{name}")).unwrap());
+    let [bytes, cycles] = ["bytes_read", "cycles"].map(column);
+    // The best mapping is that of the fewest bytes.
+    assert!(bytes[0] <= bytes[1] && bytes[0] <= bytes[2] && cycles[0] != cycles[2], "{bytes:?} {cycles:?}");
+    assert_eq!(table.cell(1, "mapping"), "input-stationary");
+    assert_eq!(spec.mappings().len(), 3);
+    // A reference in each.
+    assert_eq!(table.rows.len(), 3 + 3);
+    let error = parse(&common::text(folder.path(), "[axes]\nmapping = [\"other\"]\n"), "test.toml").unwrap_err();
+    assert!(error.to_string().contains("axes.mapping") && error.to_string().contains("weight-stationary"), "{error}");
+}
+
+#[test]
 fn references_may_have_their_own_types() {
     let folder = tempfile::tempdir().unwrap();
     let fp16 = "{ design = \"fp16\", type = \"fp16\", cache_type = \"fp16\" }";
@@ -127,7 +151,7 @@ fn references_may_have_their_own_types() {
     let cell = |row: usize, column: &str| table.cell(row, column).to_string();
     let types: Vec<_> = (4..table.rows.len()).map(|row| (cell(row, "design"), cell(row, "type"))).collect();
     let pair = |own: &str| [("bitmod".to_string(), own.to_string()), ("fp16".to_string(), "fp16".to_string())];
-    assert_eq!(types, ["int4", "int4", "int6", "int6"].map(pair).concat());
+    assert_eq!(types, ["int4", "int6", "int4", "int6"].map(pair).concat());
     // Beside the points in whose surroundings they run, not beside each other.
     let result = result(&spec, &table).unwrap();
     let beside: BTreeSet<_> =
@@ -160,5 +184,5 @@ fn designs_are_an_axis_and_what_cannot_run_says_why() {
 #[test]
 fn embedded_specs_are_right() {
     let points: Vec<usize> = SPECS.iter().map(|(name, _)| load(name).unwrap().space.points()).collect();
-    assert_eq!(points, [2304, 8]);
+    assert_eq!(points, [2304, 22, 8]);
 }

@@ -8,7 +8,6 @@ use bitmosaic_reports::{RunDetails, Scatter, ScatterPoint, pareto_csv, pareto_te
 use bitmosaic_results::{ParetoDocument, Provenance, SCHEMA_VERSION, SweepDocument};
 
 use super::quantize::file_name;
-use super::simulate::MAPPING;
 use crate::error::CliError;
 use crate::{Outcome, output};
 
@@ -113,7 +112,7 @@ fn document(spec: &Spec, table: &Table) -> Result<SweepDocument, CliError> {
             design: "those of the sweep".to_string(),
             design_sha256: spec.sha256.clone(),
             workload: format!("sweep {}", file_name(spec.file.as_ref())),
-            mapping: MAPPING.to_string(),
+            mapping: spec.mappings().join(", "),
             engine: "event-driven simulator for cycles, netlist for area".to_string(),
             memory: "ideal, by point".to_string(),
             seed: 1,

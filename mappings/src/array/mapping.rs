@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::MappingError;
 
 /// Which data stays in the array and its buffers while others pass by. Within a pass every PE keeps its outputs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Dataflow {
     /// Sums of several passes stay in the accumulators, both operands stream in parts of the reduction.
@@ -30,7 +30,7 @@ impl Dataflow {
 }
 
 /// A mapping: the best tiling among those that have what is given here.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mapping {
     /// Name.
