@@ -17,7 +17,7 @@ use bitmosaic_numerics::{DigitSet, QuantizedMatrix, ScaleKind, TermTable, f16};
 
 use crate::KernelError;
 use crate::datapath::{accumulate, output};
-use crate::operands::{map_output_channels, non_finite_tokens, row_scales, tokens};
+use crate::operands::{check_lanes, map_output_channels, non_finite_tokens, row_scales, tokens};
 
 /// Parameters of the machine that its results depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,13 +72,7 @@ impl FloatDatapath {
 
     /// The digits of these weights, if the machine executes them.
     pub(crate) fn check(&self, weights: &QuantizedMatrix) -> Result<CodeDigits, KernelError> {
-        if self.lanes == 0 || !weights.group.is_multiple_of(self.lanes) {
-            return Err(KernelError::Shape {
-                what: "group of the weights",
-                found: weights.group.to_string(),
-                expected: format!("a multiple of the {} lanes", self.lanes),
-            });
-        }
+        check_lanes(weights, self.lanes)?;
         if weights.weight_type.has_zero_point() || weights.scale_kind != ScaleKind::Int8 {
             return Err(KernelError::Shape {
                 what: "weights of the float datapath",

@@ -21,7 +21,7 @@ use bitmosaic_numerics::{QuantizedMatrix, ScaleKind, f16};
 use crate::KernelError;
 use crate::datapath::{accumulate, output};
 use crate::float_datapath::{GroupSum, add_cycle};
-use crate::operands::{map_output_channels, non_finite_tokens, row_scales, sum_bits, tokens};
+use crate::operands::{check_lanes, map_output_channels, non_finite_tokens, row_scales, sum_bits, tokens};
 
 /// Bits of a product's significand.
 const PRODUCT_BITS: u32 = 22;
@@ -77,13 +77,7 @@ impl MacDatapath {
                 expected: "fp16 with int8 group scales: it multiplies by FP16 numbers alone".into(),
             });
         }
-        if self.lanes == 0 || !weights.group.is_multiple_of(self.lanes) {
-            return Err(KernelError::Shape {
-                what: "group of the weights",
-                found: weights.group.to_string(),
-                expected: format!("a multiple of the {} lanes", self.lanes),
-            });
-        }
+        check_lanes(weights, self.lanes)?;
         let bits = self.accumulator_bits(weights.group);
         if bits + u8::BITS > 62 {
             return Err(KernelError::TooWide { what: "the group accumulator times its scale code", bits, limit: 54 });

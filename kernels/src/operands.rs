@@ -23,6 +23,18 @@ pub(crate) fn check_activations(activations: &[f16], input_channels: usize) -> R
     Ok(activations.len() / input_channels)
 }
 
+/// Groups are whole cycles of `lanes` input channels.
+pub(crate) fn check_lanes(weights: &QuantizedMatrix, lanes: usize) -> Result<(), KernelError> {
+    if lanes > 0 && weights.group.is_multiple_of(lanes) {
+        return Ok(());
+    }
+    Err(KernelError::Shape {
+        what: "group of the weights",
+        found: weights.group.to_string(),
+        expected: format!("a multiple of the {lanes} lanes"),
+    })
+}
+
 /// Integer values of one output channel, `[input_channels]`, in units of 2^-fraction_bits.
 pub(crate) fn row_values(weights: &QuantizedMatrix, output_channel: usize) -> Vec<i64> {
     (0..weights.input_channels).map(|k| weights.value(output_channel, k)).collect()

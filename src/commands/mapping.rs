@@ -58,7 +58,10 @@ pub(crate) fn execute(arguments: &Arguments, json: bool) -> Result<Outcome, CliE
     let provenance = output::provenance(&machine, op, &mapping.name, "cycle".to_string(), &memory, 0);
     let mut result = explain(&machine, &matmul, &mapping, timing)?;
     let product = |machine: &Machine| product(machine, &arguments.matmul, weight_type, arguments.group);
-    result.shapes = shapes(&spec, &arguments.design, |machine| explain(machine, &product(machine)?, &mapping, timing));
+    result.shapes = shapes(&spec, &arguments.design, |machine| {
+        let program = schedule_array(machine, &[product(machine).ok()?], &mapping).ok()?.program;
+        Some(times(machine, &program, timing))
+    })?;
     let document = MappingDocument { schema_version: SCHEMA_VERSION, provenance, result };
     if json {
         output::print_json(&document)?;
@@ -85,9 +88,8 @@ fn explain(
     let [weights, activations] = space.tensor_bytes();
     let chosen = point(&space, machine, tiling);
     let bytes = (events.read_beats + events.written_beats) * beat;
-    let memory_cycles = bytes.div_ceil(u64::from(timing.bytes_per_cycle));
-    let load_cycles = program.load_cycles(machine);
-    let times = [(events.steps, "compute"), (load_cycles, "load path"), (memory_cycles, "memory")];
+    let [compute_cycles, load_cycles, memory_cycles, cycles] = times(machine, &program, timing)?;
+    let times = [(compute_cycles, "compute"), (load_cycles, "load path"), (memory_cycles, "memory")];
     let (_, bound) = times.into_iter().max_by_key(|(cycles, _)| *cycles).unwrap_or_default();
     let macs = u64::from(matmul.tokens) * u64::from(matmul.input_channels) * u64::from(matmul.output_channels);
     let array = machine.array.as_ref().map_or(0, |array| u64::from(array.tiles()));
@@ -100,10 +102,10 @@ fn explain(
         tensor_bytes: [weights, activations],
         output_bytes: events.written_beats * beat,
         macs,
-        compute_cycles: events.steps,
+        compute_cycles,
         load_cycles,
         memory_cycles,
-        cycles: engine_cycles(machine, &program, timing)?,
+        cycles,
         arithmetic_intensity: macs as f64 / bytes as f64,
         ridge_point: peak / f64::from(timing.bytes_per_cycle),
         shapes: Vec::new(),
@@ -117,9 +119,9 @@ fn explain(
 fn shapes(
     spec: &DesignSpec,
     file: &str,
-    explain: impl Fn(&Machine) -> Result<MappingResult, CliError>,
-) -> Vec<MappingShape> {
-    let (Some(array), Some(buffers)) = (&spec.array, &spec.buffers) else { return Vec::new() };
+    times: impl Fn(&Machine) -> Option<Result<[u64; 4], CliError>>,
+) -> Result<Vec<MappingShape>, CliError> {
+    let (Some(array), Some(buffers)) = (&spec.array, &spec.buffers) else { return Ok(Vec::new()) };
     let tiles = array.down * array.across;
     let downs = (0..=tiles.ilog2()).map(|bit| 1 << bit).filter(|down| tiles.is_multiple_of(*down));
     downs
@@ -130,17 +132,17 @@ fn shapes(
             own.weight_chunks = buffers.weight_chunks * array.across / own_array.across;
             own.activation_chunks = buffers.activation_chunks * array.down / down;
             let machine = elaborate(&other, file).ok()?;
-            let result = explain(&machine).ok()?;
-            Some(MappingShape {
+            let shape = |[compute_cycles, load_cycles, memory_cycles, cycles]: [u64; 4]| MappingShape {
                 down,
                 across: tiles / down,
                 rows: machine.tile.rows * down,
                 columns: machine.tile.columns * (tiles / down),
-                compute_cycles: result.compute_cycles,
-                load_cycles: result.load_cycles,
-                memory_cycles: result.memory_cycles,
-                cycles: result.cycles,
-            })
+                compute_cycles,
+                load_cycles,
+                memory_cycles,
+                cycles,
+            };
+            Some(times(&machine)?.map(shape))
         })
         .collect()
 }
@@ -180,10 +182,16 @@ fn limits(space: &MappingSpace, tiling: Tiling) -> Vec<MappingLimit> {
         .collect()
 }
 
-fn engine_cycles(machine: &Machine, program: &Program, timing: MemoryTiming) -> Result<u64, CliError> {
+/// Cycles of a program: steps of the array, way into the buffers and memory in closed form, and those of the engine.
+fn times(machine: &Machine, program: &Program, timing: MemoryTiming) -> Result<[u64; 4], CliError> {
+    let events = program.events(machine);
+    let beat = machine.array.as_ref().map_or(0, |array| u64::from(array.beat_bytes()));
+    let bytes = (events.read_beats + events.written_beats) * beat;
+    let memory_cycles = bytes.div_ceil(u64::from(timing.bytes_per_cycle));
     let start = Start { address: 0, commands: program.commands.len() as u32 };
     let limit = program.cycle_limit(machine, timing.latency);
     let run = run_timing(machine, program, start, timing, limit);
     let run = run.ok_or_else(|| CliError::Internal("a machine without array".to_string()))?;
-    run.map(|trace| trace.cycles).map_err(|_| CliError::Internal(format!("no end within {limit} cycles")))
+    let trace = run.map_err(|_| CliError::Internal(format!("no end within {limit} cycles")))?;
+    Ok([events.steps, program.load_cycles(machine), memory_cycles, trace.cycles])
 }
